@@ -1,0 +1,45 @@
+# `make help` lists the targets. Everything lives in .venv and out/; nothing outside the checkout is touched.
+PYTHON ?= python3.11
+VENV := .venv
+PY := $(VENV)/bin/python
+BAND := data/band/.complete
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/.installed  ## make the virtual environment and install into it
+
+# tinysoundfont asks for pyaudio, which it only needs to open a sound card and which has no wheel for Linux: --no-deps.
+$(VENV)/.installed: requirements.txt
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found; install Python 3.11 or say make PYTHON=..."; exit 2; }
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps tinysoundfont==0.3.7
+	@touch $@
+
+data: $(BAND)  ## build the embedded band (22 songs, about a minute)
+
+$(BAND): $(VENV)/.installed
+	$(PY) -m accomp.data.band compose --out data/band
+	@touch $@
+
+MODEL ?= models/live
+demo: $(BAND)  ## play 30 s to the server in real time and write out/demo/
+	$(PY) -m accomp.server.demo --model $(MODEL)
+
+test: $(VENV)/.installed  ## run the tests
+	$(PY) -m pytest
+
+lint: $(VENV)/.installed  ## check style
+	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
+
+evaluate: $(BAND)  ## score the shipped model in the three regimes
+	$(PY) evaluate.py
+
+latency: $(VENV)/.installed  ## time our cycle beside the paper's network shapes
+	$(PY) evaluate.py experiment=latency
+
+clean:  ## remove what runs have written (keeps .venv and data)
+	rm -rf out
+
+.PHONY: help setup data demo test lint evaluate latency clean
