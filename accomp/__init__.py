@@ -1,0 +1,1 @@
+"""accomp: a musician plays, a latent diffusion model answers in time."""
