@@ -1,0 +1,154 @@
+"""Builds are whole, repeatable, go on where they stopped, and survive bad songs."""
+
+import csv
+import json
+import os
+
+import numpy as np
+import pytest
+import soundfile
+
+from accomp.data import band
+from accomp.data.midi import Metre, Note, Part, Song, Tempo, read_song, write_song
+from accomp.data.slakh import find_tracks
+from accomp.errors import UserError
+
+
+def composed(out, *more):
+    return band.main(["compose", "--out", str(out), "--tracks", "3", "--seconds", "8", "--jobs", "1", *more])
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    out = tmp_path_factory.mktemp("band") / "band"
+    assert composed(out) == 0
+    return out
+
+
+def sound(root):
+    files = [path for path in sorted(root.rglob("*")) if path.suffix in (".flac", ".mid")]
+    return {path.relative_to(root): path.read_bytes() for path in files}
+
+
+def test_a_composed_band_is_read_as_slakh(small):
+    tracks = [track for split in ("train", "validation", "test") for track in find_tracks(small, split)]
+    assert [track.name for track in tracks] == ["Track00001", "Track00002", "Track00003"]
+    assert len(tracks[1].stem_files["guitar"]) == 2
+    mix = soundfile.read(tracks[1].path / "mix.flac", dtype="float32")[0]
+    np.testing.assert_allclose(sum(tracks[1].read(stem) for stem in tracks[1].stem_files), mix, atol=1e-6)
+    assert not (small / ".partial").exists()
+    assert (small / "omitted").is_dir()
+
+
+def test_two_processes_make_the_same_band(small, tmp_path):
+    assert composed(tmp_path / "again", "--jobs", "2") == 0
+    assert sound(tmp_path / "again") == sound(small)
+
+
+def test_what_is_finished_is_kept_and_the_rest_made(small, tmp_path):
+    out = tmp_path / "band"
+    assert composed(out) == 0
+    before = sound(out)
+    kept = out / "train" / "Track00001" / "mix.flac"
+    time_ns = kept.stat().st_mtime_ns
+    for name in ("metadata.yaml", "mix.flac"):  # as if the build had been stopped by force
+        os.remove(out / "validation" / "Track00002" / name)
+    (out / ".partial" / "Track00003").mkdir(parents=True)
+    assert composed(out) == 0
+    assert sound(out) == before
+    assert kept.stat().st_mtime_ns == time_ns
+
+
+def test_other_settings_are_not_mixed_in(small, caplog):
+    assert composed(small, "--seed", "9") == 2
+    assert "other settings" in caplog.text
+    assert json.loads((small / "build.json").read_text())["seed"] == 0
+
+
+def quartet(pitch):
+    """Twelve seconds in which all four classes play."""
+    notes = tuple(Note(i * 240, i * 240 + 200, pitch, 90) for i in range(96))
+    parts = [Part(program, False, "", notes) for program in (0, 25, 33)]
+    return Song(480, (Tempo(0, 500_000),), (Metre(0, 4, 4),), (*parts, Part(0, True, "", notes)))
+
+
+def midi_folder(root):
+    for index in range(3):
+        folder = root / ("one" if index < 2 else "held-out")
+        folder.mkdir(exist_ok=True, parents=True)
+        write_song(folder / f"song{index}.mid", quartet(60 + index))
+    (root / "one" / "broken.mid").write_bytes(b"MThd\0\0\0\6\0\1")
+    bass = Part(33, False, "", tuple(Note(i * 480, i * 480 + 400, 40, 90) for i in range(40)))
+    write_song(root / "one" / "alone.mid", Song(480, (Tempo(0, 500_000),), (Metre(0, 4, 4),), (bass,)))
+    return root
+
+
+def test_a_midi_band_skips_and_lists_what_it_cannot_use(tmp_path):
+    songs, out = midi_folder(tmp_path / "songs"), tmp_path / "band"
+    arguments = ["midi", "--midi", str(songs), "--out", str(out), "--seconds", "9", "--jobs", "1"]
+    assert band.main([*arguments, "--test-source", "held-out"]) == 0
+    with (out / "skipped.csv").open() as file:
+        reasons = {row["source"].split("/")[-1]: row["skipped"] for row in csv.DictReader(file)}
+    assert set(reasons) == {"broken.mid", "alone.mid"}
+    assert "only 1 of the four" in reasons["alone.mid"]
+    made = [path for split in band.SPLITS for path in (out / split).iterdir()]
+    assert len(made) == 3
+    test = list((out / "test").iterdir())
+    assert any("held-out" in (path / "metadata.yaml").read_text() for path in test)
+    for path in made:
+        length = soundfile.info(path / "mix.flac").frames / 44100
+        assert length <= 9.0
+        song = read_song(path / "all_src.mid")
+        assert song.seconds(song.end) <= 9.01
+    with (out / "songs.csv").open() as file:
+        assert {row["track"] for row in csv.DictReader(file)} == {path.name for path in made}
+
+
+def test_a_late_song_begins_at_the_bar_of_its_first_note():
+    notes = tuple(Note(20 * 480 + i * 480, 20 * 480 + i * 480 + 240, 40, 90) for i in range(30))
+    song = Song(480, (Tempo(0, 500_000),), (Metre(0, 3, 4),), (Part(33, False, "", notes),))
+    cut = band.excerpt(song, 9.0)
+    assert cut.start == 2 * 480  # the first note stands on the third beat of its bar
+    assert cut.seconds(cut.end) <= 9.01
+    early = Song(480, song.tempos, song.metres, (Part(33, False, "", (Note(960, 1000, 40, 90),)),))
+    assert band.excerpt(early, 9.0).start == 960
+
+
+def test_versions_of_a_song_stay_in_one_split(tmp_path):
+    for version in range(12):
+        (tmp_path / f"tune__{version:04x}.mid").write_bytes(b"")
+    jobs = band.plan_midi([tmp_path], [band.shipped_font()], 60.0, 3)
+    assert len({job.split for job in jobs}) == 1
+
+
+def test_splits_are_about_ninety_five_five():
+    places = np.array([band.draw(0, "split", index) for index in range(4000)])
+    assert abs((places < 0.9).mean() - 0.9) < 0.02
+    names = [job.split for job in band.plan_composed(22, 60.0, 0)]
+    assert [names.count(split) for split in band.SPLITS] == [16, 3, 3, 0]
+
+
+def test_user_errors_are_one_line_and_leave_nothing(tmp_path, caplog):
+    cases = [
+        (["midi", "--midi", str(tmp_path / "none"), "--out", str(tmp_path / "a")], "no such folder"),
+        (["midi", "--midi", str(tmp_path), "--out", str(tmp_path / "b")], "no .mid files"),
+        (["midi", "--midi", ".", "--soundfont", "none.sf2", "--out", str(tmp_path / "c")], "no such SoundFont"),
+        (["compose", "--out", str(tmp_path / "d"), "--seconds", "1"], "at least 8"),
+        (["compose", "--out", str(tmp_path / "d"), "--seconds", "nan"], "at least 8"),
+    ]
+    for arguments, message in cases:
+        caplog.clear()
+        assert band.main(arguments) == 2
+        assert message in caplog.text
+        assert len(caplog.messages) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_of_useless_songs_is_an_error(tmp_path, caplog):
+    (tmp_path / "songs").mkdir()
+    (tmp_path / "songs" / "bad.mid").write_bytes(b"no")
+    out = tmp_path / "out"
+    assert band.main(["midi", "--midi", str(tmp_path / "songs"), "--out", str(out), "--jobs", "1"]) == 2
+    assert "none of the 1 songs" in caplog.text
+    with pytest.raises(UserError, match="make data"):
+        find_tracks(out)

@@ -1,0 +1,66 @@
+import functools
+import operator
+
+import numpy as np
+import pytest
+import soundfile
+from torch.utils.data import DataLoader
+
+from accomp.data.excerpts import AudioExcerpts, Recipe, SeededStream
+from accomp.data.slakh import Track
+from accomp.timeline import STEMS
+
+SAMPLES = 30_000
+
+
+@pytest.fixture(scope="module")
+def tracks(tmp_path_factory):
+    """Three songs of steady levels, one per stem and song, so that what was read can be told from its level."""
+    root, songs = tmp_path_factory.mktemp("songs"), []
+    for n in range(3):
+        files = {}
+        for i, stem in enumerate(STEMS):
+            file = root / f"{n}-{stem}.flac"
+            soundfile.write(file, np.full(SAMPLES, (n + 1) * 2.0 ** -(i + 3)), 44_100, subtype="PCM_16")
+            files[stem] = () if n == 2 and stem == "piano" else (file,)
+        songs.append(Track(f"Track{n:05d}", root, files, SAMPLES, midi=None))
+    return songs
+
+
+def test_the_context_is_everybody_else(tracks):
+    excerpts = AudioExcerpts(tracks, 1000, seed=0)
+    for i in range(30):
+        item = excerpts[i]
+        levels = {stem: 2.0 ** -(k + 3) for k, stem in enumerate(STEMS)}
+        song = round(float(item["target"][0]) / levels[STEMS[item["stem"]]])
+        others = sum(v for k, v in levels.items() if k != STEMS[item["stem"]] and not (song == 3 and k == "piano"))
+        assert item["context"] == pytest.approx(song * others, abs=1e-3)
+
+
+def test_submixes_leave_somebody_out_but_never_all(tracks):
+    recipe = Recipe(submix=1.0)
+    sizes = {len(recipe.context_stems("bass", STEMS, np.random.default_rng(i))) for i in range(100)}
+    assert sizes == {1, 2, 3}
+    assert Recipe(silence=1.0).context_stems("bass", STEMS, np.random.default_rng(0)) == []
+    levels = [Recipe(gain_db=6).gain(np.random.default_rng(i)) for i in range(200)]
+    assert 0.5 <= min(levels) < 0.6 and 1.7 < max(levels) <= 2.0
+
+
+@pytest.mark.parametrize(("batch", "workers"), [(1, 0), (4, 0), (3, 2)])
+def test_item_i_is_the_same_for_any_batch_size_and_worker_count(tracks, batch, workers):
+    excerpts = AudioExcerpts(tracks, 500, seed=3, recipe=Recipe(gain_db=9, submix=0.5))
+    loader = DataLoader(excerpts, batch, sampler=SeededStream(12), num_workers=workers)
+    dealt = np.concatenate([b["target"].numpy() for b in loader])
+    np.testing.assert_array_equal(dealt, np.stack([excerpts[i]["target"] for i in range(12)]))
+
+
+def test_a_stream_goes_on_with_the_next_item_and_ranks_share_it():
+    used = 0
+    stream = SeededStream(6, lambda: used)
+    assert list(stream) == [0, 1, 2, 3, 4, 5]
+    used = 4  # killed after four items: the next epoch begins with the fifth
+    assert list(stream) == [4, 5, 6, 7, 8, 9]
+    ranks = [list(SeededStream(6, lambda: 0, rank, 2)) for rank in (0, 1)]
+    assert (
+        sorted(functools.reduce(operator.iadd, ranks, [])) == [0, 1, 2, 3, 4, 5] and len(SeededStream(6, world=2)) == 3
+    )

@@ -1,0 +1,110 @@
+"""Songs survive writing and reading, cutting and the pedal; damaged files are refused with a reason."""
+
+import contextlib
+
+import mido
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from accomp.data.compose import click_track, compose
+from accomp.data.midi import Control, Metre, Note, Part, Song, Tempo, pedalled, read_song, song_bytes, write_song
+from accomp.errors import UserError
+
+QUARTER = 480
+
+
+def song_of(*notes, tempos=(Tempo(0, 500_000),), metres=(Metre(0, 4, 4),), controls=()):
+    return Song(QUARTER, tempos, metres, (Part(0, False, "", tuple(notes), controls),))
+
+
+@given(index=st.integers(0, 50), seconds=st.integers(5, 20))
+@settings(max_examples=10, deadline=None)
+def test_what_is_written_is_read_back(tmp_path_factory, index, seconds):
+    song = compose(index, seconds=seconds, big_band=True)
+    path = tmp_path_factory.mktemp("midi") / "song.mid"
+    write_song(path, song)
+    again = read_song(path)
+    assert (again.tempos, again.metres) == (song.tempos, song.metres)
+    assert [p.notes for p in again.parts] == [p.notes for p in song.parts]
+    assert [(p.program, p.is_drum) for p in again.parts] == [(p.program, p.is_drum) for p in song.parts]
+    assert song_bytes(again) == path.read_bytes()
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 4000), st.integers(200_000, 1_500_000)), min_size=1, max_size=6),
+    st.floats(0, 100, allow_nan=False),
+)
+def test_ticks_and_seconds_agree_through_tempo_changes(changes, seconds):
+    tempos = [Tempo(0, 500_000)]
+    for gap, us in changes:
+        tempos.append(Tempo(tempos[-1].tick + gap, us))
+    song = song_of(Note(0, 10, 60, 90), tempos=tuple(tempos))
+    tick = song.tick_at(seconds)
+    assert song.seconds(tick) <= seconds + 1e-9
+    assert song.seconds(tick + 1) > seconds - 1e-9
+
+
+def test_a_cut_keeps_the_time_line():
+    tempos = (Tempo(0, 500_000), Tempo(1000, 400_000), Tempo(4000, 700_000))
+    notes = tuple(Note(tick, tick + 300, 60, 90) for tick in range(0, 8000, 400))
+    song = song_of(*notes, tempos=tempos, metres=(Metre(0, 3, 4), Metre(1440, 4, 4)))
+    start, end = song.bar_at(3500), 6000
+    assert start == 1440 + 1920
+    cut = song.cut(start, end)
+    assert cut.metres == (Metre(0, 4, 4),)
+    kept = [note for note in notes if start <= note.start < end]
+    expected = song.seconds([note.start for note in kept]) - song.seconds(start)
+    np.testing.assert_allclose(cut.seconds([note.start for note in cut.parts[0].notes]), expected, atol=1e-9)
+    assert cut.end <= end - start
+
+
+def test_a_cut_keeps_earlier_controllers_in_their_order():
+    controls = (Control(0, 101, 0), Control(0, 100, 0), Control(0, 6, 12), Control(900, 11, 50), Control(2500, 11, 90))
+    cut = song_of(Note(2000, 2400, 60, 90), Note(2600, 2700, 60, 90), controls=controls).cut(1920, 4000)
+    assert cut.parts[0].controls == (*(c._replace(tick=0) for c in controls[:4]), Control(580, 11, 90))
+
+
+def test_the_pedal_holds_until_it_lifts_or_the_key_is_struck_again():
+    controls = (Control(0, 64, 127), Control(1000, 64, 0))
+    notes = (Note(0, 100, 60, 90), Note(200, 300, 62, 90), Note(500, 600, 60, 90), Note(1200, 1300, 60, 90))
+    held = pedalled(song_of(*notes, controls=controls).parts[0])
+    assert [note.end for note in held] == [500, 1000, 1000, 1300]
+
+
+def test_a_program_change_on_another_track_counts_for_the_channel(tmp_path):
+    midi = mido.MidiFile(ticks_per_beat=QUARTER)
+    midi.tracks.append(mido.MidiTrack([mido.Message("program_change", channel=2, program=33)]))
+    on = mido.Message("note_on", channel=2, note=40, velocity=80)
+    midi.tracks.append(mido.MidiTrack([on, mido.Message("note_off", channel=2, note=40, time=9)]))
+    midi.save(tmp_path / "song.mid")
+    part = read_song(tmp_path / "song.mid").parts[0]
+    assert part.program == 33
+    assert part.notes == (Note(0, 9, 40, 80),)
+
+
+def test_a_note_without_length_and_one_without_end_are_still_notes(tmp_path):
+    midi = mido.MidiFile(ticks_per_beat=QUARTER)
+    messages = [("note_on", 38, 0), ("note_off", 38, 0), ("note_on", 38, 50), ("note_off", 40, 100)]
+    midi.tracks.append(mido.MidiTrack(mido.Message(kind, channel=9, note=n, time=t) for kind, n, t in messages))
+    midi.save(tmp_path / "song.mid")
+    assert [note[:2] for note in read_song(tmp_path / "song.mid").parts[0].notes] == [(0, 1), (50, 150)]
+
+
+@pytest.mark.parametrize("content", [b"", b"no music", b"MThd", song_bytes(click_track(8, 120))[:-20]])
+def test_damaged_files_are_refused_by_name(tmp_path, content):
+    path = tmp_path / "bad.mid"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"bad\.mid"):
+        read_song(path)
+
+
+@given(st.binary(max_size=60), st.integers(0, 400))
+@settings(max_examples=150, deadline=None)
+def test_random_damage_gives_a_song_or_a_user_error(tmp_path_factory, noise, at):
+    whole = song_bytes(click_track(16, 120))
+    path = tmp_path_factory.mktemp("midi") / "noisy.mid"
+    path.write_bytes(whole[:at] + noise + whole[at + len(noise) :])
+    with contextlib.suppress(UserError):
+        assert read_song(path).end >= 0
