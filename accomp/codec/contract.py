@@ -1,0 +1,49 @@
+"""What a codec is to everybody else: audio in, latents out, and back; in one call or as a stream.
+
+Shapes: B batch, C latent channels, T frames, N samples. Frame j of the latents covers samples [j hop, (j+1) hop).
+"""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from torch import Tensor, nn
+
+
+class Codec(nn.Module, ABC):
+    """Turns audio into latent frames and latent frames into audio.
+
+    `hop`       samples per frame
+    `channels`  numbers per frame (C)
+    `delay`     samples: the streamed decoder's output runs this far behind the latents it has been given
+    `causal`    whether a latent frame depends on nothing after its own last sample
+    """
+
+    hop: int
+    channels: int
+    delay: int
+    causal: bool
+
+    @abstractmethod
+    def encode(self, audio: Tensor) -> Tensor:
+        """Audio (B, N) -> latents (B, C, N // hop). A last, incomplete frame is left out."""
+
+    @abstractmethod
+    def decode(self, latents: Tensor) -> Tensor:
+        """Latents (B, C, T) -> audio (B, T * hop), aligned: sample n of the result is sample n of what was encoded.
+
+        The last `delay` samples are a first guess that the next frames would have completed.
+        """
+
+    @abstractmethod
+    def encode_stream(self, audio: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """The next block of audio (B, N), N a multiple of hop -> its latents (B, C, N // hop) and the new state.
+
+        `state=None` starts a stream. Any split into blocks gives the latents of one `encode` call.
+        """
+
+    @abstractmethod
+    def decode_stream(self, latents: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """The next latents (B, C, T) -> the next T * hop samples of audio (B, T * hop) and the new state.
+
+        The stream runs `delay` samples late: after k frames in all, output sample n is sample n - delay of the music.
+        """

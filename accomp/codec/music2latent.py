@@ -1,0 +1,100 @@
+"""The paper's codec, Music2Latent, behind the contract: whole windows in, 64 numbers per 93 ms out, and back.
+
+A thin wrapper of the package `music2latent` (Pasini, Lattner and Fazekas, ISMIR 2024). LICENCE: its code and weights
+are CC BY-NC 4.0, so whatever is made with this codec may not be used commercially.
+
+The package fetches its weights from a model hub when first used; this wrapper never does. It reads a file that the
+user already has or, to time the paper's system, runs on random weights.
+"""
+
+import logging
+import pickle
+import warnings
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from accomp.codec.contract import Codec
+from accomp.errors import UserError
+
+log = logging.getLogger(__name__)
+
+TAIL = 1536  # samples of the 2048-sample STFT window that reach past the last frame
+ANY_LENGTH = 44_100 * 3600  # samples; the package cuts longer audio into pieces, which would leave seams
+INSTALL = "the paper's codec needs a package (CC BY-NC 4.0: not for commercial use): pip install music2latent==0.1.8"
+
+
+class Music2Latent(Codec):
+    """Latents of the published system: about 10.8 frames a second, 64 channels, standard deviation about 1.
+
+    `weights` is the package's own `music2latent.pt`; None leaves the weights random, which is good for timing only.
+    Decoding draws noise from torch's global generator (a one-step consistency decoder).
+    """
+
+    hop = 4096
+    channels = 64
+    delay = 0
+    causal = False
+
+    def __init__(self, weights: str | Path | None = None):
+        super().__init__()
+        try:
+            from music2latent import inference
+        except ImportError as error:
+            raise UserError(INSTALL) from error
+        self._package = inference
+        self.gen = inference.UNet()
+        if weights is None:
+            log.warning("Music2Latent runs on random weights: good for timing, useless for listening")
+        else:
+            self.gen.load_state_dict(_read_weights(Path(weights)))
+        self.eval()
+
+    def encode(self, audio: Tensor) -> Tensor:
+        """Audio (B, N) -> latents (B, 64, N // 4096). Each frame also hears 1.2 s on either side of itself."""
+        frames = audio.shape[-1] // self.hop
+        if frames == 0:
+            return audio.new_zeros(len(audio), self.channels, 0)
+        need = frames * self.hop + TAIL
+        audio = F.pad(audio, (0, max(0, need - audio.shape[-1])))[:, :need]
+        with _quiet_autocast():
+            return self._package.encode_audio_inference(
+                audio, SimpleNamespace(gen=self.gen), ANY_LENGTH, len(audio), audio.device
+            )
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Latents (B, 64, T) -> audio (B, T * 4096). The STFT's last 1536 samples, which overhang, are cut off."""
+        if latents.shape[-1] == 0:
+            return latents.new_zeros(len(latents), 0)
+        with _quiet_autocast():
+            audio = self._package.decode_latent_inference(
+                latents, SimpleNamespace(gen=self.gen), ANY_LENGTH, len(latents), device=latents.device
+            )
+        return audio[:, : latents.shape[-1] * self.hop].to(latents.device)
+
+    def encode_stream(self, audio: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        raise UserError("Music2Latent cannot be streamed (its frames hear the future): encode whole windows instead")
+
+    def decode_stream(self, latents: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        raise UserError("Music2Latent cannot be streamed (its frames hear the future): decode whole windows instead")
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise UserError(
+            f"no Music2Latent weights at {path}: fetch them once with `python -c 'import music2latent as m; "
+            "m.EncoderDecoder()'`, which puts music2latent.pt into the package's folder models/"
+        )
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)["gen_state_dict"]
+    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
+        raise UserError(f"{path} is not Music2Latent's weight file ({error}): fetch music2latent.pt again") from error
+
+
+def _quiet_autocast():
+    """The package asks for CUDA's half precision everywhere; on a CPU that is a warning at every call."""
+    return warnings.catch_warnings(action="ignore", category=UserWarning)
