@@ -1,0 +1,54 @@
+"""From noise to latents: samplers as functions (denoise, noise, sigmas, renoise) -> x.
+
+`denoise(x, sigma) -> x0` has its condition bound; `noise` is unit Gaussian; `sigmas` descend and end in 0; `renoise(i)`
+gives the i-th further draw of unit noise, for samplers that are stochastic. `nfe` says how often each calls `denoise`.
+"""
+
+import itertools
+from collections.abc import Callable
+
+from torch import Tensor
+
+Denoise = Callable[[Tensor, Tensor], Tensor]
+Renoise = Callable[[int], Tensor]
+
+
+def euler(denoise: Denoise, noise: Tensor, sigmas: Tensor, renoise: Renoise | None = None) -> Tensor:
+    """One call per step along the probability flow (Song et al. 2021); first order."""
+    x = noise * sigmas[0]
+    for sigma, following in itertools.pairwise(sigmas):
+        x0 = denoise(x, sigma)
+        x = x0 + (x - x0) * (following / sigma)
+    return x
+
+
+def heun(denoise: Denoise, noise: Tensor, sigmas: Tensor, renoise: Renoise | None = None) -> Tensor:
+    """Two calls per step, one for the last (Karras et al. 2022, Algorithm 1 without churn); second order."""
+    x = noise * sigmas[0]
+    for sigma, following in itertools.pairwise(sigmas):
+        x, slope, start = _euler_step(denoise, x, sigma, following)
+        if following > 0:
+            slope_there = (x - denoise(x, following)) / following
+            x = start + (following - sigma) * (slope + slope_there) / 2
+    return x
+
+
+def _euler_step(denoise: Denoise, x: Tensor, sigma: Tensor, following: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    slope = (x - denoise(x, sigma)) / sigma
+    return x + (following - sigma) * slope, slope, x
+
+
+def consistency(denoise: Denoise, noise: Tensor, sigmas: Tensor, renoise: Renoise | None = None) -> Tensor:
+    """Jump to the data, add less noise, jump again (Song et al. 2023, Algorithm 1); one call per noise level."""
+    x0 = denoise(noise * sigmas[0], sigmas[0])
+    for i, sigma in enumerate(sigmas[1:-1]):
+        if renoise is None:
+            raise ValueError("multistep consistency sampling needs fresh noise: pass renoise")
+        x0 = denoise(x0 + sigma * renoise(i), sigma)
+    return x0
+
+
+def nfe(sampler: Callable, sigmas: Tensor) -> int:
+    """How many network calls a sampler makes on a schedule."""
+    steps = len(sigmas) - 1
+    return 2 * steps - 1 if sampler is heun else steps

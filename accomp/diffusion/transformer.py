@@ -1,0 +1,120 @@
+"""The live network: a transformer over latent frames that hears the player, remembers itself and feels the beat.
+
+Every token is a patch of frames. It carries the noisy target, the model's own clean past, the player's context and the
+three masks that say which of these exist. Noise level, stem and clock enter through adaptive layer norm, with one shared
+modulation and a learned table per layer (Chen et al. 2023, PixArt-alpha); the clock's part differs from token to token.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from accomp.timeline import STEMS
+from accomp.window import Masks
+
+CLOCK_FEATURES = 10  # see accomp.beat.clock.clock_features
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Everything a denoiser is told: latents (B, C, T), masks (B, T), stem (B,), clock (B, CLOCK_FEATURES, T).
+
+    Latents outside their mask are ignored; a clock of zeros is no clock.
+    """
+
+    context: Tensor
+    past: Tensor
+    masks: Masks
+    stem: Tensor
+    clock: Tensor
+
+
+@dataclass(frozen=True)
+class TransformerConfig:
+    channels: int = 64  # C of the codec
+    width: int = 256
+    layers: int = 6
+    heads: int = 4
+    expansion: int = 3  # hidden features of the feed-forward part, in widths
+    patch: int = 2  # frames per token
+
+
+def rotary(count: int, size: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Cosines and sines (count, size / 2) of rotary position embedding, counted from the window's end (Su et al. 2021)."""
+    position = torch.arange(count - 1, -1, -1, device=device)[:, None].float()
+    frequency = torch.exp(torch.arange(0, size, 2, device=device) * (-math.log(10_000) / size))
+    return torch.cos(position * frequency), torch.sin(position * frequency)
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    a, b = x.float().chunk(2, -1)
+    return torch.cat([a * cos - b * sin, a * sin + b * cos], -1).to(x.dtype)
+
+
+class Layer(nn.Module):
+    """Attention and feed-forward, each modulated.  (B, S, D), (B, S, 6 D) -> (B, S, D)."""
+
+    def __init__(self, c: TransformerConfig):
+        super().__init__()
+        self.heads = c.heads
+        self.table = nn.Parameter(torch.randn(6 * c.width) / c.width**0.5)
+        self.qkv = nn.Linear(c.width, 3 * c.width, bias=False)
+        self.mix = nn.Linear(c.width, c.width, bias=False)
+        self.up = nn.Linear(c.width, c.expansion * c.width)
+        self.down = nn.Linear(c.expansion * c.width, c.width)
+
+    def forward(self, x: Tensor, modulation: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        shift_a, scale_a, gate_a, shift_f, scale_f, gate_f = (modulation + self.table).chunk(6, -1)
+        y = F.layer_norm(x, x.shape[-1:]) * (1 + scale_a) + shift_a
+        q, k, v = self.qkv(y).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # each (B, heads, S, D / heads)
+        q, k = (F.rms_norm(z, z.shape[-1:]) for z in (q, k))
+        y = F.scaled_dot_product_attention(rotate(q, cos, sin), rotate(k, cos, sin), v)
+        x = x + gate_a * self.mix(y.transpose(1, 2).flatten(2))
+        y = F.layer_norm(x, x.shape[-1:]) * (1 + scale_f) + shift_f
+        return x + gate_f * self.down(F.gelu(self.up(y)))
+
+
+class Transformer(nn.Module):
+    """F of the live family: noisy latents and a condition in, the raw network output out."""
+
+    def __init__(self, config: TransformerConfig | None = None, **values):
+        super().__init__()
+        self.config = c = config or TransformerConfig(**values)
+        self.into = nn.Linear(c.patch * (3 * c.channels + 3), c.width)
+        self.noise = nn.Sequential(nn.Linear(c.width, c.width), nn.SiLU(), nn.Linear(c.width, c.width))
+        self.stem = nn.Embedding(len(STEMS), c.width)
+        self.clock = nn.Linear(c.patch * CLOCK_FEATURES, c.width, bias=False)
+        self.modulate = nn.Linear(c.width, 6 * c.width)
+        self.layers = nn.ModuleList(Layer(c) for _ in range(c.layers))
+        self.out = nn.Linear(c.width, c.patch * c.channels)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, x: Tensor, c_noise: Tensor, condition: Condition) -> Tensor:
+        """x (B, C, T) scaled to unit variance, c_noise (B,), T a multiple of the patch -> (B, C, T)."""
+        m = condition.masks
+        visible, known, target = (mask.unsqueeze(1).to(x.dtype) for mask in (m.visible, m.known, m.target))
+        parts = [x * target, condition.past * known, condition.context * visible, visible, known, target]
+        h = self.into(self.tokens(torch.cat(parts, 1)))
+        modulation = self.noise(self.embed(c_noise)) + self.stem(condition.stem)
+        modulation = modulation[:, None] + self.clock(self.tokens(condition.clock.to(x.dtype)))
+        modulation = self.modulate(F.silu(modulation))
+        cos, sin = rotary(h.shape[1], self.config.width // self.config.heads, x.device)
+        for layer in self.layers:
+            h = layer(h, modulation, cos, sin)
+        y = self.out(F.layer_norm(h, h.shape[-1:]))
+        return y.unflatten(-1, (self.config.patch, -1)).flatten(1, 2).transpose(1, 2)  # (B, S, p C) -> (B, C, T)
+
+    def tokens(self, x: Tensor) -> Tensor:
+        """(B, K, T) -> (B, T / patch, patch K)."""
+        return x.transpose(1, 2).unflatten(1, (-1, self.config.patch)).flatten(2)
+
+    def embed(self, c_noise: Tensor) -> Tensor:
+        """Sines and cosines of the noise level, (B,) -> (B, D)."""
+        half = self.config.width // 2
+        frequency = torch.exp(torch.linspace(0, math.log(1000), half, device=c_noise.device))
+        angle = c_noise[:, None].float() * frequency
+        return torch.cat([angle.sin(), angle.cos()], -1)

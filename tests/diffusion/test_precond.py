@@ -1,0 +1,55 @@
+import pytest
+import torch
+
+from accomp.diffusion.precond import SIGMA_MIN, ConsistencyDenoiser, Denoiser, loss_weight, masked_mse
+
+
+class Recorder(torch.nn.Module):
+    """Stands for F: keeps what it was given, returns zeros."""
+
+    def forward(self, x, c_noise, condition):
+        self.x, self.c_noise = x, c_noise
+        return torch.zeros_like(x)
+
+
+@pytest.mark.parametrize("form", [Denoiser, ConsistencyDenoiser])
+def test_the_network_sees_unit_variance_at_any_noise_level(form):
+    torch.manual_seed(0)
+    net = Recorder()
+    for sigma in (0.01, 1.0, 50.0):
+        x = torch.randn(4, 8, 1000) + sigma * torch.randn(4, 8, 1000)
+        form(net)(x, torch.full((4,), sigma), None)
+        assert net.x.std() == pytest.approx(1, abs=0.05)
+        assert net.c_noise[0] == pytest.approx(torch.tensor(sigma).log() / 4)
+
+
+def test_the_best_guess_of_a_gaussian_needs_no_network():
+    """For unit Gaussian data E[x0 | x] = x / (1 + sigma^2): exactly c_skip x."""
+    x = torch.randn(2, 3, 10)
+    for sigma in (0.1, 1.0, 10.0):
+        torch.testing.assert_close(Denoiser(Recorder())(x, torch.full((2,), sigma), None), x / (1 + sigma**2))
+
+
+def test_the_consistency_form_is_the_identity_at_its_smallest_noise():
+    class Loud(torch.nn.Module):
+        def forward(self, x, c_noise, condition):
+            return 1e3 * torch.ones_like(x)
+
+    x = torch.randn(2, 3, 10)
+    assert torch.equal(ConsistencyDenoiser(Loud())(x, torch.full((2,), SIGMA_MIN), None), x)
+    assert not torch.allclose(ConsistencyDenoiser(Loud())(x, torch.full((2,), 1.0), None), x)
+
+
+def test_loss_is_counted_on_the_mask_alone():
+    truth, estimate = torch.zeros(2, 3, 10), torch.ones(2, 3, 10)
+    estimate[:, :, 5:] = 100
+    mask = torch.zeros(2, 10, dtype=torch.bool)
+    mask[:, :5] = True
+    assert masked_mse(estimate, truth, mask).tolist() == [1.0, 1.0]
+    assert masked_mse(estimate, truth, torch.zeros_like(mask)).tolist() == [0.0, 0.0]
+
+
+def test_weight_undoes_the_output_scale():
+    sigma = torch.tensor([0.1, 1.0, 10.0])
+    c_out = sigma / (sigma**2 + 1).sqrt()
+    torch.testing.assert_close(loss_weight(sigma) * c_out**2, torch.ones(3))

@@ -1,0 +1,77 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from tiny_model import NET, shaken
+
+from accomp.diffusion.transformer import CLOCK_FEATURES, Condition, Transformer
+from accomp.window import PlayingDraw
+
+B, C, T = 4, NET["channels"], 48
+
+
+@pytest.fixture(scope="module")
+def net():
+    return shaken(Transformer(**NET))
+
+
+@pytest.fixture
+def inputs():
+    generator = torch.Generator().manual_seed(0)
+
+    def latents(channels=C):
+        return torch.randn(B, channels, T, generator=generator)
+
+    masks = PlayingDraw(longest_step=20, longest_hidden=10, long_target=0, retrospective=0, cold=0, partial_past=0)(
+        B, T, generator
+    )
+    stem = torch.arange(B)
+    return latents(), torch.zeros(B), Condition(latents(), latents(), masks, stem, latents(CLOCK_FEATURES))
+
+
+@torch.inference_mode()
+def test_what_is_masked_does_not_matter(net, inputs):
+    x, noise, condition = inputs
+    m = condition.masks
+    before = net(x, noise, condition)
+    hidden = torch.where(m.visible[:, None], condition.context, 9.0)
+    unknown = torch.where(m.known[:, None], condition.past, -9.0)
+    elsewhere = torch.where(m.target[:, None], x, 5.0)
+    after = net(elsewhere, noise, replace(condition, context=hidden, past=unknown))
+    torch.testing.assert_close(before, after)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("what", ["context", "past", "clock"])
+def test_what_is_not_masked_matters(net, inputs, what):
+    x, noise, condition = inputs
+    before = net(x, noise, condition)
+    after = net(x, noise, replace(condition, **{what: getattr(condition, what) + 1}))
+    assert ((before - after).abs().amax((1, 2)) > 1e-4).all()
+
+
+@torch.inference_mode()
+def test_hidden_is_not_silent(net, inputs):
+    """A frame of zeros that was heard differs from a frame that was not."""
+    x, noise, condition = inputs
+    context = torch.zeros_like(condition.context)
+    heard = net(x, noise, replace(condition, context=context))
+    masks = replace(condition.masks, visible=torch.zeros_like(condition.masks.visible))
+    assert not torch.allclose(heard, net(x, noise, replace(condition, context=context, masks=masks)), atol=1e-4)
+
+
+@torch.inference_mode()
+def test_an_item_does_not_depend_on_its_batch(net, inputs):
+    x, noise, c = inputs
+    whole = net(x, noise, c)
+    m = c.masks
+    for i in range(B):
+        one = slice(i, i + 1)
+        masks = replace(m, visible=m.visible[one], known=m.known[one], target=m.target[one])
+        alone = net(x[one], noise[one], Condition(c.context[one], c.past[one], masks, c.stem[one], c.clock[one]))
+        torch.testing.assert_close(alone, whole[one], rtol=1e-4, atol=1e-5)
+
+
+def test_the_shipped_size_is_small_enough_to_play():
+    parameters = sum(p.numel() for p in Transformer().parameters())
+    assert parameters <= 5_000_000
