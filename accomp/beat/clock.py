@@ -1,0 +1,63 @@
+"""The beat of the frames to come, as the network feels it: phase of beat and bar, tempo, confidence.
+
+A clock listens to the player's latents and answers for any frame, past or future. `NoClock` feels nothing; `GridClock`
+reads a known grid (an oracle in evaluation, a transport live).
+"""
+
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from accomp.data.beats import BeatGrid
+from accomp.diffusion.transformer import CLOCK_FEATURES
+from accomp.timeline import SAMPLE_RATE
+
+
+class Clock(Protocol):
+    def reset(self) -> None:
+        """Forget the session."""
+
+    def listen(self, latents: Tensor) -> None:
+        """Hear the player's next latents (B, C, T)."""
+
+    def features(self, start: int, stop: int) -> Tensor:
+        """What is felt in frames [start, stop): (1 or B, CLOCK_FEATURES, T); all zeros means no clock."""
+
+
+def clock_features(
+    beat: np.ndarray, bar: np.ndarray, period_s: np.ndarray, confidence: np.ndarray | float = 1.0
+) -> np.ndarray:
+    """Phases in [0, 1) and beat periods (T,) -> features (CLOCK_FEATURES, T): two harmonics of each phase, tempo, confidence.
+
+    Frames whose phase is NaN have no clock and all features 0. The period counts in octaves from 0.5 s (120 bpm).
+    """
+    rows = [f(2 * np.pi * k * phase) for phase in (beat, bar) for k in (1, 2) for f in (np.sin, np.cos)]
+    rows += [np.log2(period_s / 0.5), np.ones_like(beat)]
+    features = np.stack(rows) * confidence
+    return np.where(np.isfinite(features).all(0), features, 0.0).astype(np.float32)
+
+
+class NoClock:
+    """Feels nothing."""
+
+    def reset(self) -> None:
+        pass
+
+    def listen(self, latents: Tensor) -> None:
+        pass
+
+    def features(self, start: int, stop: int) -> Tensor:
+        return torch.zeros(1, CLOCK_FEATURES, stop - start)
+
+
+class GridClock(NoClock):
+    """Knows the beat grid of every voice beforehand; `hop` samples per frame."""
+
+    def __init__(self, grids: list[BeatGrid], hop: int):
+        self.grids, self.hop = grids, hop
+
+    def features(self, start: int, stop: int) -> Tensor:
+        times_s = np.arange(start, stop) * self.hop / SAMPLE_RATE
+        return torch.from_numpy(np.stack([clock_features(*grid.phase(times_s)) for grid in self.grids]))

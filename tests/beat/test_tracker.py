@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+import torch
+
+from accomp.beat.clock import CLOCK_FEATURES, GridClock, NoClock, clock_features
+from accomp.beat.jitter import ClockJitter
+from accomp.beat.tracker import Tracker, TrackerClock, fit_pulse
+from accomp.data.beats import BeatGrid
+
+HOP = 2048
+RATE = 44_100 / HOP
+
+
+def pointers(bpm, beats_in_bar=4, seconds=10, phase=0.3, noise=0.0, seed=0):
+    """What a perfect tracker would point at, up to now."""
+    t = np.arange(round(seconds * RATE))
+    beat = phase + bpm / 60 / RATE * t
+    angles = 2 * np.pi * beat, 2 * np.pi * beat / beats_in_bar
+    z = np.stack([f(angle) for angle in angles for f in (np.sin, np.cos)], 1)
+    return z + noise * np.random.default_rng(seed).standard_normal(z.shape), beat
+
+
+@pytest.mark.parametrize("bpm", [52, 71.3, 100, 120, 147.7, 190])
+@pytest.mark.parametrize("beats_in_bar", [3, 4])
+def test_a_steady_pulse_is_found_and_carried_on(bpm, beats_in_bar):
+    z, beat = pointers(bpm, beats_in_bar, noise=0.3)
+    pulse = fit_pulse(z, len(z), HOP)
+    assert pulse.frequency * 60 * RATE == pytest.approx(bpm, rel=0.01)
+    assert pulse.beats_in_bar == beats_in_bar
+    ahead = round(1.5 * RATE)  # frames past the live edge
+    truth = beat[-1] + (1 + ahead) * bpm / 60 / RATE
+    error = (pulse.beat + pulse.frequency * ahead - truth + 0.5) % 1 - 0.5
+    assert abs(error) * 60 / bpm < 0.03  # seconds
+    bar_error = (pulse.bar + pulse.frequency * ahead / beats_in_bar - truth / beats_in_bar + 0.5) % 1 - 0.5
+    assert abs(bar_error) < 0.5 / beats_in_bar
+
+
+def test_confidence_says_how_sure_the_pointers_are():
+    sure, _ = pointers(100)
+    doubt = np.random.default_rng(0).standard_normal(sure.shape) * 0.3
+    assert fit_pulse(sure, len(sure), HOP).confidence > 0.9
+    assert fit_pulse(0.2 * sure, len(sure), HOP).confidence == pytest.approx(0.2, abs=0.03)
+    assert fit_pulse(doubt, len(doubt), HOP).confidence < 0.15
+    assert fit_pulse(np.zeros((50, 4)), 50, HOP) is None
+
+
+@torch.inference_mode()
+def test_the_tracker_hears_a_stream_as_it_hears_a_recording():
+    torch.manual_seed(0)
+    tracker = Tracker(channels=8, width=16).eval()
+    latents = torch.randn(2, 8, 60)
+    whole, _ = tracker(latents)
+    first, state = tracker(latents[:, :, :23])
+    second, _ = tracker(latents[:, :, 23:], state)
+    torch.testing.assert_close(torch.cat([first, second], 1), whole)
+    clock = TrackerClock(tracker, HOP)
+    assert not clock.features(0, 10).any()  # nothing heard, nothing felt
+    clock.listen(latents)
+    assert clock.features(40, 80).shape == (2, CLOCK_FEATURES, 40)
+    clock.reset()
+    assert not clock.features(0, 10).any()
+
+
+def test_features_point_where_the_grid_does():
+    grid = BeatGrid(np.arange(0, 20.5, 0.5), np.arange(0, 20.5, 2.0))
+    features = GridClock([grid], HOP).features(0, 430)[0].numpy()
+    t = np.arange(430) / RATE
+    np.testing.assert_allclose(features[0], np.sin(2 * np.pi * 2 * t), atol=1e-4)
+    np.testing.assert_allclose(features[5], np.cos(2 * np.pi * t / 2), atol=1e-4)
+    assert not features[8].any() and (features[9] == 1).all()
+    assert not GridClock([grid], HOP).features(500, 600).any()  # after the song
+    assert not NoClock().features(0, 10).any()
+
+
+def test_jitter_turns_the_phase_and_sometimes_stops_the_clock():
+    beat = torch.rand(200).double().numpy()
+    clock = torch.from_numpy(clock_features(beat, beat / 4, np.full(200, 0.5)))[None].repeat(500, 1, 1)
+    out = ClockJitter(absent=0.3, offset=0.05, wrong_bar=0, no_bar=0)(clock, torch.Generator().manual_seed(0))
+    absent = (out == 0).all(2).all(1)
+    assert absent.float().mean() == pytest.approx(0.3, abs=0.06)
+    here = out[~absent]
+    assert here[:, :2].square().sum(1).sub(1).abs().max() < 1e-4  # still on the circle
+    turned = torch.atan2(here[:, 0], here[:, 1]) - torch.atan2(clock[~absent][:, 0], clock[~absent][:, 1])
+    turned = (turned / (2 * torch.pi) + 0.5) % 1 - 0.5
+    assert (turned.std(1) < 1e-4).all() and turned[:, 0].std() == pytest.approx(0.05, abs=0.01)
+    exact = ClockJitter(absent=0, offset=0, wrong_bar=0, no_bar=0)(clock)
+    torch.testing.assert_close(exact, clock)
