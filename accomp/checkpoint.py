@@ -1,0 +1,219 @@
+"""A deployed model is a folder: config.yaml, *.safetensors in half precision, and a model card. No code, no pickles.
+
+    python -m accomp.checkpoint OUT_DIR --codec RUN --teacher RUN [--student RUN] [--tracker RUN]
+
+gathers training runs (folders with config.yaml and checkpoints/last.ckpt) into one.
+"""
+
+import argparse
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+import yaml
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from accomp.beat.tracker import Tracker
+from accomp.codec.autoencoder import Autoencoder
+from accomp.codec.contract import Codec
+from accomp.diffusion import samplers
+from accomp.diffusion.noise import karras
+from accomp.diffusion.precond import ConsistencyDenoiser, Denoiser
+from accomp.diffusion.transformer import Transformer
+from accomp.errors import UserError
+from accomp.window import PlayingDraw
+
+log = logging.getLogger(__name__)
+
+# Everything that a configuration may name; nothing is imported or called by a name from a file.
+CODECS = {"causal": Autoencoder}
+NETS = {"transformer": Transformer}
+FORMS = {"edm": Denoiser, "consistency": ConsistencyDenoiser}
+SAMPLERS = {"euler": samplers.euler, "heun": samplers.heun, "consistency": samplers.consistency}
+
+
+@dataclass
+class Model:
+    """A codec, denoisers and the samplers that drive them, and a beat tracker if there is one.
+
+    `frames` is the length of the window, `longest_step` the most frames to generate at once.
+    """
+
+    name: str
+    config: dict
+    codec: Codec
+    denoisers: dict[str, nn.Module]
+    tracker: Tracker | None
+    device: torch.device
+    frames: int = field(init=False)
+    longest_step: int = field(init=False)
+
+    def __post_init__(self):
+        self.frames, self.longest_step = self.config["frames"], self.config["longest_step"]
+
+    def sampler(self, name: str | None = None) -> tuple[nn.Module, Callable, Tensor]:
+        """The denoiser, sampler function and noise levels that go by this name (the default when None)."""
+        known = self.config["samplers"]
+        name = name or self.config["sampler"]
+        if name not in known:
+            raise UserError(f"sampler {name!r} is not in model {self.name}; choose one of {', '.join(known)}")
+        s = known[name]
+        sigmas = karras(s["steps"], s["sigma_min"], s["sigma_max"], s["rho"])
+        return self.denoisers[s["denoiser"]], SAMPLERS[s["function"]], sigmas
+
+
+def load_model(folder: Path | str, device: str = "cpu") -> Model:
+    """Load a model folder for playing. Raises UserError when it is missing, damaged or not of this program."""
+    folder = Path(folder)
+    if not (folder / "config.yaml").is_file():
+        raise UserError(f"{folder}: no model folder (config.yaml is missing); the one that ships is models/live")
+    try:
+        target = torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(
+            f"device {device!r} cannot be used here ({str(error).splitlines()[0]}); try --device cpu"
+        ) from error
+    try:
+        config = yaml.safe_load((folder / "config.yaml").read_text())
+        codec = _build(CODECS, config["codec"])
+        _load(codec, folder / "codec.safetensors")
+        denoisers = {}
+        for name, form in config["denoisers"].items():
+            denoisers[name] = FORMS[form["form"]](_build(NETS, config["net"]), form["sigma_data"])
+            _load(denoisers[name], folder / f"{name}.safetensors")
+        tracker = None
+        if "tracker" in config:
+            tracker = Tracker(**config["tracker"])
+            _load(tracker, folder / "tracker.safetensors")
+        model = Model(folder.resolve().name, config, codec, denoisers, tracker, target)
+        model.sampler()
+    except UserError:
+        raise
+    except (
+        OSError,
+        yaml.YAMLError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        ValueError,
+        RuntimeError,
+        SafetensorError,
+    ) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{folder}: damaged model folder ({type(error).__name__}: {reason}); fetch it again") from error
+    for module in filter(None, (codec, tracker, *denoisers.values())):
+        module.to(target).eval().requires_grad_(False)
+    return model
+
+
+def _build(kinds: dict[str, type], values: dict) -> nn.Module:
+    values = dict(values)
+    return kinds[values.pop("kind")](**values)
+
+
+def _load(module: nn.Module, path: Path) -> None:
+    """Load half-precision weights into a float32 module; every name and shape must match."""
+    module.load_state_dict({name: value.float() for name, value in load_file(path).items()}, strict=True)
+
+
+def save_weights(module: nn.Module, path: Path) -> None:
+    """Write a module's weights in half precision."""
+    save_file({name: value.detach().half().contiguous().cpu() for name, value in module.state_dict().items()}, path)
+
+
+def read_run(run: Path, prefix: str, module: nn.Module) -> nn.Module:
+    """Load the averaged weights of a training run's last checkpoint, found under `prefix`, into a module."""
+    path = run / "checkpoints" / "last.ckpt"
+    if not path.is_file():
+        raise UserError(f"{path}: no checkpoint; train it first (python train.py experiment=...)")
+    state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    chosen = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+    module.load_state_dict(chosen, strict=True)
+    return module.eval()
+
+
+def run_config(run: Path) -> dict:
+    """The resolved configuration of a training run."""
+    path = run / "config.yaml"
+    if not path.is_file():
+        raise UserError(f"{path}: no such run; give the folder that train.py wrote")
+    return yaml.safe_load(path.read_text())
+
+
+def load_codec(source: Path | str) -> Autoencoder:
+    """The codec of a training run or of a model folder."""
+    source = Path(source)
+    if (source / "codec.safetensors").is_file():
+        return load_model(source).codec
+    return read_run(source, "codec.", Autoencoder(**run_config(source)["module"]["codec"]))
+
+
+TEACHER = {"denoiser": "teacher", "sigma_min": 0.02, "sigma_max": 80.0, "rho": 7.0}
+STUDENT = {"denoiser": "student", "function": "consistency", "sigma_max": 80.0, "rho": 7.0}
+DEFAULT_SAMPLERS = {
+    "teacher_5": TEACHER | {"function": "euler", "steps": 5},
+    "teacher_10": TEACHER | {"function": "heun", "steps": 10},
+    "student_1": STUDENT | {"steps": 1, "sigma_min": 80.0},
+    "student_2": STUDENT | {"steps": 2, "sigma_min": 1.0},
+    "student_4": STUDENT | {"steps": 4, "sigma_min": 0.3},
+}
+
+
+def gather(out: Path, codec: Path, teacher: Path, student: Path | None, tracker: Path | None) -> None:
+    """Put the averaged weights of training runs into a new model folder; it appears whole or not at all."""
+    module = run_config(teacher)["module"]
+    net = Transformer(**module["net"])
+    parts = {"codec": load_codec(codec), "teacher": read_run(teacher, "denoiser.", Denoiser(net))}
+    denoisers = {"teacher": {"form": "edm", "sigma_data": 1.0}}
+    if student is not None:
+        parts["student"] = read_run(student, "denoiser.", ConsistencyDenoiser(Transformer(**module["net"])))
+        denoisers["student"] = {"form": "consistency", "sigma_data": 1.0}
+    config = {
+        "codec": {"kind": "causal"} | asdict(parts["codec"].config),
+        "net": {"kind": "transformer"} | module["net"],
+        "denoisers": denoisers,
+        "samplers": {name: s for name, s in DEFAULT_SAMPLERS.items() if s["denoiser"] in denoisers},
+        "sampler": "teacher_10" if student is None else "student_2",
+        "frames": run_config(teacher)["data"]["frames"],
+        "longest_step": module["draw"].get("longest_step", PlayingDraw.longest_step),
+    }
+    if tracker is not None:
+        config["tracker"] = run_config(tracker)["module"]["tracker"]
+        parts["tracker"] = read_run(tracker, "tracker.", Tracker(**config["tracker"]))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent) as temporary:
+        for name, part in parts.items():
+            save_weights(part, Path(temporary) / f"{name}.safetensors")
+        (Path(temporary) / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+        out.mkdir(exist_ok=True)
+        for file in Path(temporary).iterdir():
+            os.replace(file, out / file.name)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path, help="the model folder to write, e.g. models/mine")
+    parser.add_argument("--codec", type=Path, required=True, help="a run of experiment=autoencoder, or a model folder")
+    parser.add_argument("--teacher", type=Path, required=True, help="a run of experiment=diffusion")
+    parser.add_argument("--student", type=Path, help="a run of experiment=student")
+    parser.add_argument("--tracker", type=Path, help="a run of experiment=tracker")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        gather(options.out, options.codec, options.teacher, options.student, options.tracker)
+    except UserError as error:
+        log.error("error: %s", error)
+        return 2
+    log.info("wrote %s", options.out)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""From what was heard and what was played to the next frames: one window, one sampler run."""
+
+import zlib
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from accomp.checkpoint import Model
+from accomp.diffusion.transformer import Condition
+from accomp.timeline import STEMS
+from accomp.window import masks
+
+
+class Generator:
+    """Fills the end of a window with latents of the stems asked for; one voice per stem, all in one batch.
+
+    Noise depends on (seed, voice, first frame) alone, so that a voice sounds the same in any batch.
+    """
+
+    def __init__(self, model: Model, stems: Sequence[str], seeds: Sequence[int], sampler: str | None = None):
+        self.model, self.seeds = model, list(seeds)
+        self.stem = torch.tensor([STEMS.index(stem) for stem in stems], device=model.device)
+        self.denoiser, self.sampler, self.sigmas = model.sampler(sampler)
+
+    def __call__(
+        self, context: Tensor, past: Tensor, clock: Tensor, stop: int, count: int, start: int, heard: int, known: int
+    ) -> Tensor:
+        """Generate frames [stop - count, stop) of the timeline -> (B, C, count).
+
+        `context`, `past` (B, C, T) and `clock` (B, K, T) cover the window that ends at `stop`; `start` is the session's
+        first frame, `heard` one past the last visible frame, `known` the first frame of the own past.
+        """
+        voices, channels, frames = past.shape
+        first = stop - frames
+        where = [torch.tensor([i - first] * voices, device=past.device) for i in (start, heard, known, stop - count)]
+        condition = Condition(context.expand_as(past), past, masks(frames, *where), self.stem, clock)
+
+        def denoise(x: Tensor, sigma: Tensor) -> Tensor:
+            return self.denoiser(x, sigma.to(x.device).expand(voices), condition)
+
+        draw = self.noise(stop - count, count, channels)
+
+        def noise(index: int) -> Tensor:
+            x = torch.zeros(voices, channels, frames, device=past.device)
+            x[:, :, frames - count :] = draw(index)
+            return x
+
+        x = self.sampler(denoise, noise(0), self.sigmas, lambda i: noise(i + 1))
+        return x[:, :, frames - count :]
+
+    def noise(self, frame: int, count: int, channels: int) -> Callable[[int], Tensor]:
+        """draw(i) -> the i-th unit noise (B, C, count) for frames that begin at `frame`."""
+
+        def draw(index: int) -> Tensor:
+            rows = []
+            for seed, stem in zip(self.seeds, self.stem.tolist(), strict=True):
+                key = zlib.crc32(f"{seed}/{STEMS[stem]}/{frame}/{index}".encode())
+                rows.append(torch.randn(channels, count, generator=torch.Generator().manual_seed(key)))
+            return torch.stack(rows).to(self.model.device)
+
+        return draw

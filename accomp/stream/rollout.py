@@ -1,0 +1,68 @@
+"""Playing along to a recording, step by step, as if it were live."""
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from accomp.stream.streamer import Streamer
+from accomp.timeline import Step
+
+
+class Stopwatch:
+    """Milliseconds between laps, by name; give `lap` to `Streamer.step`."""
+
+    def __init__(self):
+        self.started = self.last = time.perf_counter()
+        self.ms: dict[str, float] = {}
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.ms[f"{name}_ms"] = 1e3 * (now - self.last)
+        self.last = now
+
+    def times(self) -> dict[str, float]:
+        """encode_ms, sample_ms, decode_ms and their sum, cycle_ms."""
+        return self.ms | {"cycle_ms": 1e3 * (self.last - self.started)}
+
+
+@dataclass
+class Rollout:
+    """What was played, (voices, N) aligned with the context, and the timing of every step."""
+
+    audio: np.ndarray
+    timings: list[dict[str, float]] = field(default_factory=list)
+
+
+def rollout(streamer: Streamer, context: np.ndarray, step: Step, overlap: int = 882) -> Rollout:
+    """Play along to the context (N,) or (voices, N) from a cold start.
+
+    The answers are laid where a client would lay them, each blended into the last over `overlap` samples. What lies before
+    the first answer's reach stays silent, as it does live.
+    """
+    streamer.reset()
+    context = np.atleast_2d(context)
+    length = context.shape[1]
+    result = Rollout(np.zeros((len(streamer.stems), length), np.float32))
+    for edge in range(step.samples, length + step.samples, step.samples):
+        block = context[:, edge - step.samples : edge]
+        streamer.push(edge - step.samples, np.pad(block, ((0, 0), (0, step.samples - block.shape[1]))))
+        if edge + step.offset >= length:
+            break
+        watch = Stopwatch()
+        answer = streamer.step(edge, step.samples, step.offset, overlap, watch.lap)
+        result.timings.append(watch.times())
+        lay(result.audio, answer.start, answer.audio, overlap)
+    return result
+
+
+def lay(track: np.ndarray, start: int, audio: np.ndarray, overlap: int) -> None:
+    """Blend an answer (voices, n) into the track (voices, N) at `start`: a crossfade over `overlap`, then plain."""
+    first, last = max(start, 0), min(start + audio.shape[1], track.shape[1])
+    for old, new in zip(track, audio, strict=True):
+        new = new.copy()
+        fade = min(overlap, last - start)
+        if start >= 0 and fade > 0:
+            t = np.arange(fade, dtype=np.float32) / overlap
+            new[:fade] = old[start : start + fade] * (1 - t) + new[:fade] * t
+        old[first:last] = new[first - start : last - start]

@@ -1,0 +1,173 @@
+"""The player behind everything: hears audio, remembers, and plays what comes next. Pure and synchronous.
+
+A Streamer has no sockets, threads, clocks or files. `evaluate.py` rolls it over recordings and `serve.py` feeds it what
+arrives, so what is scored is what is played. Audio and answers are addressed by absolute sample, latents by absolute
+frame; each new frame of the player is encoded once, each frame of the answer is generated and decoded once, and a span
+that is no whole number of frames is covered outward and cut back. Nothing drifts, however long the session.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from accomp.beat.clock import Clock, NoClock
+from accomp.beat.tracker import TrackerClock
+from accomp.checkpoint import Model
+from accomp.stream.generator import Generator
+from accomp.stream.history import AudioHistory
+from accomp.timeline import SAMPLE_RATE, frames_covering
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A finished step: audio (voices, overlap + step) for the samples from `start` on, unfaded, within [-1, 1].
+
+    `missing` counts the samples of the player that had never come when they were encoded for this step.
+    """
+
+    start: int
+    audio: np.ndarray
+    missing: int
+
+
+class LatentHistory:
+    """The last frames of a latent stream (B, C, T), addressed by absolute frame index."""
+
+    def __init__(self, voices: int, channels: int, frames: int, device: torch.device):
+        self.latents = torch.zeros(voices, channels, frames, device=device)
+        self.stop = 0  # one past the newest frame
+
+    def append(self, new: Tensor) -> None:
+        self.latents = torch.cat([self.latents, new], 2)[:, :, -self.latents.shape[2] :]
+        self.stop += new.shape[2]
+
+    def until(self, stop: int) -> Tensor:
+        """The window that ends at frame `stop`, zeros where nothing is stored, (B, C, frames)."""
+        ahead = stop - self.stop
+        frames = self.latents.shape[2]
+        if ahead >= frames:
+            return torch.zeros_like(self.latents)
+        kept = self.latents[:, :, max(ahead, 0) : frames + min(ahead, 0)]
+        return torch.nn.functional.pad(kept, (max(-ahead, 0), max(ahead, 0)))
+
+
+class Streamer:
+    """Plays one or several stems to a live context.
+
+    Args:
+        model: codec, denoisers and samplers, from `load_model`
+        stems: one voice for each name, e.g. ("bass",); names may repeat when each voice hears a context of its own
+        sampler: which of the model's samplers; its default when None
+        seed: of all noise, one number or one per voice
+        clock: beat and bar phase of the frames to come; the model's own tracker when None
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        stems: Sequence[str],
+        *,
+        sampler: str | None = None,
+        seed: int | Sequence[int] = 0,
+        clock: Clock | None = None,
+    ):
+        self.model, self.stems, self.sampler, self.seed = model, tuple(stems), sampler, seed
+        self.hop, self.frames = model.codec.hop, model.frames
+        if clock is None:
+            clock = NoClock() if model.tracker is None else TrackerClock(model.tracker, model.codec.hop)
+        self.clock = clock
+        seeds = [seed] * len(self.stems) if isinstance(seed, int) else seed
+        self.generator = Generator(model, self.stems, seeds, sampler)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the session: the next sample is sample 0 again."""
+        voices, channels, device = len(self.stems), self.model.codec.channels, self.model.device
+        keep = (self.frames + 64) * self.hop
+        self.heard_audio = AudioHistory(voices, keep)
+        self.own_audio = AudioHistory(voices, keep)
+        self.context = LatentHistory(voices, channels, self.frames, device)
+        self.own = LatentHistory(voices, channels, self.frames, device)
+        self.encoder_state = self.decoder_state = None
+        self.first_heard = 0  # first frame of the player that this session knows
+        self.first_own: int | None = None  # first frame that this session has played
+        self.clock.reset()
+
+    def push(self, start: int, samples: np.ndarray) -> None:
+        """Hear samples, (N,) or (voices, N), at absolute index `start`; in any order, before the step that needs them."""
+        self.heard_audio.write(start, samples)
+
+    @torch.inference_mode()
+    def step(
+        self, edge: int, step: int, offset: int, overlap: int = 0, lap: Callable[[str], None] = lambda name: None
+    ) -> Answer:
+        """Play [edge + offset, edge + offset + step), having heard everything before `edge`, and `overlap` samples before.
+
+        `lap` is called with "encode", "sample" and "decode" as each phase ends: the caller may look at its watch. Edges
+        never go back; they may jump ahead when steps were dropped.
+        """
+        start, stop = edge + offset, edge + offset + step
+        missing = self._listen(edge)
+        lap("encode")
+        new = self._imagine(max(start - overlap, 0), stop)
+        lap("sample")
+        audio = self._play(new, start - overlap, stop)
+        lap("decode")
+        return Answer(start - overlap, audio, missing)
+
+    def warm_up(self, step: int, offset: int, steps: int = 3) -> None:
+        """Run a few steps on silence and forget them."""
+        for i in range(1, steps + 1):
+            self.push((i - 1) * step, np.zeros(step, np.float32))
+            self.step(i * step, step, offset, overlap=SAMPLE_RATE // 50)
+        self.reset()
+
+    def _listen(self, edge: int) -> int:
+        """Encode the frames that the live edge has completed; how many of their samples are missing."""
+        stop = edge // self.hop
+        self.heard_audio.advance(edge)
+        if stop - self.context.stop > self.frames:  # so much was skipped that all memory is out of date
+            self.context.stop = self.first_heard = stop - self.frames
+            self.encoder_state = None
+        audio, missing = self.heard_audio.read(self.context.stop * self.hop, stop * self.hop)
+        audio = torch.from_numpy(audio.clip(-4, 4)).to(self.model.device)
+        latents, self.encoder_state = self.model.codec.encode_stream(audio, self.encoder_state)
+        self.context.append(latents)
+        self.clock.listen(latents)
+        return missing
+
+    def _imagine(self, start: int, stop: int) -> list[Tensor]:
+        """Generate the frames that the answer [start, stop) still lacks, the decoder's delay included."""
+        first, last = frames_covering(start, stop + self.model.codec.delay, self.hop)
+        if self.first_own is None or first - self.own.stop > self.frames // 2:
+            self.own.stop = self.first_own = first
+            self.decoder_state = None
+        new = []
+        while self.own.stop < last:
+            count = min(last - self.own.stop, self.model.longest_step)
+            end = self.own.stop + count
+            latents = self.generator(
+                self.context.until(end),
+                self.own.until(end),
+                self.clock.features(end - self.frames, end).to(self.model.device),
+                stop=end,
+                count=count,
+                start=self.first_heard,
+                heard=self.context.stop,
+                known=self.first_own,
+            )
+            new.append(torch.nan_to_num(latents, nan=0.0, posinf=0.0, neginf=0.0))
+            self.own.append(new[-1])
+        return new
+
+    def _play(self, new: list[Tensor], start: int, stop: int) -> np.ndarray:
+        """Decode the new frames and cut out [start, stop); the decoder runs `delay` samples behind its latents."""
+        if new:
+            latents = torch.cat(new, 2)
+            audio, self.decoder_state = self.model.codec.decode_stream(latents, self.decoder_state)
+            first = (self.own.stop - latents.shape[2]) * self.hop - self.model.codec.delay
+            self.own_audio.write(first, audio.cpu().numpy())
+        return self.own_audio.read(start, stop)[0].clip(-1, 1)

@@ -1,0 +1,49 @@
+import shutil
+
+import pytest
+import yaml
+
+from accomp.checkpoint import load_model
+from accomp.errors import UserError
+
+
+@pytest.fixture
+def copy(model_folder, tmp_path):
+    return shutil.copytree(model_folder, tmp_path / "model")
+
+
+def damage(folder, **changes):
+    config = yaml.safe_load((folder / "config.yaml").read_text()) | changes
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+
+
+def test_a_whole_folder_loads(copy):
+    model = load_model(copy)
+    denoiser, sampler, sigmas = model.sampler("student_4")
+    assert model.name == "model" and len(sigmas) == 5 and callable(sampler) and denoiser is model.denoisers["student"]
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        (lambda f: shutil.rmtree(f), "no model folder"),
+        (lambda f: (f / "codec.safetensors").unlink(), "damaged"),
+        (lambda f: (f / "codec.safetensors").write_bytes(b"\xff" * 100), "damaged"),
+        (lambda f: (f / "student.safetensors").write_bytes((f / "student.safetensors").read_bytes()[:-10]), "damaged"),
+        (lambda f: (f / "config.yaml").write_text("{"), "damaged"),
+        (lambda f: (f / "config.yaml").write_text("!!python/object/apply:os.system ['true']"), "damaged"),
+        (lambda f: damage(f, net={"kind": "transformer", "width": 64}), "damaged"),
+        (lambda f: damage(f, net={"kind": "os.system"}), "damaged"),
+        (lambda f: damage(f, sampler="best"), "choose one of"),
+    ],
+)
+def test_damage_is_named_in_one_line(copy, how, message):
+    how(copy)
+    with pytest.raises(UserError, match=message) as error:
+        load_model(copy)
+    assert "\n" not in str(error.value)
+
+
+def test_an_impossible_device_is_named(copy):
+    with pytest.raises(UserError, match="device"):
+        load_model(copy, "warp9")
