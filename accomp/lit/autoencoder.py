@@ -1,0 +1,64 @@
+"""Training of the codec: reconstruct, through slightly noisy latents."""
+
+import lightning as L
+import torch
+from torch import Tensor
+
+from accomp.codec.autoencoder import Autoencoder
+from accomp.codec.losses import WINDOWS, reconstruction_loss, sdr
+from accomp.lit.optimiser import warmup_cosine
+
+
+class AutoencoderModule(L.LightningModule):
+    """The causal autoencoder and its loss.
+
+    Args:
+        codec: values of `AutoencoderConfig`
+        learning_rate, warmup_steps, steps: AdamW with a linear warm-up and a cosine decay over `steps` optimiser steps
+        noise: standard deviation of the noise added to latents, drawn anew per excerpt from [0, 2 * noise]: the decoder
+            must bear the residue that a diffusion model leaves
+    """
+
+    def __init__(
+        self,
+        codec: dict,
+        learning_rate: float = 1e-3,
+        warmup_steps: int = 200,
+        steps: int = 10_000,
+        noise: float = 0.05,
+    ):
+        super().__init__()
+        self.save_hyperparameters()
+        self.codec = Autoencoder(**codec)
+
+    def training_step(self, batch: dict, index: int) -> Tensor:
+        audio = self.pieces(batch)
+        with torch.random.fork_rng(
+            devices=[]
+        ):  # noise of a step depends on the step alone, so that a resumed run repeats it
+            torch.manual_seed(self.global_step * self.trainer.world_size + self.global_rank)
+            level = 2 * self.hparams.noise * torch.rand(len(audio), 1, 1, device=audio.device)
+            latents = self.codec.encode(audio)
+            estimate = self.codec.decode(latents + level * torch.randn_like(latents)).float()
+        # One window length a step, by turns: a third of the cost of all three.
+        loss = reconstruction_loss(estimate, audio, WINDOWS[self.global_step % len(WINDOWS) :][:1])
+        self.log("train/loss", loss, prog_bar=True)
+        self.log("train/sdr_db", sdr(estimate.detach(), audio).median(), prog_bar=True)
+        return loss
+
+    def validation_step(self, batch: dict, index: int) -> None:
+        audio = self.pieces(batch)
+        estimate = self.codec.decode(self.codec.encode(audio)).float()
+        self.log("val/loss", reconstruction_loss(estimate, audio), batch_size=len(audio))
+        self.log("val/sdr_db", sdr(estimate, audio).median(), prog_bar=True, batch_size=len(audio))
+
+    def pieces(self, batch: dict) -> Tensor:
+        """Every context and target of a batch that is not silent, in whole frames: (B', N)."""
+        audio = torch.cat([batch["context"], batch["target"]])
+        audio = audio[:, : audio.shape[1] // self.codec.hop * self.codec.hop]
+        heard = audio.abs().amax(1) > 1e-3
+        return audio[heard] if heard.any() else audio
+
+    def configure_optimizers(self):
+        h = self.hparams
+        return warmup_cosine(self.codec.parameters(), h.learning_rate, h.warmup_steps, h.steps, betas=(0.8, 0.99))
