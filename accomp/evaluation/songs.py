@@ -1,0 +1,100 @@
+"""The songs to be played along with: every stem, every context and the beats of the same stretch of music."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from accomp.data.beats import BeatGrid, beat_grid
+from accomp.data.slakh import Track, find_tracks
+from accomp.errors import UserError
+from accomp.evaluation.settings import Data
+from accomp.metrics.levels import is_silent
+from accomp.timeline import STEMS, to_samples, to_seconds
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Song:
+    """A stretch of a track. `truth` maps the stems asked for that really play in it to (N,) float32.
+
+    `context` maps the same stems to the sum of all other stems; `grid` holds the beats of the score, counted from
+    the stretch's first sample, or None where the track has no score; `partners` maps the same stems to what that
+    instrument plays in another track.
+    """
+
+    name: str
+    start: int
+    truth: dict[str, np.ndarray]
+    context: dict[str, np.ndarray]
+    partners: dict[str, np.ndarray]
+    grid: BeatGrid | None
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        return tuple(self.truth)
+
+    @property
+    def samples(self) -> int:
+        return len(next(iter(self.truth.values())))
+
+    @property
+    def beats_s(self) -> np.ndarray | None:
+        """Beats inside the stretch."""
+        if self.grid is None:
+            return None
+        inside = (self.grid.beats_s >= 0) & (self.grid.beats_s < to_seconds(self.samples))
+        return self.grid.beats_s[inside]
+
+
+def load_songs(data: Data, stems: Sequence[str], tracks: int | None, seconds: float | None) -> list[Song]:
+    """The middle `seconds` of the first `tracks` tracks of the split (None: everything).
+
+    Stems that are silent there are left out, and named in the log. Raises UserError when nothing is left.
+    """
+    found = find_tracks(Path(data.root), data.split, data.splits)
+    songs = []
+    for i in range(len(found) if tracks is None else min(tracks, len(found))):
+        song = _load(found, i, stems, seconds)
+        if song.truth:
+            songs.append(song)
+    if not songs:
+        raise UserError(f"no track of {data.root}, split {data.split}, plays {' or '.join(stems)}; choose other stems")
+    return songs
+
+
+def _load(found: Sequence[Track], index: int, stems: Sequence[str], seconds: float | None) -> Song:
+    track = found[index]
+    start, stop = _middle(track, seconds)
+    audio = {stem: track.read(stem, start, stop) for stem in STEMS}
+    playing = [stem for stem in stems if not is_silent(audio[stem])]
+    for stem in set(stems) - set(playing):
+        log.info("%s: %s is silent there, left out", track.name, stem)
+    context = {stem: sum(audio[other] for other in STEMS if other != stem) for stem in playing}
+    partners = {stem: _partner(found, index, stem, stop - start) for stem in playing}
+    grid = None
+    if track.midi is not None:
+        whole = beat_grid(track.midi)
+        shift_s = to_seconds(start)
+        grid = BeatGrid(whole.beats_s - shift_s, whole.downbeats_s - shift_s)
+    return Song(track.name, start, {stem: audio[stem] for stem in playing}, context, partners, grid)
+
+
+def _middle(track: Track, seconds: float | None) -> tuple[int, int]:
+    samples = track.samples if seconds is None else min(track.samples, to_samples(seconds))
+    start = (track.samples - samples) // 2
+    return start, start + samples
+
+
+def _partner(found: Sequence[Track], index: int, stem: str, samples: int) -> np.ndarray:
+    """The same instrument in the next track that has it, looped to the length asked for."""
+    for step in range(1, len(found)):
+        other = found[(index + step) % len(found)]
+        start, stop = _middle(other, to_seconds(samples))
+        audio = other.read(stem, start, stop)
+        if not is_silent(audio):
+            return np.resize(audio, samples)
+    raise UserError(f"no other track plays {stem}: a random pairing needs at least two tracks in the split")

@@ -1,0 +1,48 @@
+"""Do the notes fit? Pitch classes of the stem against pitch classes of the context, second by second.
+
+Chroma are Fourier magnitudes folded onto the twelve pitch classes (Fujishima 1999, "pitch class profile"). The
+agreement is the mean Pearson correlation of the two profiles over one-second pieces in which both sound: 1 is the same
+chord, 0 is chance. Read it between the rows `random_pairing` and `truth`.
+Failure rule: a silent answer scores 0. Drums have no chroma: NaN.
+"""
+
+import numpy as np
+
+from accomp.metrics.contract import Excerpt
+from accomp.metrics.levels import is_silent
+from accomp.timeline import SAMPLE_RATE
+
+PIECE = SAMPLE_RATE  # samples; one second of Hann-windowed sound tells semitones apart from about 70 Hz upward
+LOWEST_HZ, HIGHEST_HZ = 60.0, 2000.0  # fundamentals and near partials; cymbals and noise stay out
+
+
+def harmony(excerpt: Excerpt) -> dict[str, float]:
+    """`chroma_agreement` of the answer with the context, in [-1, 1]."""
+    if excerpt.stem == "drums":
+        return {"chroma_agreement": float("nan")}
+    return {"chroma_agreement": chroma_agreement(excerpt.answer, excerpt.context)}
+
+
+def chroma_agreement(a: np.ndarray, b: np.ndarray) -> float:
+    """Mean correlation of the pitch class profiles of (N,) a and b, second by second; 0 if they never both sound."""
+    scores = []
+    for start in range(0, len(a) - PIECE + 1, PIECE):
+        piece_a, piece_b = a[start : start + PIECE], b[start : start + PIECE]
+        if is_silent(piece_a) or is_silent(piece_b):
+            continue
+        profile_a, profile_b = chroma(piece_a), chroma(piece_b)
+        if profile_a.std() > 0 and profile_b.std() > 0:
+            scores.append(np.corrcoef(profile_a, profile_b)[0, 1])
+    return float(np.mean(scores)) if scores else 0.0
+
+
+def chroma(audio: np.ndarray) -> np.ndarray:
+    """Pitch class profile (12,) of audio (N,), C first, summing to 1 (zeros if nothing sounds in range)."""
+    magnitude = np.abs(np.fft.rfft(audio * np.hanning(len(audio))))
+    hz = np.fft.rfftfreq(len(audio), 1 / SAMPLE_RATE)
+    inside = (hz >= LOWEST_HZ) & (hz <= HIGHEST_HZ)
+    pitch_class = np.round(12 * np.log2(hz[inside] / 440.0) + 9).astype(int) % 12
+    profile = np.bincount(pitch_class, weights=magnitude[inside], minlength=12)
+    # Pitch classes own unequal numbers of Fourier bins: the mean per bin, not the sum, compares fairly.
+    profile /= np.maximum(np.bincount(pitch_class, minlength=12), 1)
+    return profile / profile.sum() if profile.sum() > 0 else profile

@@ -1,0 +1,48 @@
+"""Is the stem there at all, and is it something new? Level, share of silence, and likeness to the context.
+
+A model that copies its context would win every other metric; the correlation shows it. Sources: plain definitions;
+the correlation is the largest normalised cross-correlation within `MAX_LAG_S`, either sign.
+Failure rule: silence has level -120 dB, silence ratio 1 and correlation 0.
+"""
+
+import numpy as np
+from scipy.signal import correlate
+
+from accomp.audio import rms_db
+from accomp.metrics.contract import Excerpt
+from accomp.timeline import to_samples
+
+FRAME_S = 0.05
+SILENT_DB = -60.0
+MAX_LAG_S = 6.0  # a copy may also come late, up to a whole window
+
+
+def levels(excerpt: Excerpt) -> dict[str, float]:
+    """`rms_db`, `silence_ratio` and `context_correlation` of the answer."""
+    return {
+        "rms_db": rms_db(excerpt.answer),
+        "silence_ratio": silence_ratio(excerpt.answer),
+        "context_correlation": correlation(excerpt.answer, excerpt.context),
+    }
+
+
+def is_silent(audio: np.ndarray) -> bool:
+    return rms_db(audio) < SILENT_DB
+
+
+def silence_ratio(audio: np.ndarray) -> float:
+    """Share of the 50 ms pieces of (N,) audio that stay below -60 dBFS."""
+    size = to_samples(FRAME_S)
+    pieces = [audio[i : i + size] for i in range(0, len(audio), size)]
+    return float(np.mean([is_silent(piece) for piece in pieces])) if pieces else 1.0
+
+
+def correlation(a: np.ndarray, b: np.ndarray, max_lag_s: float = MAX_LAG_S) -> float:
+    """How much of (N,) a is a shifted copy of (N,) b: 1 for a copy at any volume or polarity, near 0 for strangers."""
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    norm = np.sqrt(np.sum(a**2) * np.sum(b**2))
+    if is_silent(a) or is_silent(b):
+        return 0.0
+    product = correlate(a, b, mode="full", method="fft")
+    centre, reach = len(b) - 1, to_samples(max_lag_s)
+    return float(np.abs(product[max(0, centre - reach) : centre + reach + 1]).max() / norm)

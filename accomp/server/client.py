@@ -1,0 +1,260 @@
+"""A player at the other end of the wire: does, in Python, what the Max external does with its buffers and its packets.
+
+`Tape` is the external's buffers, pure: what a prediction clears, where a chunk is written, which of it is heard.
+`Client` gives it sockets and a clock. Threads of a `Client`: the caller's plays, one listens and writes to the tape.
+"""
+
+import json
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+
+from accomp.errors import UserError
+from accomp.server import protocol as osc
+from accomp.timeline import SAMPLE_RATE, STEMS, Step
+
+log = logging.getLogger(__name__)
+
+CONTROL_GAP_S = 0.03  # between control messages, as the external sends them
+LOAD_AGAIN_S = 1.0
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What the player has set in Max: instruments to be played by the model, step, fade, datagram size, send mode.
+
+    Raises ProtocolError, a ValueError, where a value cannot be said to a server.
+    """
+
+    targets: tuple[str, ...] = ("bass",)
+    step: Step = field(default_factory=Step)
+    fade_s: float = 0.02
+    package: int = 4410
+    send_mode: int = 0  # 0: the sum of what is played; 1: every stem by itself
+
+    def __post_init__(self):
+        self.messages()
+
+    @property
+    def fade(self) -> int:
+        return int(self.fade_s * SAMPLE_RATE)
+
+    def messages(self) -> tuple[osc.Request, ...]:
+        """Every setting, in the order in which the external sends them."""
+        return (
+            osc.UpdatePackageSize(self.package),
+            osc.UpdateR(self.step.ratio),
+            osc.W(self.step.depth),
+            osc.UpdateFade(self.fade_s),
+            osc.PredictInstruments(*(int(stem in self.targets) for stem in STEMS)),
+            osc.Verbose(0),
+        )
+
+
+class Tape:
+    """The buffers that the model's playing is written to, one per stem, `samples` long.
+
+    buffers    what the external would have in memory
+    heard      what a listener gets: writing behind the playhead changes nothing any more
+    answered, late    batch ids of which anything arrived, and of which a part arrived behind the playhead
+    """
+
+    def __init__(self, setup: Setup, samples: int):
+        self.setup, self.samples = setup, samples
+        self.buffers = {stem: np.zeros(samples, np.float32) for stem in setup.targets}
+        self.heard = {stem: np.zeros(samples, np.float32) for stem in setup.targets}
+        self.answered: set[int] = set()
+        self.late: set[int] = set()
+        self.ignored = 0
+        self.batch_id = 0
+        self._starts: dict[int, int] = {}  # where the answers to the current and to the previous batch begin
+        self._latched = {stem: {"current": 0, "previous": 0} for stem in setup.targets}
+
+    def predict(self, curr: int, playhead: int) -> int:
+        """Ask at sample `curr`: the span to be played is cleared. The number of the new batch."""
+        content = curr + self.setup.step.offset
+        self.batch_id += 1
+        kept = {k: v for k, v in self._starts.items() if k == self.batch_id - 1}
+        self._starts = kept | {self.batch_id: content - self.setup.fade}
+        for stem in self.setup.targets:
+            self._write(stem, content, np.zeros(self.setup.step.samples, np.float32), playhead)
+        return self.batch_id
+
+    def receive(self, chunk: osc.Chunk, playhead: int) -> None:
+        """Write a chunk, as the external does: chunk 0 alone sets the place, the fade is linear, the rest replaces."""
+        if chunk.stem not in self.buffers or chunk.batch_id not in self._starts:
+            self.ignored += 1
+            return
+        which = "current" if chunk.batch_id == self.batch_id else "previous"
+        latched = self._latched[chunk.stem]
+        if chunk.index == 0:
+            latched[which] = self._starts[chunk.batch_id]
+        inside = chunk.index * self.setup.package
+        start = latched[which] + inside
+        new = chunk.samples.copy()
+        fading = max(0, min(self.setup.fade - inside, len(new)))
+        if fading:
+            t = (inside + np.arange(fading, dtype=np.float32)) / self.setup.fade
+            places = np.clip(np.arange(start, start + fading), 0, self.samples - 1)
+            new[:fading] = self.buffers[chunk.stem][places] * (1 - t) + new[:fading] * t
+        self._write(chunk.stem, start, new, playhead)
+        if len(new):
+            self.answered.add(chunk.batch_id)
+            if max(start, 0) < min(playhead, start + len(new), self.samples):
+                self.late.add(chunk.batch_id)
+
+    def _write(self, stem: str, start: int, values: np.ndarray, playhead: int) -> None:
+        for target, first in ((self.buffers[stem], max(start, 0)), (self.heard[stem], max(start, playhead, 0))):
+            stop = min(start + len(values), self.samples)
+            if first < stop:
+                target[first:stop] = values[first - start : stop - start]
+
+
+class Client:
+    """A player in Max: sends what is played, receives what the model answers.
+
+    planes    what is played, (N,) float32 each: {"context": ...} or any of the stems that the model does not play
+    """
+
+    def __init__(self, planes: Mapping[str, np.ndarray], setup: Setup, server: tuple[str, int] = ("127.0.0.1", 7000),
+                 clientport: int = 8000):  # fmt: skip
+        if len({len(samples) for samples in planes.values()}) != 1:
+            raise UserError("the stems that are played must be equally long; cut them to the shortest")
+        self.planes, self.setup, self.server = dict(planes), setup, server
+        self.tape = Tape(setup, len(next(iter(planes.values()))))
+        self.steps: list[dict] = []  # the server's report of each step
+        self.about: dict[str, str] = {}  # what the server said of itself
+        self.dropped: list[int] = []
+        self.ready = threading.Event()
+        self._began_s: float | None = None
+        self._lock = threading.Lock()
+        self._closing = False
+        self._ear = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._ear.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        self._ear.settimeout(0.1)
+        try:
+            self._ear.bind(("0.0.0.0", clientport))
+        except OSError as error:
+            self._ear.close()
+            why = f"cannot listen on UDP port {clientport}: {error.strerror}"
+            raise UserError(f"{why}; choose another with --clientport") from error
+        self._listener = threading.Thread(target=self._listen, name="listen", daemon=True)
+        self._listener.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._closing = True
+        self._listener.join()
+        self._ear.close()
+
+    def send(self, message: osc.Request) -> None:
+        """One message from a port of its own, as the external does it."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mouth:
+            mouth.sendto(message.pack(), self.server)
+
+    def load_model(self) -> None:
+        """Tell the server every setting, then to be ready."""
+        for message in (*self.setup.messages(), osc.LoadModel()):
+            self.send(message)
+            time.sleep(CONTROL_GAP_S)
+
+    def connect(self, timeout_s: float, alive: Callable[[], bool] = lambda: True) -> bool:
+        """Wait until the server says that it is ready, asking each second while it is `alive`; then load the model."""
+        until_s = time.monotonic() + timeout_s
+        while not self.ready.is_set():
+            if time.monotonic() > until_s or not alive():
+                return False
+            self.send(osc.LoadModel())
+            self.ready.wait(LOAD_AGAIN_S)
+        self.load_model()
+        return True
+
+    def predict(self, curr: int) -> int:
+        """Ask for the answer to what was played up to sample `curr`. The number of the batch."""
+        setup = self.setup
+        with self._lock:
+            batch_id = self.tape.predict(curr, self.playhead())
+        first = max(0, curr - setup.step.samples)
+        played = {name: samples[first:curr] for name, samples in self.planes.items()}
+        starts = range(0, curr - first, setup.package)
+        if setup.send_mode == 0:  # the same sum once per target, and all of them counted
+            copies, planes = len(setup.targets), {"context": sum(played.values())}
+            total = copies * len(starts)
+        else:
+            copies, planes = 1, {stem: played.get(stem, np.zeros(curr - first, np.float32)) for stem in STEMS}
+            planes = {stem: samples for stem, samples in planes.items() if stem not in setup.targets}
+            total = len(setup.targets) * (len(STEMS) - 1) * len(starts)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mouth:
+            for name, samples in [*planes.items()] * copies:
+                for start in starts:
+                    block = osc.Block(name, batch_id, start, total, samples[start : start + setup.package])
+                    mouth.sendto(block.pack(), self.server)
+        return batch_id
+
+    def playhead(self) -> int:
+        """The sample that is heard now; 0 before the music begins."""
+        return 0 if self._began_s is None else int((time.monotonic() - self._began_s) * SAMPLE_RATE)
+
+    def play(self, on_step: Callable[["Client"], None] = lambda client: None) -> dict[str, np.ndarray]:
+        """Play from the first sample to the last, as long as the music lasts: what is heard of each stem, (N,) float32.
+
+        Every prediction is made at its own moment of the monotonic clock, so that none can delay those after it.
+        """
+        step, samples = self.setup.step, self.tape.samples
+        self._began_s = time.monotonic()
+        curr = step.samples
+        while curr <= samples and curr + step.offset < samples:
+            self._sleep_until(curr)
+            self.predict(curr)
+            on_step(self)
+            curr += step.samples
+        self._sleep_until(samples)
+        on_step(self)
+        with self._lock:
+            return {stem: heard.copy() for stem, heard in self.tape.heard.items()}
+
+    def settle(self, timeout_s: float = 1.0) -> None:
+        """Wait for the server's word on the last steps, but no longer than this."""
+        until_s = time.monotonic() + timeout_s
+        while len(self.steps) + len(self.dropped) < self.tape.batch_id and time.monotonic() < until_s:
+            time.sleep(0.01)
+
+    def _sleep_until(self, sample: int) -> None:
+        time.sleep(max(0.0, self._began_s + sample / SAMPLE_RATE - time.monotonic()))
+
+    def _listen(self) -> None:
+        while not self._closing:
+            try:
+                data, _ = self._ear.recvfrom(65_536)
+                self._hear(osc.parse_reply(data))
+            except TimeoutError:
+                continue
+            except (OSError, osc.ProtocolError) as error:  # a closed server port on Windows; noise on the wire
+                log.warning("ignored: %s", error)
+
+    def _hear(self, message: osc.Reply) -> None:
+        match message:
+            case osc.Chunk():
+                with self._lock:
+                    self.tape.receive(message, self.playhead())
+            case osc.Ready():
+                self.ready.set()
+            case osc.BatchDropped(batch_id):
+                self.dropped.append(batch_id)
+            case osc.Status(text):
+                try:
+                    report = json.loads(text)
+                except ValueError:
+                    report = None
+                if isinstance(report, dict) and "batch_id" in report:
+                    self.steps.append(report)
+                elif isinstance(report, dict):
+                    self.about = report

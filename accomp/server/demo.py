@@ -1,0 +1,233 @@
+"""Plays half a minute of a song to the server, in real time; leaves recordings, figures and a page to look at.
+
+    python -m accomp.server.demo [--stem drums] [--track NAME] [--seconds 30] [--r 0.25] [--w 1] [--out out/demo]
+
+One instrument of a test song is left out; the others are the player. `serve.py` runs as a process of its own and
+everything goes over UDP, as it does with the Max external.
+"""
+
+import argparse
+import csv
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from accomp import audio
+from accomp.data.slakh import Track, find_tracks
+from accomp.errors import UserError
+from accomp.server.client import Client, Setup
+from accomp.server.page import render
+from accomp.timeline import SAMPLE_RATE, STEMS, Step
+
+log = logging.getLogger(__name__)
+
+ROOT = Path(__file__).resolve().parents[2]
+ACTIVE_DB = -45.0  # a second below this is a rest
+READY_S = 120.0  # the longest that loading a model may take
+COLUMNS = ("batch_id", "encode_ms", "sample_ms", "decode_ms", "cycle_ms", "lead_ms", "missing")
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """A span of a song: what the player plays in it, (N,)."""
+
+    track: str
+    start_s: float
+    context: np.ndarray
+
+
+def arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=ROOT / "data" / "band", help="data set, Slakh layout (data/band)")
+    parser.add_argument("--stem", default="bass", help="what the model plays: " + ", ".join(STEMS) + " (%(default)s)")
+    parser.add_argument("--track", help="a test song by name (the first that has the stem)")
+    parser.add_argument("--seconds", type=float, default=30.0, help="how long to play (%(default)s)")
+    parser.add_argument("--model", type=Path, default=ROOT / "models" / "live", help="model folder (models/live)")
+    parser.add_argument("--out", type=Path, default=Path("out") / "demo", help="for the results (%(default)s)")
+    parser.add_argument("--r", type=float, default=0.25, help="step ratio (%(default)s)")
+    parser.add_argument("--w", type=float, default=1.0, help="depth: -1, 0 or 1 steps ahead (%(default)s)")
+    parser.add_argument("--device", default="auto", help="cpu, cuda or auto (%(default)s)")
+    parser.add_argument("--sampler", help="one of the model's samplers (its default)")
+    parser.add_argument("--serverport", type=int, default=7000)
+    parser.add_argument("--clientport", type=int, default=8000)
+    return parser.parse_args(argv)
+
+
+def choose(tracks: list[Track], stem: str, name: str | None) -> Track:
+    """The song to play: the one that is named, or the first in which the stem and something else play."""
+    fit = [t for t in tracks if t.stem_files[stem] and any(t.stem_files[s] for s in STEMS if s != stem)]
+    if name is not None and name not in {t.name for t in tracks}:
+        raise UserError(f"no test track {name!r}; choose one of {', '.join(t.name for t in tracks)}")
+    fit = [t for t in fit if name in (None, t.name)]
+    if not fit:
+        raise UserError(f"{name or 'no test track'} has a {stem} and something to accompany; choose another --stem")
+    return fit[0]
+
+
+def cut(track: Track, stem: str, seconds: float) -> Excerpt:
+    """The span of the song in which the player and the missing instrument both play most; the first of several."""
+    context = np.sum([track.read(s) for s in STEMS if s != stem], axis=0)
+    truth, second = track.read(stem), SAMPLE_RATE
+    whole = len(context) // second
+    both = np.array([min(map(audio.rms_db, (context[a : a + second], truth[a : a + second]))) > ACTIVE_DB
+                     for a in range(0, whole * second, second)])  # fmt: skip
+    length = int(min(seconds * SAMPLE_RATE, len(context)))
+    span = max(1, min(length // second, whole))
+    start = int(np.argmax(np.convolve(both, np.ones(span), "valid"))) * second if whole else 0
+    start = min(start, len(context) - length)
+    return Excerpt(track.name, start / SAMPLE_RATE, context[start : start + length].astype(np.float32))
+
+
+@contextmanager
+def running_server(args: argparse.Namespace) -> Iterator[subprocess.Popen]:
+    """`serve.py` as a process of its own, which ends with the block; its own words are raised if it cannot start."""
+    command = [sys.executable, str(ROOT / "serve.py"), "--model", str(args.model), "--device", args.device,
+               "--serverport", str(args.serverport), "--clientport", str(args.clientport),
+               "--server_ip", "127.0.0.1"]  # fmt: skip
+    command += ["--sampler", args.sampler] if args.sampler else []
+    with tempfile.TemporaryFile("w+") as said:
+        server = subprocess.Popen(command, stderr=said)
+        try:
+            yield server
+            if server.poll() is not None:
+                said.seek(0)
+                words = said.read().strip().splitlines() or ["it said nothing"]
+                raise UserError(words[-1].removeprefix("error: "))
+        finally:
+            server.terminate()
+            try:
+                server.wait(5)
+            except subprocess.TimeoutExpired:
+                server.kill()
+
+
+def perform(args: argparse.Namespace, excerpt: Excerpt, setup: Setup) -> tuple[Client, np.ndarray]:
+    """Play the excerpt to a server: the client with all it has learnt, and the accompaniment as heard, (N,)."""
+    seconds = len(excerpt.context) / SAMPLE_RATE
+    server_at = ("127.0.0.1", args.serverport)
+    player = Client({"context": excerpt.context}, setup, server_at, args.clientport)
+    with player as client, running_server(args) as server:
+        log.info("starting the server ...")
+        if not client.connect(READY_S, alive=lambda: server.poll() is None):
+            if server.poll() is None:
+                raise UserError(f"the server was not ready within {READY_S:.0f} s; try a smaller --model")
+            return client, np.zeros(0, np.float32)  # the server's own words follow
+        log.info("playing %s, %.0f s, to model %s", excerpt.track, seconds, client.about.get("model", "?"))
+        shape = "{desc} {bar:24} {n:.1f}/{total:.0f} s{postfix}"
+        with tqdm(total=seconds, desc="playing", bar_format=shape) as bar:
+
+            def show(client: Client) -> None:
+                bar.n = min(client.playhead() / SAMPLE_RATE, seconds)
+                last = (
+                    "cycle {cycle_ms:.0f} ms, lead {lead_ms:.0f} ms, ".format(**client.steps[-1])
+                    if client.steps
+                    else ""
+                )
+                bar.set_postfix_str(f"step {client.tape.batch_id}, {last}late {len(client.tape.late)}")
+
+            heard = client.play(show)[args.stem]
+        client.settle()
+    return client, heard
+
+
+def summary(args: argparse.Namespace, excerpt: Excerpt, setup: Setup, client: Client) -> dict:
+    """How the session went, in figures."""
+    cycles = np.array([s["cycle_ms"] for s in client.steps])
+    if not len(cycles):
+        raise UserError("the server answered none of the steps; run serve.py by hand and read what it says")
+    p50, p95, top = (round(float(np.percentile(cycles, q)), 1) for q in (50, 95, 100))
+    return {
+        "steps": client.tape.batch_id,
+        "late": len(client.tape.late),
+        "dropped": client.tape.batch_id - len(client.tape.answered),
+        "cycle_ms": {"p50": p50, "p95": p95, "max": top},
+        "lead_ms": {"min": min(s["lead_ms"] for s in client.steps)},
+        "missing": sum(s["missing"] for s in client.steps),
+        "step_s": setup.step.seconds,
+        "visibility_s": setup.step.visibility_s,
+        "model": client.about.get("model", args.model.name),
+        "device": client.about.get("device", args.device),
+        "sampler": args.sampler or "default",
+        "stem": args.stem,
+        "track": excerpt.track,
+        "start_s": excerpt.start_s,
+        "seconds": len(excerpt.context) / SAMPLE_RATE,
+        "r": setup.step.ratio,
+        "w": setup.step.depth,
+    }
+
+
+def leave(out: Path, session: dict, steps: list[dict], recordings: dict[str, np.ndarray]) -> None:
+    """Write everything beside `out` first, then move it in: a run that fails leaves the last one as it was."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write to {out}: {error.strerror}; choose another folder with --out") from error
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as unfinished:
+        folder = Path(unfinished)
+        for name, samples in recordings.items():
+            audio.write(folder / f"{name}.wav", samples)
+        with (folder / "steps.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows(steps)
+        (folder / "session.json").write_text(json.dumps(session, indent=2) + "\n")
+        (folder / "index.html").write_text(render(session, steps, recordings), encoding="utf-8")
+        for file in sorted(folder.iterdir()):
+            os.replace(file, out / file.name)
+
+
+def demo(args: argparse.Namespace) -> None:
+    if args.stem not in STEMS:
+        raise UserError(f"unknown stem {args.stem!r}; choose one of {', '.join(STEMS)}")
+    try:
+        setup = Setup((args.stem,), Step(args.r, args.w))
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    step = setup.step
+    if not args.seconds >= (3 + max(args.w, 0)) * step.seconds:
+        raise UserError(f"--seconds {args.seconds:g} is too short for steps of {step.seconds:.2f} s; play at least "
+                        f"{(3 + max(args.w, 0)) * step.seconds:.0f} s")  # fmt: skip
+    if not (args.model / "config.yaml").is_file():
+        raise UserError(f"{args.model}: no model folder (config.yaml is missing); the one that ships is models/live")
+    excerpt = cut(choose(find_tracks(args.data, "test"), args.stem, args.track), args.stem, args.seconds)
+    client, heard = perform(args, excerpt, setup)
+    steps = sorted(client.steps, key=lambda s: s["batch_id"])
+    session = summary(args, excerpt, setup, client)
+    mix = excerpt.context + heard
+    mix /= max(1.0, float(np.abs(mix).max()))
+    leave(args.out, session, steps, {"context": excerpt.context, "accompaniment": heard, "mix": mix})
+    other = "drums" if args.stem != "drums" else "piano"
+    log.info("%d steps, %d late, %d dropped; a cycle takes %.0f ms of %.0f. Open %s; next try: "
+             "python -m accomp.server.demo --stem %s", session["steps"], session["late"], session["dropped"],
+             session["cycle_ms"]["p50"], 1e3 * session["step_s"], args.out / "index.html", other)  # fmt: skip
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = arguments(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end the server too
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    try:
+        demo(args)
+    except UserError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped; nothing was written\n")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

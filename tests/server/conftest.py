@@ -1,0 +1,170 @@
+"""A stand-in for the model's player, and short ways to talk to a server core."""
+
+import socket
+import threading
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from accomp.server import protocol as osc
+from accomp.server.client import Client, Setup
+from accomp.server.endpoint import Endpoint, bind, sources_of
+from accomp.server.engine import Core, Deliver, Send, Work
+from accomp.server.performer import Performer
+from accomp.timeline import Step
+
+CLIENT = ("127.0.0.1", 50_000)
+
+
+def tune(samples: np.ndarray) -> np.ndarray:
+    """Music that tells its own absolute sample index: no two neighbours within 65,521 samples are alike."""
+    return ((np.asarray(samples, np.int64) * 7919 % 65_521) / 131_072 - 0.25).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class FakeAnswer:
+    start: int
+    audio: np.ndarray
+    missing: int
+
+
+class FakeStreamer:
+    """Answers with `tune`, voice v raised by v / 64, and remembers what it was told; step numbers in `fails` raise."""
+
+    def __init__(self, stems, fails=(), sleep_s=0.0):
+        self.stems, self.fails, self.sleep_s = tuple(stems), set(fails), sleep_s
+        self.pushed, self.steps, self.warmed = [], [], 0
+
+    def push(self, start, samples):
+        self.pushed.append((start, samples))
+
+    def step(self, edge, step, offset, overlap=0, lap=lambda name: None):
+        self.steps.append((edge, step, offset, overlap))
+        time.sleep(self.sleep_s)
+        if len(self.steps) in self.fails:
+            raise RuntimeError("out of memory")
+        start = edge + offset - overlap
+        for name in ("encode", "sample", "decode"):
+            lap(name)
+        audio = np.stack([tune(np.arange(start, edge + offset + step)) + v / 64 for v in range(len(self.stems))])
+        known = sum(max(0, min(edge, at + len(x)) - max(edge - step, at)) for at, x in self.pushed[-64:])
+        return FakeAnswer(start, audio, step - known)
+
+    def warm_up(self, step, offset):
+        self.warmed += 1
+
+
+class Bench:
+    """A core and a performer under a clock of our own: jobs take `cycle_s`, answers are collected."""
+
+    def __init__(self, cycle_s=0.01, fails=()):
+        self.t, self.cycle_s = 100.0, cycle_s
+        self.core = Core({"127.0.0.1"}, {"model": "fake"})
+        self.streamers = []
+
+        def make(stems):
+            self.streamers.append(FakeStreamer(stems, fails))
+            return self.streamers[-1]
+
+        self.performer = Performer(make)
+        self.sent, self.answers, self.jobs, self._pending = [], [], [], []
+        self.act(self.core.on_ready(self.t))
+
+    def act(self, actions):
+        for action in actions:
+            match action:
+                case Send(datagrams):
+                    self.sent += [osc.parse_reply(d) for d in datagrams]
+                case Work(job):
+                    self.jobs.append(job)
+                    self._pending.append((self.t + self.cycle_s, job))
+                case Deliver():
+                    chunks = [[osc.parse_reply(d) for d in (p.header, *p.chunks)] for p in action.played.parcels]
+                    self.answers.append((action.job, chunks))
+                    self.act(self.core.on_sent(action, self.t))
+
+    def hear(self, *messages):
+        for message in messages:
+            data = message if isinstance(message, bytes) else message.pack()
+            self.act(self.core.on_datagram(data, CLIENT, self.t))
+
+    def wait(self, seconds):
+        """Let time pass in steps of 5 ms; whatever falls due happens."""
+        until = self.t + seconds
+        while self.t < until:
+            self.t += 0.005
+            self.act(self.core.on_tick(self.t))
+            for due, job in [p for p in self._pending if p[0] <= self.t]:
+                self._pending.remove((due, job))
+                try:
+                    played = self.performer.play(job)
+                except RuntimeError:
+                    self.act(self.core.on_failure(job, self.t))
+                else:
+                    self.act(self.core.on_answer(job, played, self.t))
+
+    @property
+    def dropped(self):
+        return [m.batch_id for m in self.sent if isinstance(m, osc.BatchDropped)]
+
+
+def blocks(batch_id, samples, package=4410, copies=1, plane="context", total=None):
+    """A batch as the external cuts it."""
+    starts = range(0, len(samples), package)
+    total = total or copies * len(starts)
+    one = [osc.Block(plane, batch_id, s, total, samples[s : s + package]) for s in starts]
+    return one * copies
+
+
+def free_port():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Stage:
+    """A running server with a stand-in for the model, and the ports to reach it."""
+
+    def __init__(self, **fake):
+        self.port, self.clientport, self.streamers = free_port(), free_port(), []
+
+        def make(stems):
+            self.streamers.append(FakeStreamer(stems, **fake))
+            return self.streamers[-1]
+
+        self.core = Core(sources_of("127.0.0.1"), {"model": "fake", "device": "none"})
+        ear, client = bind("127.0.0.1", self.port), ("127.0.0.1", self.clientport)
+        self.endpoint = Endpoint(self.core, Performer(make), ear, client)
+        self.endpoint.warm_up()
+        self.thread = threading.Thread(target=self.endpoint.run)
+        self.thread.start()
+        while not self.core.ready:
+            time.sleep(0.01)
+
+    def client(self, planes, **setup):
+        setup = Setup(**{"step": Step(0.0625, 1.0), "package": 1024} | setup)
+        return Client(planes, setup, ("127.0.0.1", self.port), self.clientport)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.endpoint.stop()
+        self.thread.join(5)
+        assert not self.thread.is_alive()
+        bind("127.0.0.1", self.port).close()  # the port is free again
+
+
+@pytest.fixture(scope="session")
+def kit():
+    """The helpers of this file, for the tests beside it."""
+
+    class Kit:
+        pass
+
+    kit = Kit()
+    kit.tune, kit.FakeStreamer, kit.Bench, kit.blocks, kit.CLIENT = tune, FakeStreamer, Bench, blocks, CLIENT
+    kit.Stage, kit.free_port = Stage, free_port
+    return kit

@@ -1,0 +1,105 @@
+"""The tape writes what the external writes, flaws included; the server's answers land to the sample all the same."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from accomp.errors import UserError
+from accomp.server import protocol as osc
+from accomp.server.blocks import parcel
+from accomp.server.client import Client, Setup, Tape
+from accomp.timeline import Step
+
+STEP = Step(0.1).samples
+FADE = 882
+SETUP = Setup(("bass",), Step(0.1, 1.0), 0.02, 4410)
+
+
+def answer(kit, batch_id, headers=2):
+    """The chunks of the right answer to a batch whose edge is batch_id steps."""
+    start = (batch_id + 1) * STEP - FADE
+    sent = parcel("bass", batch_id, kit.tune(np.arange(start, start + FADE + STEP)), 4410)
+    return [osc.parse_reply(d) for d in ([sent.header] * headers + list(sent.chunks))]
+
+
+def tape_after(kit, batches, **changes):
+    tape = Tape(Setup(**(vars(SETUP) | changes)), 6 * STEP)
+    for i in batches:
+        tape.predict(i * STEP, i * STEP)
+        for chunk in answer(kit, i):
+            tape.receive(chunk, i * STEP)
+    return tape
+
+
+def test_answers_lie_to_the_sample_and_join_without_a_seam(kit):
+    tape = tape_after(kit, [1, 2, 3])
+    want = kit.tune(np.arange(6 * STEP))
+    want[5 * STEP :] = want[: 2 * STEP - FADE] = 0
+    want[2 * STEP - FADE : 2 * STEP] *= np.arange(FADE) / FADE  # from silence
+    assert np.allclose(tape.buffers["bass"], want, atol=1e-6)
+    assert np.array_equal(tape.buffers["bass"], tape.heard["bass"]) and not tape.late and tape.answered == {1, 2, 3}
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_behind_the_header_any_order_of_chunks_is_right(kit, random):
+    tape, calm = tape_after(kit, [1]), tape_after(kit, [1, 2])
+    tape.predict(2 * STEP, 2 * STEP)
+    header, _, *chunks = answer(kit, 2)
+    random.shuffle(chunks)
+    for chunk in [header, *chunks]:
+        tape.receive(chunk, 2 * STEP)
+    assert np.array_equal(tape.buffers["bass"], calm.buffers["bass"])
+
+
+def test_without_a_header_what_overtakes_chunk_0_is_misplaced(kit):
+    """The flaw that the header cures: the test would not be worth much if the tape did not have it."""
+    tape, calm = tape_after(kit, [1]), tape_after(kit, [1, 2])
+    tape.predict(2 * STEP, 2 * STEP)
+    first, *rest = answer(kit, 2, headers=0)
+    for chunk in [*rest, first]:
+        tape.receive(chunk, 2 * STEP)
+    assert not np.array_equal(tape.buffers["bass"], calm.buffers["bass"])
+
+
+def test_the_rest_of_an_answer_goes_astray_when_the_next_batch_begins_unless_the_header_is_repeated(kit):
+    def rolled(again):
+        tape = tape_after(kit, [1])
+        tape.predict(2 * STEP, 2 * STEP)
+        header, _, *chunks = answer(kit, 2)
+        for chunk in [header, *chunks[:3]]:
+            tape.receive(chunk, 2 * STEP)
+        tape.predict(3 * STEP, 2 * STEP)
+        for chunk in [*([header] if again else []), *chunks[3:]]:
+            tape.receive(chunk, 2 * STEP)
+        return tape.buffers["bass"]
+
+    want = kit.tune(np.arange(3 * STEP, 4 * STEP))
+    assert np.array_equal(rolled(True)[3 * STEP : 4 * STEP - FADE], want[:-FADE])
+    assert not np.array_equal(rolled(False)[3 * STEP : 4 * STEP - FADE], want[:-FADE])
+
+
+def test_what_comes_behind_the_playhead_is_not_heard(kit):
+    tape = tape_after(kit, [])
+    tape.predict(STEP, STEP)
+    playhead = 2 * STEP + 5000  # inside the answer
+    for chunk in answer(kit, 1):
+        tape.receive(chunk, playhead)
+    heard = tape.heard["bass"]
+    assert not heard[:playhead].any()
+    assert np.array_equal(heard[playhead : 3 * STEP], kit.tune(np.arange(playhead, 3 * STEP)))
+    assert tape.late == {1} and tape.buffers["bass"][2 * STEP + 1] != 0
+
+
+def test_answers_to_older_batches_are_ignored(kit):
+    tape = tape_after(kit, [1, 2, 3])
+    before = tape.buffers["bass"].copy()
+    for chunk in answer(kit, 1):
+        tape.receive(chunk, 0)
+    assert np.array_equal(before, tape.buffers["bass"]) and tape.ignored == len(answer(kit, 1))
+
+
+def test_stems_of_different_length_are_refused():
+    with pytest.raises(UserError, match="equally long"):
+        Client({"drums": np.zeros(5, np.float32), "piano": np.zeros(6, np.float32)}, SETUP)

@@ -1,0 +1,137 @@
+"""The whole way over real sockets and a real clock: player, wire, server, wire, ear."""
+
+import logging
+import random
+import socket
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from accomp.errors import UserError
+from accomp.server import protocol as osc
+from accomp.server.blocks import parcel
+from accomp.server.endpoint import Endpoint, bind, sources_of
+from accomp.server.engine import Core
+from accomp.server.performer import Performer
+from accomp.timeline import SAMPLE_RATE, Step
+
+STEP = Step(0.0625, 1.0)
+FADE = 882
+
+
+def noise(seconds):
+    return np.random.default_rng(1).uniform(-0.5, 0.5, int(seconds * SAMPLE_RATE)).astype(np.float32)
+
+
+@pytest.mark.parametrize("stems, mode", [(("bass",), 0), (("bass", "piano"), 1)])
+def test_two_seconds_of_music_are_heard_to_the_sample(kit, stems, mode):
+    played = noise(2)
+    planes = {"context": played} if mode == 0 else {"drums": played / 2, "guitar": played / 2}
+    with kit.Stage(sleep_s=0.02) as stage, stage.client(planes, targets=stems, send_mode=mode) as client:
+        assert client.connect(5)
+        heard = client.play()
+    assert stage.streamers[0].warmed == 1 and stage.streamers[1].stems == stems
+    for voice, stem in enumerate(stems):
+        first, stop = 2 * STEP.samples, (len(played) // STEP.samples - 1 + 1) * STEP.samples
+        want = kit.tune(np.arange(first, stop)) + np.float32(voice / 64)
+        assert np.allclose(heard[stem][first:stop], want, atol=1e-6)
+    for start, samples in stage.streamers[1].pushed:
+        assert np.allclose(samples, played[start : start + len(samples)], atol=1e-6)
+    assert not client.tape.late and not client.dropped and client.about["model"] == "fake"
+    assert [s["missing"] for s in client.steps] == [0] * len(client.steps)
+    assert all(20 < s["cycle_ms"] < 200 < s["lead_ms"] < 356 for s in client.steps)
+
+
+def test_late_answers_are_heard_late_and_counted(kit):
+    with kit.Stage(sleep_s=0.36) as stage, stage.client({"context": noise(1.6)}) as client:
+        client.connect(5)
+        heard = client.play()["bass"]
+    first = 2 * STEP.samples - FADE
+    assert 1 in client.tape.late and client.steps[0]["lead_ms"] < 0
+    assert not heard[first : first + 200].any() and heard[first + 2 * FADE :].any()
+
+
+def test_noise_on_the_wire_harms_nobody(kit):
+    rng = random.Random(0)
+    played = noise(1.6)
+    with kit.Stage() as stage, stage.client({"context": played}) as client:
+        client.connect(5)
+        stop = threading.Event()
+
+        def flood():
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                while not stop.is_set():
+                    for port in (stage.port, stage.clientport):
+                        s.sendto(rng.randbytes(4 * rng.randrange(300)), ("127.0.0.1", port))
+                        s.sendto(b"/context" + rng.randbytes(40), ("127.0.0.1", port))
+                    time.sleep(0.002)
+
+        flooder = threading.Thread(target=flood)
+        flooder.start()
+        heard = client.play()["bass"]
+        stop.set()
+        flooder.join()
+    sure = np.arange(2 * STEP.samples, 4 * STEP.samples)
+    assert np.allclose(heard[sure], kit.tune(sure), atol=1e-6)
+    assert not client.dropped
+
+
+def test_settings_that_came_during_loading_are_kept_and_the_music_is_refused(kit):
+    port, clientport = kit.free_port(), kit.free_port()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear:
+        ear.bind(("127.0.0.1", clientport))
+        ear.settimeout(5)
+        core = Core({"127.0.0.1"})
+        endpoint = Endpoint(core, Performer(kit.FakeStreamer), bind("127.0.0.1", port), ("127.0.0.1", clientport))
+        for message in (osc.UpdateR(0.125), *kit.blocks(3, noise(0.1))):
+            ear.sendto(message.pack(), ("127.0.0.1", port))
+        thread = threading.Thread(target=endpoint.run)
+        thread.start()
+        assert [osc.parse_reply(ear.recv(65_536)) for _ in range(2)] == [osc.BatchDropped(3), osc.Ready()]
+        assert core.settings.step.ratio == 0.125
+        endpoint.stop()
+        thread.join(5)
+
+
+def test_the_rest_of_an_answer_is_placed_anew_when_the_client_moves_on(kit):
+    """The core says that a newer batch is there as soon as the third datagram is out."""
+    sent, core = [], Core({"127.0.0.1"})
+    endpoint = Endpoint(
+        core, Performer(kit.FakeStreamer), bind("127.0.0.1", kit.free_port()), ("127.0.0.1", kit.free_port())
+    )
+    core.newest_id = 7
+
+    def put(datagram):
+        sent.append(osc.parse_reply(datagram))
+        core.newest_id = 8 if len(sent) == 4 else core.newest_id
+
+    endpoint._put = put
+    endpoint._put_paced(parcel("bass", 7, noise(0.5), 4410), 7)
+    lengths = [(c.index, len(c.samples)) for c in sent]
+    assert lengths == [(0, 0), (0, 0), (0, 4410), (1, 4410), (0, 0), (0, 0), (0, 0), (0, 4410), (1, 4410), (2, 4410),
+                       (3, 4410), (4, 4410)]  # fmt: skip
+
+
+def test_a_port_in_use_is_one_clear_line():
+    with bind("127.0.0.1", 0) as taken, pytest.raises(UserError, match="--serverport"):
+        bind("127.0.0.1", taken.getsockname()[1])
+    with pytest.raises(UserError):
+        bind("192.0.2.1", 7000)  # not an address of this machine
+
+
+def test_only_a_client_on_this_machine_may_speak_from_loopback():
+    assert sources_of("127.0.0.1") == {"127.0.0.1"} and sources_of("192.0.2.9") == {"192.0.2.9"}
+    with pytest.raises(UserError, match="client_ip"):
+        sources_of("no such host")
+
+
+def test_a_client_that_is_not_there_stops_nothing(kit, caplog):
+    caplog.set_level(logging.INFO, "accomp")
+    with kit.Stage() as stage:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mouth:
+            for message in (osc.PredictInstruments(1), osc.UpdateR(0.0625), *kit.blocks(1, noise(0.375)[:16_537])):
+                mouth.sendto(message.pack(), ("127.0.0.1", stage.port))
+        time.sleep(0.5)
+        assert stage.core.steps == 1 and "lead_ms=" in caplog.text
