@@ -1,5 +1,6 @@
 """python evaluate.py                       score the shipped model in three regimes on three test tracks
 python evaluate.py experiment=latency    time one cycle beside one of the paper's shapes
+python evaluate.py experiment=codec      what the codec alone costs the sound and the clock (out/codec/table.md)
 
 Rolls the Streamer that plays live over recordings, judges what it played and writes out/evaluate/<name>/scores.csv.
 A run that was stopped continues: audio that is already there is not made again.
@@ -20,9 +21,9 @@ from omegaconf import DictConfig
 
 from accomp import cli
 from accomp.errors import UserError
-from accomp.evaluation import latency, report, scores, settings
+from accomp.evaluation import codec, latency, report, scores, settings
 
-MEASURES = {"scores": scores.run, "latency": latency.run}
+MEASURES = {"scores": scores.run, "latency": latency.run, "codec": codec.run}
 
 
 def main(config: DictConfig) -> None:

@@ -23,20 +23,30 @@ from torch import Tensor, nn
 from accomp.beat.tracker import Tracker
 from accomp.codec.autoencoder import Autoencoder
 from accomp.codec.contract import Codec
-from accomp.diffusion import samplers
+from accomp.codec.music2latent import WEIGHTS_MISSING, Music2Latent
+from accomp.codec.sketch import SketchCodec
+from accomp.diffusion import inpaint, samplers
 from accomp.diffusion.noise import karras
 from accomp.diffusion.precond import ConsistencyDenoiser, Denoiser
 from accomp.diffusion.transformer import Transformer
+from accomp.diffusion.unet import PaperUNet
 from accomp.errors import UserError
 from accomp.window import PlayingDraw
 
 log = logging.getLogger(__name__)
 
 # Everything that a configuration may name; nothing is imported or called by a name from a file.
-CODECS = {"causal": Autoencoder}
-NETS = {"transformer": Transformer}
+CODECS = {"causal": Autoencoder, "sketch": SketchCodec, "music2latent": Music2Latent}
+NETS = {"transformer": Transformer, "paper_unet": PaperUNet}
 FORMS = {"edm": Denoiser, "consistency": ConsistencyDenoiser}
-SAMPLERS = {"euler": samplers.euler, "heun": samplers.heun, "consistency": samplers.consistency}
+SAMPLERS = {
+    "euler": samplers.euler,
+    "heun": samplers.heun,
+    "dpm_solver": samplers.dpm_solver,
+    "consistency": samplers.consistency,
+    "adpm2": inpaint.adpm2,
+    "paper_cm": inpaint.paper_cm,
+}
 
 
 @dataclass
@@ -82,6 +92,8 @@ def load_model(folder: Path | str, device: str = "cpu") -> Model:
         ) from error
     try:
         config = yaml.safe_load((folder / "config.yaml").read_text())
+        if config["codec"]["kind"] == "music2latent" and not (folder / "codec.safetensors").is_file():
+            raise UserError(f"{folder}: {WEIGHTS_MISSING}")
         codec = _build(CODECS, config["codec"])
         _load(codec, folder / "codec.safetensors")
         denoisers = {}
@@ -147,19 +159,24 @@ def run_config(run: Path) -> dict:
     return yaml.safe_load(path.read_text())
 
 
-def load_codec(source: Path | str) -> Autoencoder:
-    """The codec of a training run or of a model folder."""
+def load_codec(source: Path | str) -> Codec:
+    """The codec of a training run or of a model folder; of a run, rounded to half precision as it will be shipped."""
     source = Path(source)
     if (source / "codec.safetensors").is_file():
         return load_model(source).codec
-    return read_run(source, "codec.", Autoencoder(**run_config(source)["module"]["codec"]))
+    module = run_config(source)["module"]
+    kind = "sketch" if module["_target_"].endswith("SketchModule") else "causal"
+    codec = read_run(source, "codec.", CODECS[kind](**module["codec"]))
+    codec.load_state_dict({name: value.half().float() for name, value in codec.state_dict().items()})
+    return codec
 
 
-TEACHER = {"denoiser": "teacher", "sigma_min": 0.02, "sigma_max": 80.0, "rho": 7.0}
+TEACHER = {"denoiser": "teacher", "function": "dpm_solver", "sigma_min": 0.05, "sigma_max": 20.0, "rho": 5.0}
 STUDENT = {"denoiser": "student", "function": "consistency", "sigma_max": 80.0, "rho": 7.0}
 DEFAULT_SAMPLERS = {
-    "teacher_5": TEACHER | {"function": "euler", "steps": 5},
-    "teacher_10": TEACHER | {"function": "heun", "steps": 10},
+    "teacher_4": TEACHER | {"steps": 4, "sigma_min": 0.3},
+    "teacher_6": TEACHER | {"steps": 6, "sigma_min": 0.15},
+    "teacher_12": TEACHER | {"steps": 12},
     "student_1": STUDENT | {"steps": 1, "sigma_min": 80.0},
     "student_2": STUDENT | {"steps": 2, "sigma_min": 1.0},
     "student_4": STUDENT | {"steps": 4, "sigma_min": 0.3},
@@ -176,11 +193,11 @@ def gather(out: Path, codec: Path, teacher: Path, student: Path | None, tracker:
         parts["student"] = read_run(student, "denoiser.", ConsistencyDenoiser(Transformer(**module["net"])))
         denoisers["student"] = {"form": "consistency", "sigma_data": 1.0}
     config = {
-        "codec": {"kind": "causal"} | asdict(parts["codec"].config),
+        "codec": {"kind": next(k for k, v in CODECS.items() if type(parts["codec"]) is v)} | asdict(parts["codec"].config),
         "net": {"kind": "transformer"} | module["net"],
         "denoisers": denoisers,
         "samplers": {name: s for name, s in DEFAULT_SAMPLERS.items() if s["denoiser"] in denoisers},
-        "sampler": "teacher_10" if student is None else "student_2",
+        "sampler": "teacher_4" if student is None else "student_2",
         "frames": run_config(teacher)["data"]["frames"],
         "longest_step": module["draw"].get("longest_step", PlayingDraw.longest_step),
     }

@@ -24,6 +24,9 @@ class Masks:
     known: Tensor
     target: Tensor
 
+    def __getitem__(self, items: slice) -> "Masks":
+        return Masks(self.visible[items], self.known[items], self.target[items])
+
     def to(self, device: torch.device) -> "Masks":
         return Masks(self.visible.to(device), self.known.to(device), self.target.to(device))
 

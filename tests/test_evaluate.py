@@ -16,10 +16,10 @@ from torch import nn
 
 from accomp import audio
 from accomp.checkpoint import CODECS, FORMS, NETS, save_weights
-from accomp.diffusion.unet import ConsistencyFill, UNet
+from accomp.diffusion.unet import PaperUNet
 from accomp.errors import UserError
 from accomp.evaluation import report, scores
-from accomp.evaluation.latency import time_live, time_paper
+from accomp.evaluation.latency import filler, time_live, time_paper
 from accomp.evaluation.scores import load_model
 from accomp.evaluation.settings import Data, Settings, read
 from accomp.evaluation.songs import load_songs
@@ -234,7 +234,7 @@ def test_latency_times_both_sides(model_folder, band, tmp_path):
     chosen = settings(model_folder, band, tmp_path, "latency.steps=2", "latency.paper_cycles=1")
     step = Step(0.25, 1)
     paper = Paper()
-    theirs = time_paper(paper, ConsistencyFill(UNet(width=16, blocks=1).eval()), chosen, step)
+    theirs = time_paper(paper, filler(PaperUNet(width=16, blocks=1).eval()), chosen, step)
     ours = time_live(load_model(model_folder), chosen, step)
     assert paper.asked == [("encode", 264_600), ("decode", 17)] * 2, "one warm-up, one timed"
     assert (len(theirs), len(ours)) == (1, 2)

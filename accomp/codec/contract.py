@@ -23,6 +23,10 @@ class Codec(nn.Module, ABC):
     delay: int
     causal: bool
 
+    def latent_weights(self) -> dict[str, Tensor]:
+        """The tensors that decide what the latents are; latents made by other ones must never be mixed with these."""
+        return self.state_dict()
+
     @abstractmethod
     def encode(self, audio: Tensor) -> Tensor:
         """Audio (B, N) -> latents (B, C, N // hop). A last, incomplete frame is left out."""

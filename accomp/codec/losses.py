@@ -46,3 +46,16 @@ def reconstruction_loss(estimate: Tensor, reference: Tensor, windows: tuple[int,
     """Spectral distance plus 0.3 log10 of the distortion-to-signal ratio; audio (B, N) x 2 -> scalar."""
     ratio = (estimate - reference).square().sum(-1) / (reference.square().sum(-1) + 1e-4)
     return 2 * spectral_loss(estimate, reference, windows) + 0.3 * torch.log10(ratio + 1e-3).mean()
+
+
+def magnitude_loss(estimate: Tensor, reference: Tensor, windows: tuple[int, ...] = WINDOWS) -> Tensor:
+    """Distance of magnitudes alone, averaged over window lengths: compressed (squares), in logarithm (absolute), and as
+    they are (spectral convergence, Arik et al. 2019), so that quiet and loud partials all count.
+    """
+    total = estimate.new_zeros(())
+    for length in windows:
+        a, b = compressed_stft(estimate, length)[1], compressed_stft(reference, length)[1]
+        total = total + 4 * (a - b).square().mean() + 0.3 * (a.clamp(min=0.03).log() - b.clamp(min=0.03).log()).abs().mean()
+        plain_a, plain_b = (x.flatten(1) ** 2.5 for x in (a, b))
+        total = total + 0.1 * ((plain_a - plain_b).norm(dim=1) / (plain_b.norm(dim=1) + 1e-3)).mean()
+    return total / len(windows)

@@ -5,9 +5,11 @@ are CC BY-NC 4.0, so whatever is made with this codec may not be used commercial
 
 The package fetches its weights from a model hub when first used; this wrapper never does. It reads a file that the
 user already has or, to time the paper's system, runs on random weights.
+
+Its frames hear both ways, so a stream of it is made of windows: the encoder hears the last 6 s again for every block, as
+the paper's does, with silence after the live edge; the decoder says its last frames again and crossfades into the new ones.
 """
 
-import logging
 import pickle
 import warnings
 from pathlib import Path
@@ -21,23 +23,27 @@ from torch.nn import functional as F
 from accomp.codec.contract import Codec
 from accomp.errors import UserError
 
-log = logging.getLogger(__name__)
-
 TAIL = 1536  # samples of the 2048-sample STFT window that reach past the last frame
 ANY_LENGTH = 44_100 * 3600  # samples; the package cuts longer audio into pieces, which would leave seams
+WINDOW = 64  # frames that the streaming encoder hears at once: the paper's 6 s, over which the codec normalises itself
+REACH = 13  # frames of the past that a frame hears, at most
 INSTALL = "the paper's codec needs a package (CC BY-NC 4.0: not for commercial use): pip install music2latent==0.1.8"
+WEIGHTS_MISSING = (
+    "needs Music2Latent's weights, which are not in it: fetch music2latent.pt once with `python -c 'import music2latent as m;"
+    " m.EncoderDecoder()'` (CC BY-NC 4.0) and convert again with --codec music2latent.pt"
+)
 
 
 class Music2Latent(Codec):
     """Latents of the published system: about 10.8 frames a second, 64 channels, standard deviation about 1.
 
-    `weights` is the package's own `music2latent.pt`; None leaves the weights random, which is good for timing only.
+    `weights` is the package's own `music2latent.pt`; None leaves the weights random, to be loaded or for timing only.
     Decoding draws noise from torch's global generator (a one-step consistency decoder).
     """
 
     hop = 4096
     channels = 64
-    delay = 0
+    delay = 882  # of a stream: the 20 ms over which two decodings are crossfaded
     causal = False
 
     def __init__(self, weights: str | Path | None = None):
@@ -48,9 +54,7 @@ class Music2Latent(Codec):
             raise UserError(INSTALL) from error
         self._package = inference
         self.gen = inference.UNet()
-        if weights is None:
-            log.warning("Music2Latent runs on random weights: good for timing, useless for listening")
-        else:
+        if weights is not None:
             self.gen.load_state_dict(_read_weights(Path(weights)))
         self.eval()
 
@@ -76,11 +80,34 @@ class Music2Latent(Codec):
             )
         return audio[:, : latents.shape[-1] * self.hop].to(latents.device)
 
-    def encode_stream(self, audio: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        raise UserError("Music2Latent cannot be streamed (its frames hear the future): encode whole windows instead")
+    def encode_stream(self, audio: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The next block (B, N) -> its latents (B, 64, N // 4096), as if the music ended with it; state is recent audio.
+
+        Unlike a causal codec's, they depend on how the stream is cut: they would change, could they hear what follows.
+        """
+        recent = audio if state is None else torch.cat([state, audio], 1)
+        new = audio.shape[1] // self.hop
+        recent = recent[:, -max(WINDOW, new + REACH) * self.hop :]
+        if new == 0:
+            return audio.new_zeros(len(audio), self.channels, 0), recent
+        return self.encode(recent)[:, :, -new:], recent
 
     def decode_stream(self, latents: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        raise UserError("Music2Latent cannot be streamed (its frames hear the future): decode whole windows instead")
+        """The next latents (B, 64, T) -> audio (B, T * 4096), `delay` samples late.
+
+        State is (recent latents, audio held back for the crossfade, frames so far). The noise of a stream depends on its
+        position alone, so that it can be repeated.
+        """
+        past, held, position = state or (latents[:, :, :0], None, 0)
+        window, length = torch.cat([past, latents], 2), latents.shape[2] * self.hop
+        with torch.random.fork_rng(devices=[]):  # the package draws its noise on the CPU
+            torch.default_generator.manual_seed(position)
+            audio = self.decode(window)[:, -(length + self.delay) :]
+        audio = F.pad(audio, (length + self.delay - audio.shape[1], 0))
+        if held is not None:
+            fade = torch.linspace(0, 1, self.delay, device=audio.device)
+            audio[:, : self.delay] = torch.lerp(held, audio[:, : self.delay], fade)
+        return audio[:, :length], (window[:, :, -REACH:], audio[:, length:], position + latents.shape[2])
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:

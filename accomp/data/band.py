@@ -2,98 +2,38 @@
 
     python -m accomp.data.band compose --out data/band
     python -m accomp.data.band midi --midi songs/ --soundfont A.sf2 --out data/large
+    python -m accomp.data.band midi --midi songs/ --out data/large --variants 2 --transpose -3:3 --tempo 0.9:1.1
 
 Work that stops half-way goes on where it stopped: finished tracks are kept, a track appears only when it is whole.
 """
 
 import argparse
 import csv
-import hashlib
 import json
 import logging
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
-from importlib.resources import files
 from multiprocessing import get_context
 from pathlib import Path
 
-import numpy as np
 import yaml
 from tqdm import tqdm
 
-from accomp.data.compose import compose
-from accomp.data.midi import Song, read_song, song_bytes
-from accomp.data.render import FOUR, Font, Source, inst_class, render_track
+from accomp.data.disk import DiskFull, watched
+from accomp.data.jobs import Job, plan_composed, plan_midi, playing, shipped_font, with_variants
+from accomp.data.render import Font, Source, render_track
 from accomp.errors import UserError
 
 log = logging.getLogger(__name__)
 
 SPLITS = ("train", "validation", "test", "omitted")
-LATE_S = 8.0  # a song whose first note is later than this begins at that note's bar instead
-LEAST_CLASSES = 3  # of the four
-LEAST_NOTES = 16  # a class with fewer notes than this does not count as playing
-LEAST_COVER = 0.1  # nor does one that sounds in a smaller part of the song's seconds
 SHORTEST_S = 8.0  # two slow bars and the last chord
-BIG_BAND = 1  # the composed song with a second guitar, and strings that get no stem
-
-
-@dataclass(frozen=True)
-class Job:
-    """One track to be made: which song, with which SoundFont, to where."""
-
-    name: str
-    split: str
-    source: str  # the song's name for people
-    font: Path
-    seconds: float  # at most
-
-    def uuid(self) -> str:
-        """An id that changes when the song does."""
-        raise NotImplementedError
-
-    def song(self) -> Song:
-        """The song, no longer than `seconds`. Raises UserError when it is of no use."""
-        raise NotImplementedError
-
-
-@dataclass(frozen=True)
-class FromMidi(Job):
-    """A track made from a MIDI file."""
-
-    midi: Path
-
-    def uuid(self) -> str:
-        return hashlib.md5(self.midi.read_bytes()).hexdigest()
-
-    def song(self) -> Song:
-        song = read_song(self.midi)
-        if not song.end:
-            raise UserError("no notes")
-        song = excerpt(song, self.seconds)
-        classes = playing(song)
-        if len(classes) < LEAST_CLASSES:
-            raise UserError(f"only {len(classes)} of the four classes play ({', '.join(classes) or 'none'})")
-        return song
-
-
-@dataclass(frozen=True)
-class Composed(Job):
-    """A track made from a number."""
-
-    index: int
-    seed: int
-
-    def uuid(self) -> str:
-        return hashlib.md5(song_bytes(self.song())).hexdigest()
-
-    def song(self) -> Song:
-        return compose(self.index, self.seed, self.seconds, big_band=self.index == BIG_BAND)
 
 
 @dataclass(frozen=True)
@@ -108,73 +48,6 @@ class Made:
     stems: int = 0
     classes: str = ""
     skipped: str = ""
-
-
-def shipped_font() -> Path:
-    """The small General MIDI SoundFont (TimGM6mb) that comes with the package pretty_midi."""
-    return Path(str(files("pretty_midi").joinpath("TimGM6mb.sf2")))
-
-
-def draw(*key: object) -> float:
-    """A number in [0, 1) that depends on nothing but the key: the same on every machine and in every order."""
-    digest = hashlib.sha256(":".join(map(str, key)).encode()).digest()
-    return int.from_bytes(digest[:6], "big") / 2**48
-
-
-def plan_midi(
-    folders: Sequence[Path], fonts: Sequence[Path], seconds: float, seed: int, test_source: str | None = None
-) -> list[Job]:
-    """Which song becomes which track: numbered in sorted order, about 90/5/5 by a hash of the song's name."""
-    jobs: list[Job] = []
-    for folder in folders:
-        if not folder.is_dir():
-            raise UserError(f"{folder}: no such folder; give --midi a folder that holds .mid files")
-        for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".mid", ".midi")):
-            source = str(path.relative_to(folder.parent))
-            # Versions of one song (name__hash.mid) must not be torn apart by the split.
-            title = path.stem.lower().split("__")[0]
-            place = draw(seed, "split", title)
-            split = "train" if place < 0.9 else "validation" if place < 0.95 else "test"
-            if test_source and test_source in source:
-                split = "test"
-            font = fonts[int(draw(seed, "font", path.name) * len(fonts))]
-            jobs.append(FromMidi(f"Track{len(jobs) + 1:05d}", split, source, font, seconds, path))
-    if not jobs:
-        raise UserError(f"no .mid files under {', '.join(map(str, folders))}; give --midi a folder that holds some")
-    return jobs
-
-
-def plan_composed(tracks: int, seconds: float, seed: int) -> list[Job]:
-    """The songs of the embedded band: of 22, the last three for test and the three before them for validation."""
-    held_out = max(round(tracks * 3 / 22), 1) if tracks >= 3 else 0
-    splits = ["train"] * (tracks - 2 * held_out) + ["validation"] * held_out + ["test"] * held_out
-    font = shipped_font()
-    return [
-        Composed(f"Track{index + 1:05d}", split, f"composed:{seed}:{index}", font, seconds, index, seed)
-        for index, split in enumerate(splits)
-    ]
-
-
-def playing(song: Song) -> list[str]:
-    """Which of the four classes really play in the song, sorted."""
-    length = max(float(song.seconds(song.end)), 1.0)
-    notes: dict[str, list] = {name: [] for name in sorted(FOUR)}
-    for part in song.parts:
-        if inst_class(part) in FOUR:
-            notes[inst_class(part)].extend(part.notes)
-    busy = []
-    for name, played in notes.items():
-        spans = song.seconds(np.array([note[:2] for note in played], dtype=np.int64).reshape(-1, 2)).astype(int)
-        covered = {second for start, end in spans for second in range(start, end + 1)}
-        if len(played) >= LEAST_NOTES and len(covered) >= LEAST_COVER * length:
-            busy.append(name)
-    return busy
-
-
-def excerpt(song: Song, seconds: float) -> Song:
-    """The first `seconds` of a song; one that begins late begins at the bar of its first note."""
-    start = song.bar_at(song.start) if song.seconds(song.start) > LATE_S else 0
-    return song.cut(start, song.tick_at(float(song.seconds(start)) + seconds) + 1)
 
 
 @cache
@@ -209,7 +82,11 @@ def finished(job: Job, out: Path) -> bool:
 
 def _attempt(job: Job, out: Path) -> Made:
     try:
-        return make(job, out)
+        with watched(out):
+            return make(job, out)
+    except DiskFull:  # the next song would find no room either
+        shutil.rmtree(out / ".partial" / job.name, ignore_errors=True)
+        raise
     except UserError as reason:
         return replace(_begun(job), skipped=str(reason))
     # The edge of the process: whatever one strange song does must not end a build of hours. It is named and listed.
@@ -286,12 +163,27 @@ def _band_from_midi(args: argparse.Namespace) -> list[Made]:
     jobs = plan_midi(args.midi, args.soundfont, args.seconds, args.seed, args.test_source)[: args.limit]
     settings = {"from": "midi", "seconds": args.seconds, "seed": args.seed, "test_source": args.test_source}
     settings |= {"folders": [path.name for path in args.midi], "soundfonts": [path.name for path in args.soundfont]}
+    if args.variants:
+        jobs = with_variants(jobs, args.soundfont, args.variants, args.transpose, args.tempo, args.seed)
+        settings |= {"variants": args.variants, "transpose": list(args.transpose), "tempo": list(args.tempo)}
     return build(jobs, args.out, args.jobs, settings)
 
 
 def _band_composed(args: argparse.Namespace) -> list[Made]:
     settings = {"from": "compose", "seconds": args.seconds, "seed": args.seed, "tracks": args.tracks}
     return build(plan_composed(args.tracks, args.seconds, args.seed), args.out, args.jobs, settings)
+
+
+def _span(kind: type) -> Callable[[str], tuple]:
+    """Reads LOW:HIGH."""
+
+    def span(text: str) -> tuple:
+        low, high = (kind(part) for part in text.split(":"))
+        if not low <= high:
+            raise ValueError(text)
+        return low, high
+
+    return span
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -305,6 +197,9 @@ def _parser() -> argparse.ArgumentParser:
     midi.add_argument("--soundfont", type=Path, nargs="+", default=[shipped_font()], help="one is drawn per track")
     midi.add_argument("--limit", type=int, default=None, help="only the first so many songs")
     midi.add_argument("--test-source", default=None, help="songs whose path contains this go to test, all of them")
+    midi.add_argument("--variants", type=int, default=0, help="so many more copies of each song in train, varied:")
+    midi.add_argument("--transpose", type=_span(int), default=(-3, 3), metavar="LOW:HIGH", help="by so many semitones")
+    midi.add_argument("--tempo", type=_span(float), default=(0.9, 1.1), metavar="LOW:HIGH", help="times its own tempo")
     midi.set_defaults(command=_band_from_midi)
     for command in (composed, midi):
         command.add_argument("--out", type=Path, required=True)
@@ -320,7 +215,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if not args.seconds >= SHORTEST_S or args.jobs < 1 or getattr(args, "tracks", 1) < 1:
             raise UserError(f"--seconds must be at least {SHORTEST_S:g}, --jobs and --tracks at least 1")
-        made = args.command(args)
+        if args.command is _band_from_midi:
+            low, high = args.transpose
+            if args.variants < 0 or min(args.tempo) <= 0 or low < -12 or high > 12:
+                raise UserError("--variants must be at least 0, --tempo above 0, --transpose within -12:12")
+        with watched(args.out):
+            made = args.command(args)
     except UserError as error:
         log.error("%s", error)
         return 2

@@ -8,6 +8,7 @@ from torch.utils.data import DataLoader, Dataset
 from accomp.data.excerpts import AudioExcerpts, Recipe, SeededStream
 from accomp.data.latents import LatentExcerpts, LatentStore
 from accomp.data.slakh import find_tracks
+from accomp.errors import UserError
 
 
 class ResumableLoader(DataLoader):
@@ -30,7 +31,9 @@ class SlakhDataModule(L.LightningDataModule):
         root: the data set's folder (train/, validation/ and test/ inside)
         samples: length of an audio excerpt; set it for audio
         latents: folder of latents made by `python -m accomp.data.latents`; set it for latents
+        sets: names of the sets among the latents that are used (None: all that this codec has encoded)
         frames: length of a latent excerpt
+        splits, on_bad: see `accomp.data.slakh.find_tracks`
         epoch_items: training excerpts per epoch (a reporting unit: excerpts are drawn for ever, never repeated)
         validation_items: validation excerpts, the same ones every time
         recipe: augmentation of the training excerpts
@@ -42,8 +45,10 @@ class SlakhDataModule(L.LightningDataModule):
         batch_size: int,
         samples: int | None = None,
         latents: str | None = None,
+        sets: list[str] | None = None,
         frames: int | None = None,
         splits: str = "redux",
+        on_bad: str = "refuse",
         epoch_items: int = 8192,
         validation_items: int = 64,
         recipe: dict | None = None,
@@ -52,7 +57,7 @@ class SlakhDataModule(L.LightningDataModule):
     ):
         super().__init__()
         if (samples is None) == (latents is None):
-            raise ValueError("give either `samples` (audio excerpts) or `latents` (and `frames`)")
+            raise UserError("give either `samples` (audio excerpts) or `latents` (and `frames`)")
         self.save_hyperparameters()
 
     def excerpts(self, split: str) -> Dataset:
@@ -61,8 +66,8 @@ class SlakhDataModule(L.LightningDataModule):
         recipe = Recipe(**(h.recipe or {})) if split == "train" else Recipe()
         seed = h.seed if split == "train" else 1_000_003
         if h.latents is not None:
-            return LatentExcerpts(LatentStore(Path(h.latents), split), h.frames, seed, recipe)
-        return AudioExcerpts(find_tracks(Path(h.root), split, h.splits), h.samples, seed, recipe)
+            return LatentExcerpts(LatentStore(Path(h.latents), split, h.sets), h.frames, seed, recipe)
+        return AudioExcerpts(find_tracks(Path(h.root), split, h.splits, on_bad=h.on_bad), h.samples, seed, recipe)
 
     def train_dataloader(self) -> DataLoader:
         h, trainer = self.hparams, self.trainer
@@ -70,12 +75,13 @@ class SlakhDataModule(L.LightningDataModule):
         sampler = SeededStream(
             h.epoch_items, lambda: trainer.global_step * per_step, trainer.global_rank, trainer.world_size
         )
-        return self._loader(self.excerpts("train"), sampler, drop_last=True)
+        return self.loader(self.excerpts("train"), sampler, drop_last=True)
 
     def val_dataloader(self) -> DataLoader:
-        return self._loader(self.excerpts("validation"), SeededStream(self.hparams.validation_items))
+        return self.loader(self.excerpts("validation"), SeededStream(self.hparams.validation_items))
 
-    def _loader(self, dataset: Dataset, sampler: SeededStream, **options) -> DataLoader:
+    def loader(self, dataset: Dataset, sampler: SeededStream, **options) -> DataLoader:
+        """Batches of a dataset in the sampler's order, made by `workers` processes."""
         h = self.hparams
         return ResumableLoader(
             dataset, h.batch_size, sampler=sampler, num_workers=h.workers, persistent_workers=h.workers > 0, **options

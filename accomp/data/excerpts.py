@@ -11,16 +11,23 @@ import numpy as np
 from torch.utils.data import Dataset, Sampler
 
 from accomp.data.slakh import Track
+from accomp.errors import UserError
 from accomp.timeline import STEMS
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How excerpts are varied in training. The defaults are the paper's: nothing but a random place in a random song."""
+    """How excerpts are varied in training. The defaults are the paper's: nothing but a random place in a random song.
+
+    Where the live edge lies is no part of this: `accomp.window.PlayingDraw` draws it anew for every excerpt, anywhere
+    from the window's end to far before the target, so that shifting excerpts in time as well would add nothing. Pitch and
+    tempo are changed where that is exact, in the MIDI, when a band is built (`accomp.data.band midi --variants`).
+    """
 
     gain_db: float = 0.0  # excerpt level is drawn from +- this
     submix: float = 0.0  # probability that the context is a random non-empty subset of the other stems, not all of them
     silence: float = 0.0  # probability that the context is silent: a player who lays out
+    stem_dropout: float = 0.0  # probability of each other stem to be missing from the whole excerpt; one always stays
 
     def context_stems(self, target: str, present: Sequence[str], rng: np.random.Generator) -> list[str]:
         """Which stems the context holds: a subset of those present, without the target."""
@@ -30,7 +37,11 @@ class Recipe:
         if rng.random() < self.submix:
             keep = rng.random(len(others)) < 0.5
             keep[rng.integers(len(others))] = True
-            return [stem for stem, kept in zip(others, keep, strict=True) if kept]
+            others = [stem for stem, kept in zip(others, keep, strict=True) if kept]
+        if self.stem_dropout:
+            missing = rng.random(len(others)) < self.stem_dropout
+            missing[rng.integers(len(others))] = False
+            others = [stem for stem, gone in zip(others, missing, strict=True) if not gone]
         return others
 
     def gain(self, rng: np.random.Generator) -> float:
@@ -43,7 +54,7 @@ class AudioExcerpts(Dataset):
     def __init__(self, tracks: Sequence[Track], samples: int, seed: int, recipe: Recipe = Recipe()):
         self.tracks = [track for track in tracks if track.samples >= samples]
         if not self.tracks:
-            raise ValueError(f"no track is as long as an excerpt of {samples} samples")
+            raise UserError(f"no track is as long as an excerpt of {samples} samples; shorten it (data.samples)")
         self.samples, self.seed, self.recipe = samples, seed, recipe
 
     def __getitem__(self, index: int) -> dict:

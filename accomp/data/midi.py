@@ -123,6 +123,21 @@ class Song:
                 parts.append(replace(part, notes=notes, controls=_carry_over(part.controls, start, end)))
         return Song(self.ticks_per_quarter, tempos, metres, tuple(parts))
 
+    def varied(self, semitones: int, speed: float) -> "Song":
+        """The song in another key and tempo; drums keep their keys, notes that leave the keyboard return by octaves."""
+        # A MIDI file counts microseconds per quarter in 24 bits.
+        tempos = [t._replace(us_per_quarter=min(round(t.us_per_quarter / speed), 2**24 - 1)) for t in self.tempos]
+        parts = []
+        for part in self.parts:
+            shift = 0 if part.is_drum else semitones
+            notes = (note._replace(pitch=_on_keyboard(note.pitch + shift)) for note in part.notes)
+            parts.append(replace(part, notes=tuple(sorted(notes))))
+        return replace(self, tempos=tuple(tempos), parts=tuple(parts))
+
+
+def _on_keyboard(pitch: int) -> int:
+    return pitch + 12 if pitch < 0 else pitch - 12 if pitch > 127 else pitch
+
 
 def _carry_over(events: Iterable, start: int, end: int) -> tuple:
     """Events in [start, end) moved to begin at 0, plus, at tick 0, the earlier ones in their order.

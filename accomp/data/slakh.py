@@ -2,26 +2,24 @@
 
 Three layouts are understood: redux (ROOT/{train,validation,test,omitted}/TrackNNNNN; the embedded band uses it too),
 flat (ROOT/TrackNNNNN, the split taken from the official lists) and babyslakh_16k (flat, 16 kHz: only when asked for).
-
-    python -m accomp.data.slakh ROOT      checks every file of every track and lists what is wrong
 """
 
-import argparse
 import json
 import logging
 import re
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import soundfile
 import yaml
 
 from accomp.data.midi import read_song
+from accomp.data.problems import QUARANTINE, Problem, quarantine, quarantined, table
 from accomp.errors import UserError
 from accomp.timeline import SAMPLE_RATE, STEMS
 
@@ -29,23 +27,8 @@ log = logging.getLogger(__name__)
 
 FOLDERS = ("train", "validation", "test", "omitted")
 SUFFIXES = (".flac", ".wav")
-GET_DATA = (
-    "run `make data` for the embedded band, or point the data root at an unpacked slakh2100_flac_redux "
-    "(https://zenodo.org/records/4599666)"
-)
+GET_DATA = "run `make data` for the embedded band, or `python -m accomp.data.download slakh` for Slakh2100"
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C parser is ten times faster, where it exists
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One thing that is wrong with a file of a track."""
-
-    file: Path
-    expected: str
-    found: str
-
-    def __str__(self) -> str:
-        return f"{self.file}: expected {self.expected}, found {self.found}"
 
 
 @dataclass(frozen=True)
@@ -93,7 +76,10 @@ def _read(file: Path, start: int, stop: int, sample_rate: int) -> np.ndarray:
 
 
 def _wrong_rate(problem: Problem) -> str:
-    return f"{problem}; 16 kHz copies such as babyslakh_16k cannot serve: {GET_DATA}"
+    return (
+        f"{problem}; sound of another rate, such as babyslakh_16k's 16 kHz, is never converted unasked: "
+        "`python -m accomp.data.prepare ROOT --resample NEW_ROOT` makes a copy at 44.1 kHz"
+    )
 
 
 def find_tracks(
@@ -108,8 +94,9 @@ def find_tracks(
 
     splits: "redux" (no song twice) or "original" (tracks 1-1500, 1501-1875, 1876-2100; a song that a later split holds
     as well is left out of the earlier one, so that nothing is trained on and tested on at once).
-    on_bad: "refuse" raises UserError on the first damaged track, "skip" leaves such tracks out and logs them. File
-    headers are looked at here; `check_track` reads every sample.
+    on_bad: "refuse" logs a table of all that is wrong and raises UserError; "skip" leaves damaged tracks out, and those
+    that ROOT/quarantine.csv names, and adds the damaged ones to that list. File headers are looked at here; `check_track`
+    reads every sample.
     """
     root = Path(root)
     _choose("split", split, FOLDERS)
@@ -117,24 +104,33 @@ def find_tracks(
     _choose("on_bad", on_bad, ("refuse", "skip"))
     if split == "omitted" and splits == "original":
         raise UserError("the original splits omit nothing; choose train, validation or test, or splits=redux")
-    found = _track_folders(root)
+    found = track_folders(root)
     chosen = _redux(found, split) if splits == "redux" else _original(found, split)
     if not chosen:
         raise UserError(f"{root}: no tracks in split {split!r} ({splits}); {GET_DATA}")
-    tracks = []
-    for path in chosen:
-        track, problems = _open(path, sample_rate)
-        if track is not None and not problems:
-            tracks.append(track)
-        elif on_bad == "skip":
-            log.warning("left out %s: %s", path.name, problems[0])
-        else:
-            rate = any(problem.expected.endswith("Hz") for problem in problems)
-            advice = _wrong_rate(problems[0]) if rate else f"{problems[0]}; repair it or use on_bad=skip"
-            raise UserError(advice)
+    known_bad = quarantined(root) if on_bad == "skip" else set()
+    opened = [_open(path, sample_rate) for path in chosen if path not in known_bad]
+    problems = [problem for _, faults in opened for problem in faults]
+    if problems:
+        refuse(root, problems) if on_bad == "refuse" else quarantine(root, problems)
+    tracks = [track for track, faults in opened if track is not None and not faults]
+    if len(tracks) < len(chosen):
+        log.warning(
+            "%s: %d of %d tracks of split %s left out, see %s",
+            root, len(chosen) - len(tracks), len(chosen), split, root / QUARANTINE,
+        )  # fmt: skip
     if not tracks:
         raise UserError(f"{root}: all {len(chosen)} tracks of split {split!r} are damaged; {GET_DATA}")
     return tracks
+
+
+def refuse(root: Path, problems: Sequence[Problem]) -> NoReturn:
+    """Log all that is wrong as a table and raise UserError about the first of it."""
+    log.error("%s", table(root, problems))
+    for problem in problems:
+        if problem.expected.endswith(" Hz"):
+            raise UserError(_wrong_rate(problem))
+    raise UserError(f"{problems[0]}; fetch or build this track again, or use on_bad=skip")
 
 
 def check_track(path: Path, sample_rate: int = SAMPLE_RATE) -> list[Problem]:
@@ -150,7 +146,7 @@ def check_track(path: Path, sample_rate: int = SAMPLE_RATE) -> list[Problem]:
                 problems.append(Problem(midi, "notes", "none"))
         except UserError as error:
             problems.append(Problem(midi, "a MIDI file", str(error)))
-    sounds = [file for file in _sounds(path) if not any(problem.file == file for problem in problems)]
+    sounds = [file for file in sounds_of(path) if not any(problem.file == file for problem in problems)]
     for file in sounds:
         try:
             _read(file, 0, soundfile.info(file).frames, sample_rate)
@@ -164,7 +160,7 @@ def _choose(what: str, value: str, allowed: Sequence[str]) -> None:
         raise UserError(f"{what} must be one of {', '.join(allowed)}; got {value!r}")
 
 
-def _track_folders(root: Path) -> dict[str, list[Path]]:
+def track_folders(root: Path) -> dict[str, list[Path]]:
     """Track folders by the split folder they lie in ("" for the flat layout), sorted."""
     if not root.is_dir():
         raise UserError(f"{root}: no such folder; {GET_DATA}")
@@ -180,7 +176,7 @@ def _tracks_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if re.fullmatch(r"Track\d{5}", path.name))
 
 
-def _number(path: Path) -> int:
+def track_number(path: Path) -> int:
     return int(path.name.removeprefix("Track"))
 
 
@@ -198,18 +194,22 @@ def _omitted() -> frozenset[int]:
     return frozenset(json.loads(files("accomp.data").joinpath("splits.json").read_text())["omitted"])
 
 
+def redux_split(number: int) -> str | None:
+    """The split that Slakh2100-redux has a track in, "omitted" included; None for a number Slakh does not have."""
+    return "omitted" if number in _omitted() else official_split(number)
+
+
 def _redux(found: dict[str, list[Path]], split: str) -> list[Path]:
     if "" not in found:
         return found.get(split, [])
-    by_list = {path: "omitted" if _number(path) in _omitted() else official_split(_number(path)) for path in found[""]}
-    return [path for path in found[""] if by_list[path] == split]
+    return [path for path in found[""] if redux_split(track_number(path)) == split]
 
 
 def _original(found: dict[str, list[Path]], split: str) -> list[Path]:
     every = sorted((path for paths in found.values() for path in paths), key=lambda path: path.name)
-    here = [path for path in every if official_split(_number(path)) == split]
+    here = [path for path in every if official_split(track_number(path)) == split]
     later = {"train": ("validation", "test"), "validation": ("test",), "test": ()}[split]
-    held_out = {_song_id(path) for path in every if official_split(_number(path)) in later}
+    held_out = {_song_id(path) for path in every if official_split(track_number(path)) in later}
     return [path for path in here if _song_id(path) not in held_out]
 
 
@@ -246,7 +246,7 @@ def _open(path: Path, sample_rate: int, every_stem: bool = False) -> tuple[Track
                 problems.append(Problem(path / "stems" / f"{stem_id}.flac", "a sound file", "nothing"))
         elif stem is not None:
             stem_files[stem].append(file)
-    heard = _sounds(path) if every_stem else [file for stem in STEMS for file in stem_files[stem]] + _mix(path)
+    heard = sounds_of(path) if every_stem else [file for stem in STEMS for file in stem_files[stem]] + _mix(path)
     if not heard:
         problems.append(Problem(path, "at least one sound file", "none"))
     samples, faults = _headers(heard, sample_rate)
@@ -274,7 +274,8 @@ def _mix(path: Path) -> list[Path]:
     return [mix] if mix else []
 
 
-def _sounds(path: Path) -> list[Path]:
+def sounds_of(path: Path) -> list[Path]:
+    """Every sound file of a track folder: its stems, then its mix."""
     return sorted(file for file in (path / "stems").glob("*") if file.suffix in SUFFIXES) + _mix(path)
 
 
@@ -301,26 +302,3 @@ def _headers(sounds: Iterable[Path], sample_rate: int) -> tuple[int, list[Proble
         if length != samples and length > 0:
             problems.append(Problem(file, f"{samples} samples like the others", f"{length}"))
     return samples, problems
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    parser = argparse.ArgumentParser(prog="python -m accomp.data.slakh", description="Check a data set on disk.")
-    parser.add_argument("root", type=Path)
-    parser.add_argument("--sample-rate", type=int, default=SAMPLE_RATE, help="Hz")
-    args = parser.parse_args(argv)
-    try:
-        found = _track_folders(args.root)
-    except UserError as error:
-        log.error("%s", error)
-        return 2
-    paths = [path for folder in found.values() for path in folder]
-    problems = [problem for path in paths for problem in check_track(path, args.sample_rate)]
-    for problem in problems:
-        log.error("%s", problem)
-    log.info("%d tracks checked, %d problems", len(paths), len(problems))
-    return 1 if problems else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

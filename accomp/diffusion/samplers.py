@@ -9,8 +9,11 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from accomp.diffusion.precond import SIGMA_MIN
+
 Denoise = Callable[[Tensor, Tensor], Tensor]
 Renoise = Callable[[int], Tensor]
+Draw = Callable[[], Tensor]
 
 
 def euler(denoise: Denoise, noise: Tensor, sigmas: Tensor, renoise: Renoise | None = None) -> Tensor:
@@ -38,6 +41,19 @@ def _euler_step(denoise: Denoise, x: Tensor, sigma: Tensor, following: Tensor) -
     return x + (following - sigma) * slope, slope, x
 
 
+def dpm_solver(denoise: Denoise, noise: Tensor, sigmas: Tensor, renoise: Renoise | None = None) -> Tensor:
+    """One call per step, the last answer kept to bend the next (DPM-Solver++ 2M, Lu et al. 2022); second order."""
+    x, before, last = noise * sigmas[0], None, None
+    for sigma, following in itertools.pairwise(sigmas):
+        x0 = denoise(x, sigma)
+        bent, step = x0, (sigma / following).log()
+        if before is not None and following > 0:
+            bent = x0 + (x0 - before) * step / (2 * last)
+        x = bent + (x - bent) * (following / sigma)
+        before, last = x0, step
+    return x
+
+
 def consistency(denoise: Denoise, noise: Tensor, sigmas: Tensor, renoise: Renoise | None = None) -> Tensor:
     """Jump to the data, add less noise, jump again (Song et al. 2023, Algorithm 1); one call per noise level."""
     x0 = denoise(noise * sigmas[0], sigmas[0])
@@ -46,6 +62,30 @@ def consistency(denoise: Denoise, noise: Tensor, sigmas: Tensor, renoise: Renois
             raise ValueError("multistep consistency sampling needs fresh noise: pass renoise")
         x0 = denoise(x0 + sigma * renoise(i), sigma)
     return x0
+
+
+def adpm2_step(denoise: Denoise, x: Tensor, sigma: Tensor, following: Tensor, draw: Draw) -> Tensor:
+    """From one noise level to the next in two calls: below it by a midpoint step, then up to it with fresh noise.
+
+    ADPM2 with rho 1 (the arithmetic midpoint), as served by arXiv 2604.07612. For `accomp.diffusion.inpaint`.
+    """
+    up = following * (1 - (following / sigma) ** 2).sqrt()
+    down = following**2 / sigma
+    middle = (sigma + down) / 2
+    slope = (x - denoise(x, sigma)) / sigma
+    halfway = x + slope * (middle - sigma)
+    slope = (halfway - denoise(halfway, middle)) / middle
+    return x + slope * (down - sigma) + up * draw()
+
+
+def consistency_step(denoise: Denoise, x: Tensor, sigma: Tensor, following: Tensor, draw: Draw) -> Tensor:
+    """Jump to the data, then back up with fresh noise; the data themselves where the schedule ends, at SIGMA_MIN.
+
+    For `accomp.diffusion.inpaint`.
+    """
+    x = denoise(x, sigma)
+    spread = following**2 - SIGMA_MIN**2
+    return x + spread.sqrt() * draw() if spread > 1e-3 * SIGMA_MIN**2 else x
 
 
 def nfe(sampler: Callable, sigmas: Tensor) -> int:

@@ -6,7 +6,7 @@ modulation and a learned table per layer (Chen et al. 2023, PixArt-alpha); the c
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +30,9 @@ class Condition:
     masks: Masks
     stem: Tensor
     clock: Tensor
+
+    def __getitem__(self, items: slice) -> "Condition":
+        return Condition(*(getattr(self, field.name)[items] for field in fields(self)))
 
 
 @dataclass(frozen=True)

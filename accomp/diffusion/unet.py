@@ -2,7 +2,7 @@
 
 The DDPM++ variant of Song et al. 2021 in the wording of Karras et al. 2022 (EDM), at the size of arXiv 2604.07612:
 257,523,969 parameters on a 64 x 64 latent image (64 Music2Latent channels by 64 frames; the LAST axis is time).
-`ConsistencyFill` is the sampler that the paper serves: two calls, the known past put back before each of them.
+`PaperUNet` puts it behind the contract of all networks here.
 
 Parameter names equal those of the published checkpoints, so that their tensors load with strict=True.
 Shapes: B batch, H latent channels (64), T frames (64), S stems (4).
@@ -15,9 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-SIGMA_DATA = 1.0  # standard deviation of Music2Latent's latents after its own scaling
-CONSISTENCY_SIGMA_MIN = 1e-4
-CONSISTENCY_SIGMAS = (80.0, 0.941)  # the two evaluated noise levels; the middle of a Karras grid of 3 with rho 9
+from accomp.diffusion.transformer import Condition
 
 
 class UNet(nn.Module):
@@ -81,9 +79,9 @@ class UNet(nn.Module):
         self.dec[f"{resolution}x{resolution}_aux_norm"] = _norm(channels)
         self.dec[f"{resolution}x{resolution}_aux_conv"] = _conv(channels, 1, 3, scale=1e-5)
 
-    def forward(self, x: Tensor, context: Tensor, labels: Tensor, sigma: Tensor) -> Tensor:
-        """Scaled noisy latents and context (B, 1, H, T), one-hot stems (B, S), noise levels (B,) -> (B, 1, H, T)."""
-        emb = self._noise_embedding(sigma.log() / 4) + self.map_label(labels * math.sqrt(self.stems))
+    def forward(self, x: Tensor, context: Tensor, labels: Tensor, c_noise: Tensor) -> Tensor:
+        """Scaled noisy latents and context (B, 1, H, T), one-hot stems (B, S), ln(sigma) / 4 (B,) -> (B, 1, H, T)."""
+        emb = self._noise_embedding(c_noise) + self.map_label(labels * math.sqrt(self.stems))
         emb = F.silu(self.map_layer1(F.silu(self.map_layer0(emb))))
         x = torch.cat([x, context], dim=1)
         kept = []
@@ -163,40 +161,22 @@ class ResampledConv(nn.Module):
         return F.conv2d(x, self.weight, self.bias, padding=self.weight.shape[-1] // 2)
 
 
-class ConsistencyFill(nn.Module):
-    """Fills the unknown part of the window in two strokes, keeping what was already played exactly as it was.
+class PaperUNet(nn.Module):
+    """The U-Net as a network like any other: latents, noise level and condition in, the raw network output out.
 
-    The consistency model of arXiv 2604.07612 with replacement inpainting: before every call the kept frames are
-    replaced by the known latents plus fresh noise of that level; at the end by the known latents themselves.
+    Of the condition it hears the context, zeroed where it is not visible, and the stem; it has no clock, and no past of its
+    own but what a sampler puts back (`accomp.diffusion.inpaint`).
     """
 
-    def __init__(self, unet: UNet, sigmas: Sequence[float] = CONSISTENCY_SIGMAS):
+    def __init__(self, **values):
         super().__init__()
-        self.unet, self.sigmas = unet, tuple(sigmas)
+        self.unet = UNet(**values)
 
-    @torch.no_grad()
-    def forward(self, known: Tensor, kept: Tensor, context: Tensor, labels: Tensor, noise: Tensor) -> Tensor:
-        """Known latents, their mask (True = keep) and the context (B, 1, H, T) -> the filled latents (B, 1, H, T).
-
-        `noise` (2 * calls, B, 1, H, T) holds every draw in order: the start, the source noise of the first call,
-        then a fresh start and source noise for each further call.
-        """
-        assert len(noise) == 2 * len(self.sigmas), f"need {2 * len(self.sigmas)} noise draws, got {len(noise)}"
-        x = torch.zeros_like(known)
-        for i, sigma in enumerate(self.sigmas):
-            spread = sigma if i == 0 else math.sqrt(sigma**2 - CONSISTENCY_SIGMA_MIN**2)
-            x = x + spread * noise[2 * i]
-            x = torch.where(kept, known + sigma * noise[2 * i + 1], x)
-            x = self._denoise(x, sigma, context, labels)
-        return torch.where(kept, known, x)
-
-    def _denoise(self, x: Tensor, sigma: float, context: Tensor, labels: Tensor) -> Tensor:
-        """The boundary form of Song et al. 2023: the identity at the smallest noise level."""
-        total = sigma**2 + SIGMA_DATA**2
-        c_skip = SIGMA_DATA**2 / ((sigma - CONSISTENCY_SIGMA_MIN) ** 2 + SIGMA_DATA**2)
-        c_out = (sigma - CONSISTENCY_SIGMA_MIN) * SIGMA_DATA / math.sqrt(total)
-        levels = torch.full((len(x),), sigma, device=x.device)
-        return c_skip * x + c_out * self.unet(x / math.sqrt(total), context, labels, levels)
+    def forward(self, x: Tensor, c_noise: Tensor, condition: Condition) -> Tensor:
+        """x (B, C, T) scaled to unit variance, c_noise (B,), T a multiple of 8 -> (B, C, T)."""
+        context = condition.context * condition.masks.visible.unsqueeze(1).to(x.dtype)
+        labels = F.one_hot(condition.stem, self.unet.stems).to(x.dtype)
+        return self.unet(x[:, None], context[:, None], labels, c_noise)[:, 0]
 
 
 def _norm(channels: int) -> nn.GroupNorm:

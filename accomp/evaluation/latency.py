@@ -14,18 +14,24 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from accomp.checkpoint import Model, load_model
 from accomp.codec.contract import Codec
 from accomp.codec.music2latent import Music2Latent
-from accomp.diffusion.unet import ConsistencyFill, UNet
+from accomp.diffusion.inpaint import Kept, paper_cm
+from accomp.diffusion.noise import karras
+from accomp.diffusion.precond import SIGMA_MIN, ConsistencyDenoiser
+from accomp.diffusion.transformer import CLOCK_FEATURES, Condition
+from accomp.diffusion.unet import PaperUNet
 from accomp.evaluation.report import write_text
 from accomp.evaluation.settings import Settings
 from accomp.metrics.latency import lead_ms, percentiles
 from accomp.stream.rollout import Stopwatch
 from accomp.stream.streamer import Streamer
 from accomp.timeline import SAMPLE_RATE, WINDOW, Step
+from accomp.window import masks
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +56,7 @@ def run(settings: Settings) -> Path:
     }
     result = {"r": shape.r, "w": shape.w, "step_s": step.seconds, "live": live}
     if codec is not None:
-        theirs = time_paper(codec.to(model.device), ConsistencyFill(UNet().to(model.device).eval()), settings, step)
+        theirs = time_paper(codec.to(model.device), filler(PaperUNet().to(model.device).eval()), settings, step)
         result["paper"] = summary(theirs) | {"cycles": len(theirs), "weights": "random"}
         result["ratio"] = result["paper"]["cycle_ms"]["p50"] / live["cycle_ms"]["p50"]
     result["machine"] = machine(model.device)
@@ -75,27 +81,39 @@ def time_live(model: Model, settings: Settings, step: Step) -> list[Timing]:
     return timings[WARM_UP:]
 
 
+def filler(net: PaperUNet) -> Callable[[Tensor, Condition, Tensor], Tensor]:
+    """The paper's two calls: own latents (B, C, T), a condition and noise (4, B, C, T) -> the filled window (B, C, T)."""
+    denoiser, sigmas = ConsistencyDenoiser(net), karras(3, SIGMA_MIN, 80.0, rho=9)
+
+    def fill(own: Tensor, condition: Condition, noise: Tensor) -> Tensor:
+        def denoise(x: Tensor, sigma: Tensor) -> Tensor:
+            return denoiser(x, sigma.to(x.device).expand(len(x)), condition)
+
+        return paper_cm(denoise, noise[0], sigmas, lambda i: noise[i + 1], Kept(own, condition.masks.known))
+
+    return fill
+
+
 @torch.inference_mode()
-def time_paper(codec: Codec, fill: Callable, settings: Settings, step: Step) -> list[Timing]:
+def time_paper(codec: Codec, fill: Callable[..., Tensor], settings: Settings, step: Step) -> list[Timing]:
     """Cycles of the paper's shapes, after one unseen: encode 6 s, two network calls, decode the newest frames."""
     device = next(codec.parameters()).device
     generator = torch.Generator(device).manual_seed(settings.latency.seed)
     new = int(FRAMES * step.ratio)
     hidden = min(FRAMES, max(0, int(FRAMES * step.ratio * (step.depth + 1))))
-    label = torch.eye(4, device=device)[:1]
-    own = torch.zeros(1, 1, CHANNELS, FRAMES, device=device)
-    kept = (torch.arange(FRAMES, device=device) < FRAMES - new).expand_as(own)
+    where = (torch.tensor([frame], device=device) for frame in (0, FRAMES - hidden, 0, FRAMES - new))
+    mask, stem = masks(FRAMES, *where), torch.zeros(1, dtype=torch.long, device=device)
+    own, clock = (torch.zeros(1, rows, FRAMES, device=device) for rows in (CHANNELS, CLOCK_FEATURES))
     timings = []
     for _ in tqdm(range(1 + settings.latency.paper_cycles), desc="the paper's", unit="cycle"):
         heard = 0.1 * torch.randn(1, WINDOW, generator=generator, device=device)
         noise = torch.randn(4, *own.shape, generator=generator, device=device)
         watch = Stopwatch()
-        context = codec.encode(heard)[:, None]
+        context = codec.encode(heard)
         watch.lap("encode")
-        context[..., FRAMES - hidden :] = 0
-        own = fill(own, kept, context, label, noise)
+        own = fill(own, Condition(context, own, mask, stem, clock), noise)
         watch.lap("sample")
-        codec.decode(own[:, 0, :, -(new + 1) :]).cpu()  # waits for an accelerator to finish
+        codec.decode(own[:, :, -(new + 1) :]).cpu()  # waits for an accelerator to finish
         watch.lap("decode")
         timings.append(watch.times())
         own = torch.cat([own[..., new:], torch.zeros_like(own[..., :new])], dim=-1)

@@ -67,6 +67,8 @@ class Settings:
     overlap: int = 882
     metrics: list[str] = field(default_factory=list)
     latency: Latency = field(default_factory=Latency)
+    sets: dict[str, str] | None = None  # of measure=codec: label and root of several data sets
+    music2latent: str | None = None  # of measure=codec: the rival's weight file
 
 
 def read(config: DictConfig) -> Settings:

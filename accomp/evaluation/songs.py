@@ -68,7 +68,7 @@ def load_songs(data: Data, stems: Sequence[str], tracks: int | None, seconds: fl
 
 def _load(found: Sequence[Track], index: int, stems: Sequence[str], seconds: float | None) -> Song:
     track = found[index]
-    start, stop = _middle(track, seconds)
+    start, stop = middle(track, seconds)
     audio = {stem: track.read(stem, start, stop) for stem in STEMS}
     playing = [stem for stem in stems if not is_silent(audio[stem])]
     for stem in set(stems) - set(playing):
@@ -83,7 +83,8 @@ def _load(found: Sequence[Track], index: int, stems: Sequence[str], seconds: flo
     return Song(track.name, start, {stem: audio[stem] for stem in playing}, context, partners, grid)
 
 
-def _middle(track: Track, seconds: float | None) -> tuple[int, int]:
+def middle(track: Track, seconds: float | None) -> tuple[int, int]:
+    """First and one-past-last sample of the middle `seconds` of a track (None: all of it)."""
     samples = track.samples if seconds is None else min(track.samples, to_samples(seconds))
     start = (track.samples - samples) // 2
     return start, start + samples
@@ -93,7 +94,7 @@ def _partner(found: Sequence[Track], index: int, stem: str, samples: int) -> np.
     """The same instrument in the next track that has it, looped to the length asked for."""
     for step in range(1, len(found)):
         other = found[(index + step) % len(found)]
-        start, stop = _middle(other, to_seconds(samples))
+        start, stop = middle(other, to_seconds(samples))
         audio = other.read(stem, start, stop)
         if not is_silent(audio):
             return np.resize(audio, samples)

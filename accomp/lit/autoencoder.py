@@ -32,33 +32,41 @@ class AutoencoderModule(L.LightningModule):
         self.codec = Autoencoder(**codec)
 
     def training_step(self, batch: dict, index: int) -> Tensor:
-        audio = self.pieces(batch)
+        audio = pieces(batch, self.codec.hop)
+        estimate = self.noisy_round_trip(audio)
+        loss = self.distance(estimate, audio)
+        self.log("train/loss", loss, prog_bar=True)
+        self.log("train/sdr_db", sdr(estimate.detach(), audio).median(), prog_bar=True)
+        return loss
+
+    def noisy_round_trip(self, audio: Tensor) -> Tensor:
+        """Audio (B, N) through the codec, with noise on its latents."""
         with torch.random.fork_rng(
             devices=[]
         ):  # noise of a step depends on the step alone, so that a resumed run repeats it
             torch.manual_seed(self.global_step * self.trainer.world_size + self.global_rank)
             level = 2 * self.hparams.noise * torch.rand(len(audio), 1, 1, device=audio.device)
             latents = self.codec.encode(audio)
-            estimate = self.codec.decode(latents + level * torch.randn_like(latents)).float()
-        # One window length a step, by turns: a third of the cost of all three.
-        loss = reconstruction_loss(estimate, audio, WINDOWS[self.global_step % len(WINDOWS) :][:1])
-        self.log("train/loss", loss, prog_bar=True)
-        self.log("train/sdr_db", sdr(estimate.detach(), audio).median(), prog_bar=True)
-        return loss
+            return self.codec.decode(latents + level * torch.randn_like(latents)).float()
+
+    def distance(self, estimate: Tensor, audio: Tensor) -> Tensor:
+        """The reconstruction loss at one window length a step, by turns: a third of the cost of all three."""
+        return reconstruction_loss(estimate, audio, WINDOWS[self.global_step % len(WINDOWS) :][:1])
 
     def validation_step(self, batch: dict, index: int) -> None:
-        audio = self.pieces(batch)
+        audio = pieces(batch, self.codec.hop)
         estimate = self.codec.decode(self.codec.encode(audio)).float()
         self.log("val/loss", reconstruction_loss(estimate, audio), batch_size=len(audio))
         self.log("val/sdr_db", sdr(estimate, audio).median(), prog_bar=True, batch_size=len(audio))
 
-    def pieces(self, batch: dict) -> Tensor:
-        """Every context and target of a batch that is not silent, in whole frames: (B', N)."""
-        audio = torch.cat([batch["context"], batch["target"]])
-        audio = audio[:, : audio.shape[1] // self.codec.hop * self.codec.hop]
-        heard = audio.abs().amax(1) > 1e-3
-        return audio[heard] if heard.any() else audio
-
     def configure_optimizers(self):
         h = self.hparams
         return warmup_cosine(self.codec.parameters(), h.learning_rate, h.warmup_steps, h.steps, betas=(0.8, 0.99))
+
+
+def pieces(batch: dict, hop: int) -> Tensor:
+    """Every context and target of a batch that is not silent, in whole frames: (B', N)."""
+    audio = torch.cat([batch["context"], batch["target"]])
+    audio = audio[:, : audio.shape[1] // hop * hop]
+    heard = audio.abs().amax(1) > 1e-3
+    return audio[heard] if heard.any() else audio

@@ -28,8 +28,21 @@ def separation(excerpt: Excerpt) -> dict[str, float]:
         return dict.fromkeys(NAMES, float("nan"))
     if is_silent(excerpt.answer):
         return dict.fromkeys(NAMES, FLOOR_DB)
-    reference = np.stack([excerpt.truth, excerpt.context])[:, :, None].astype(np.float64)
-    estimate = np.stack([excerpt.answer, excerpt.context])[:, :, None].astype(np.float64)
+    return _ratios([excerpt.truth, excerpt.context], [excerpt.answer, excerpt.context])
+
+
+def reproduction(answer: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """The same three ratios for a copy (N,) of a recording (N,) that nothing else was played against: a codec's."""
+    if is_silent(truth):
+        return dict.fromkeys(NAMES, float("nan"))
+    if is_silent(answer):
+        return dict.fromkeys(NAMES, FLOOR_DB)
+    return _ratios([truth], [answer])
+
+
+def _ratios(sources: list[np.ndarray], estimates: list[np.ndarray]) -> dict[str, float]:
+    """Ratios of the first source."""
+    reference, estimate = (np.stack(x)[:, :, None].astype(np.float64) for x in (sources, estimates))
     sdr, isr, _, sar, _ = _bss_eval()(reference, estimate, window=SAMPLE_RATE, hop=SAMPLE_RATE)
     return {name: _median(values[0]) for name, values in zip(NAMES, (sdr, isr, sar), strict=True)}
 

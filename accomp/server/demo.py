@@ -50,7 +50,7 @@ class Excerpt:
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=ROOT / "data" / "band", help="data set, Slakh layout (data/band)")
-    parser.add_argument("--stem", default="bass", help="what the model plays: " + ", ".join(STEMS) + " (%(default)s)")
+    parser.add_argument("--stem", default="drums", help="what the model plays: " + ", ".join(STEMS) + " (%(default)s)")
     parser.add_argument("--track", help="a test song by name (the first that has the stem)")
     parser.add_argument("--seconds", type=float, default=30.0, help="how long to play (%(default)s)")
     parser.add_argument("--model", type=Path, default=ROOT / "models" / "live", help="model folder (models/live)")

@@ -2,11 +2,13 @@
 
 import zlib
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from accomp.checkpoint import Model
+from accomp.diffusion.inpaint import Inpainting, Kept
 from accomp.diffusion.transformer import Condition
 from accomp.timeline import STEMS
 from accomp.window import masks
@@ -35,18 +37,21 @@ class Generator:
         first = stop - frames
         where = [torch.tensor([i - first] * voices, device=past.device) for i in (start, heard, known, stop - count)]
         condition = Condition(context.expand_as(past), past, masks(frames, *where), self.stem, clock)
+        fill, sampler = count, self.sampler
+        if isinstance(sampler, Inpainting):  # its denoiser is not told what is known: fill all, put the known past back
+            fill, sampler = frames, partial(sampler, kept=Kept(past, condition.masks.known))
 
         def denoise(x: Tensor, sigma: Tensor) -> Tensor:
             return self.denoiser(x, sigma.to(x.device).expand(voices), condition)
 
-        draw = self.noise(stop - count, count, channels)
+        draw = self.noise(stop - fill, fill, channels)
 
         def noise(index: int) -> Tensor:
             x = torch.zeros(voices, channels, frames, device=past.device)
-            x[:, :, frames - count :] = draw(index)
+            x[:, :, frames - fill :] = draw(index)
             return x
 
-        x = self.sampler(denoise, noise(0), self.sigmas, lambda i: noise(i + 1))
+        x = sampler(denoise, noise(0), self.sigmas, lambda i: noise(i + 1))
         return x[:, :, frames - count :]
 
     def noise(self, frame: int, count: int, channels: int) -> Callable[[int], Tensor]:

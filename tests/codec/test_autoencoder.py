@@ -83,17 +83,81 @@ def test_synthesis_inverts_analysis():
     assert (restored[:, codec.delay + codec.hop :] - audio[:, codec.hop : -codec.delay]).abs().max() < 1e-4
 
 
+BAD = {
+    "silence": torch.zeros(1, 4096),
+    "direct current": torch.ones(1, 4096),
+    "loud noise": 1000 * torch.randn(1, 4096),
+    "loud square": torch.tensor([1000.0, -1000.0]).repeat_interleave(64).repeat(32)[None],
+    "one sample": torch.nn.functional.pad(torch.full((1, 1), 1000.0), (2047, 2048)),
+}
+
+
 @torch.inference_mode()
-@pytest.mark.parametrize("block", [torch.zeros(1, 4096), torch.ones(1, 4096), 1000 * torch.randn(1, 4096)])
+@pytest.mark.parametrize("block", BAD.values(), ids=BAD)
 def test_extreme_input_stays_bounded_and_is_forgotten(codec, block):
-    latents, state = codec.encode_stream(block)
+    """Latents and audio stay finite and bounded; past the receptive field both are those of a stream without the block."""
+    latents, hearing = codec.encode_stream(block)
     assert latents.isfinite().all() and latents.abs().max() <= codec.config.bound
-    audio, _ = codec.decode_stream(latents)
+    audio, saying = codec.decode_stream(latents)
     assert audio.isfinite().all()
     after = 0.1 * torch.randn(1, 20 * codec.hop)
-    again, _ = codec.encode_stream(after, state)
+    again, _ = codec.encode_stream(after, hearing)
     clean = codec.encode(after)
-    assert (again[:, :, -5:] - clean[:, :, -5:]).abs().max() < 1e-4
+    heard = encoder_reach(codec)
+    torch.testing.assert_close(again[:, :, heard:], clean[:, :, heard:], atol=1e-4, rtol=0)
+    said = heard + decoder_reach(codec)
+    recovered, _ = codec.decode_stream(again, saying)
+    expected, _ = codec.decode_stream(clean)
+    assert recovered.isfinite().all()
+    torch.testing.assert_close(recovered[:, said * codec.hop :], expected[:, said * codec.hop :], atol=1e-4, rtol=0)
+
+
+def encoder_reach(codec) -> int:
+    """Frames after which a latent no longer depends on what came before: the receptive field, less the frame itself."""
+    c = codec.config
+    fast = codec.delay + c.encoder_blocks * 6 * c.fft_hop  # samples
+    return -(-fast // codec.hop) + 2 * c.latent_blocks
+
+
+def decoder_reach(codec) -> int:
+    """Frames after which decoded audio no longer depends on a latent, the overlap of the last Fourier frame included."""
+    c = codec.config
+    return -(-(codec.delay + c.decoder_blocks * 6 * c.fft_hop) // codec.hop) + 2 * c.latent_blocks
+
+
+@torch.inference_mode()
+def test_receptive_fields_are_as_computed(codec):
+    """One frame less and the past can still be heard: the recovery tested above is as quick as it can be."""
+    audio = 0.1 * torch.randn(1, 16 * codec.hop)
+    other = audio.clone()
+    other[:, codec.hop - 1] += 1  # the last sample of frame 0
+    different = (codec.encode(audio) - codec.encode(other)).abs().amax((0, 1)) > 1e-7
+    assert int(different.nonzero()[-1]) == encoder_reach(codec)
+    latents = codec.encode(audio)
+    changed = latents.clone()
+    changed[:, :, 0] += 1
+    different = (codec.decode_stream(latents)[0] - codec.decode_stream(changed)[0]).abs()[0] > 1e-7
+    assert int(different.nonzero()[-1]) // codec.hop == decoder_reach(codec)
+
+
+@torch.inference_mode()
+def test_blocks_of_nothing_change_nothing(codec, audio):
+    whole = codec.encode(audio)
+    _, hearing = codec.encode_stream(audio[:, : 4 * codec.hop])
+    empty, hearing = codec.encode_stream(audio[:, :0], hearing)
+    assert empty.shape == (2, codec.channels, 0)
+    rest, _ = codec.encode_stream(audio[:, 4 * codec.hop :], hearing)
+    torch.testing.assert_close(rest, whole[:, :, 4:], atol=1e-5, rtol=0)
+    said, saying = codec.decode_stream(whole)
+    nothing, saying = codec.decode_stream(whole[:, :, :0], saying)
+    assert nothing.shape == (2, 0)
+    torch.testing.assert_close(
+        codec.decode_stream(whole, saying)[0],
+        codec.decode_stream(torch.cat([whole, whole], 2))[0][:, said.shape[1] :],
+        atol=1e-5,
+        rtol=0,
+    )
+    assert codec.encode_stream(audio[:, :0])[0].shape == (2, codec.channels, 0)
 
 
 def test_part_of_a_frame_is_refused_in_a_stream_and_left_out_offline(codec):

@@ -38,9 +38,59 @@ def test_paper_window_needs_no_padding(codec):
     assert (264_600 - 1536) // 4096 == 264_600 // 4096 == 64
 
 
-def test_refuses_to_stream_and_says_so(codec):
-    with pytest.raises(UserError, match="whole windows"):
-        codec.encode_stream(torch.zeros(1, 4096))
+def test_a_young_stream_hears_what_one_call_hears(codec):
+    """Until the window is full, every block's latents are those of all audio so far."""
+    audio = torch.randn(1, 4 * 4096)
+    with torch.no_grad():
+        first, state = codec.encode_stream(audio[:, :4096])
+        nothing, state = codec.encode_stream(audio[:, :0], state)
+        rest, state = codec.encode_stream(audio[:, 4096:], state)
+        assert nothing.shape == (1, 64, 0)
+        torch.testing.assert_close(first, codec.encode(audio[:, :4096]))
+        torch.testing.assert_close(rest, codec.encode(audio)[:, :, 1:])
+
+
+def test_a_stream_forgets_what_lies_behind_its_window(codec, monkeypatch):
+    monkeypatch.setattr("accomp.codec.music2latent.WINDOW", 3)
+    monkeypatch.setattr("accomp.codec.music2latent.REACH", 1)
+    audio, state, heard = torch.randn(1, 6 * 4096), None, []
+    monkeypatch.setattr(
+        codec, "encode", lambda audio: heard.append(audio) or torch.zeros(1, 64, audio.shape[1] // 4096)
+    )
+    for k in range(6):
+        latents, state = codec.encode_stream(audio[:, k * 4096 : (k + 1) * 4096], state)
+        assert latents.shape == (1, 64, 1)
+    assert [x.shape[1] // 4096 for x in heard] == [1, 2, 3, 3, 3, 3]
+    assert torch.equal(heard[-1], audio[:, -3 * 4096 :])
+
+
+def test_a_decoded_stream_is_late_by_its_delay_and_has_no_seams(codec, monkeypatch):
+    """A decoder that is exact but for a constant: the blocks join by a ramp of `delay` samples, at the stated lateness."""
+    levels = iter((0.0, 0.5, 0.2))
+
+    def decode(latents):
+        return latents[:, 0].repeat_interleave(4096, 1) + next(levels)
+
+    monkeypatch.setattr(codec, "decode", decode)
+    latents, state, out = torch.arange(7.0).expand(1, 64, 7), None, []
+    for start, stop in ((0, 2), (2, 3), (3, 7)):
+        audio, state = codec.decode_stream(latents[:, :, start:stop], state)
+        assert audio.shape == (1, (stop - start) * 4096)
+        out.append(audio)
+    heard = torch.cat(out, 1)[0]
+    assert (heard[: codec.delay] == 0).all()
+    music, frames = heard[codec.delay :], torch.arange(7.0).repeat_interleave(4096)[: -codec.delay]
+    offset = music - frames
+    assert offset.min() >= 0 and offset.max() <= 0.5 + 1e-6
+    assert offset.diff().abs().max() < 1e-3, "a step in the offset is a seam"
+
+
+def test_a_decoded_stream_can_be_repeated(codec):
+    latents = torch.randn(1, 64, 2)
+    with torch.no_grad():
+        before = torch.random.get_rng_state()
+        one, two = (codec.decode_stream(latents)[0] for _ in range(2))
+    assert torch.equal(one, two) and torch.equal(before, torch.random.get_rng_state())
 
 
 def test_names_the_package_and_its_licence_when_missing(monkeypatch):

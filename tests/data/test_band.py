@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from accomp.data import band
+from accomp.data import band, jobs
 from accomp.data.midi import Metre, Note, Part, Song, Tempo, read_song, write_song
 from accomp.data.slakh import find_tracks
 from accomp.errors import UserError
@@ -107,25 +107,65 @@ def test_a_midi_band_skips_and_lists_what_it_cannot_use(tmp_path):
 def test_a_late_song_begins_at_the_bar_of_its_first_note():
     notes = tuple(Note(20 * 480 + i * 480, 20 * 480 + i * 480 + 240, 40, 90) for i in range(30))
     song = Song(480, (Tempo(0, 500_000),), (Metre(0, 3, 4),), (Part(33, False, "", notes),))
-    cut = band.excerpt(song, 9.0)
+    cut = jobs.excerpt(song, 9.0)
     assert cut.start == 2 * 480  # the first note stands on the third beat of its bar
     assert cut.seconds(cut.end) <= 9.01
     early = Song(480, song.tempos, song.metres, (Part(33, False, "", (Note(960, 1000, 40, 90),)),))
-    assert band.excerpt(early, 9.0).start == 960
+    assert jobs.excerpt(early, 9.0).start == 960
 
 
 def test_versions_of_a_song_stay_in_one_split(tmp_path):
     for version in range(12):
         (tmp_path / f"tune__{version:04x}.mid").write_bytes(b"")
-    jobs = band.plan_midi([tmp_path], [band.shipped_font()], 60.0, 3)
-    assert len({job.split for job in jobs}) == 1
+    planned = jobs.plan_midi([tmp_path], [jobs.shipped_font()], 60.0, 3)
+    assert len({job.split for job in planned}) == 1
 
 
 def test_splits_are_about_ninety_five_five():
-    places = np.array([band.draw(0, "split", index) for index in range(4000)])
+    places = np.array([jobs.draw(0, "split", index) for index in range(4000)])
     assert abs((places < 0.9).mean() - 0.9) < 0.02
-    names = [job.split for job in band.plan_composed(22, 60.0, 0)]
+    names = [job.split for job in jobs.plan_composed(22, 60.0, 0)]
     assert [names.count(split) for split in band.SPLITS] == [16, 3, 3, 0]
+
+
+def test_variants_are_other_keys_and_tempos_of_songs_in_train_only(tmp_path):
+    songs, out = midi_folder(tmp_path / "songs"), tmp_path / "band"
+    arguments = ["midi", "--midi", str(songs), "--seconds", "9", "--jobs", "1", "--test-source", "held-out"]
+    variants = ["--variants", "2", "--transpose", "5:7", "--tempo", "0.8:0.9"]
+    assert band.main([*arguments, "--out", str(out), *variants]) == 0
+    assert band.main([*arguments, "--out", str(tmp_path / "plain")]) == 0
+    plain, varied = sound(tmp_path / "plain"), sound(out)
+    assert plain.items() <= varied.items()  # the songs themselves are not touched by their variants
+    with (out / "songs.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    copies = [row for row in rows if "tempo" in row["source"]]
+    trained = [row for row in rows if row["split"] == "train" and row not in copies]
+    assert len(trained) >= 1 and len(copies) == 2 * len(trained)
+    assert {row["split"] for row in copies} == {"train"}
+    for row in copies:
+        song = read_song(out / "train" / row["track"] / "all_src.mid")
+        assert 500_000 / 0.9 - 1 <= song.tempos[0].us_per_quarter <= 500_000 / 0.8 + 1
+        for part in song.parts:
+            assert {note.pitch for note in part.notes} <= ({60, 61, 62} if part.is_drum else set(range(65, 70)))
+    assert len({row["source"] for row in copies}) == len(copies)
+
+
+def test_a_full_disk_stops_the_build_and_the_next_one_goes_on(small, tmp_path, monkeypatch, caplog):
+    write = soundfile.write
+
+    def full(file, *arguments, **options):
+        if "Track00002" in str(file):
+            raise OSError(28, "No space left on device")
+        write(file, *arguments, **options)
+
+    out = tmp_path / "band"
+    monkeypatch.setattr(soundfile, "write", full)
+    assert composed(out) == 2
+    assert caplog.messages[-1].endswith("the disk is full; make room, then the same command goes on from here")
+    assert not list(out.glob("**/Track0000[23]"))
+    monkeypatch.undo()
+    assert composed(out) == 0
+    assert sound(out) == sound(small)
 
 
 def test_user_errors_are_one_line_and_leave_nothing(tmp_path, caplog):
@@ -135,6 +175,8 @@ def test_user_errors_are_one_line_and_leave_nothing(tmp_path, caplog):
         (["midi", "--midi", ".", "--soundfont", "none.sf2", "--out", str(tmp_path / "c")], "no such SoundFont"),
         (["compose", "--out", str(tmp_path / "d"), "--seconds", "1"], "at least 8"),
         (["compose", "--out", str(tmp_path / "d"), "--seconds", "nan"], "at least 8"),
+        (["midi", "--midi", ".", "--tempo", "0:1", "--out", str(tmp_path / "e")], "--tempo above 0"),
+        (["midi", "--midi", ".", "--transpose", "0:13", "--out", str(tmp_path / "e")], "within -12:12"),
     ]
     for arguments, message in cases:
         caplog.clear()

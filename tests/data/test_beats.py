@@ -6,9 +6,9 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accomp.data.band import shipped_font
 from accomp.data.beats import BeatGrid, beat_grid, grid_of
 from accomp.data.compose import click_track, compose
+from accomp.data.jobs import shipped_font
 from accomp.data.midi import Metre, Note, Part, Song, Tempo, write_song
 from accomp.data.render import Font, Source, render_track
 from accomp.data.slakh import check_track

@@ -8,6 +8,7 @@ from torch.utils.data import DataLoader
 
 from accomp.data.excerpts import AudioExcerpts, Recipe, SeededStream
 from accomp.data.slakh import Track
+from accomp.errors import UserError
 from accomp.timeline import STEMS
 
 SAMPLES = 30_000
@@ -42,8 +43,16 @@ def test_submixes_leave_somebody_out_but_never_all(tracks):
     sizes = {len(recipe.context_stems("bass", STEMS, np.random.default_rng(i))) for i in range(100)}
     assert sizes == {1, 2, 3}
     assert Recipe(silence=1.0).context_stems("bass", STEMS, np.random.default_rng(0)) == []
+    dropped = [Recipe(stem_dropout=0.5).context_stems("bass", STEMS, np.random.default_rng(i)) for i in range(300)]
+    assert {len(stems) for stems in dropped} == {1, 2, 3}
+    assert 0.5 <= np.mean(["drums" in stems for stems in dropped]) < 0.75  # one of three always stays
     levels = [Recipe(gain_db=6).gain(np.random.default_rng(i)) for i in range(200)]
     assert 0.5 <= min(levels) < 0.6 and 1.7 < max(levels) <= 2.0
+
+
+def test_excerpts_longer_than_every_track_are_a_users_mistake(tracks):
+    with pytest.raises(UserError, match="as long as"):
+        AudioExcerpts(tracks, SAMPLES + 1, seed=0)
 
 
 @pytest.mark.parametrize(("batch", "workers"), [(1, 0), (4, 0), (3, 2)])

@@ -66,6 +66,21 @@ def test_a_cut_keeps_earlier_controllers_in_their_order():
     assert cut.parts[0].controls == (*(c._replace(tick=0) for c in controls[:4]), Control(580, 11, 90))
 
 
+@given(st.integers(-12, 12), st.floats(0.5, 2.0))
+def test_another_key_and_tempo_is_the_same_music(semitones, speed):
+    notes = tuple(Note(i * 100, i * 100 + 90, pitch, 90) for i, pitch in enumerate((0, 5, 60, 122, 127)))
+    drums = Part(0, True, "", notes)
+    song = song_of(*notes, tempos=(Tempo(0, 500_000), Tempo(250, 400_000)))
+    song = Song(QUARTER, song.tempos, song.metres, (*song.parts, drums))
+    other = song.varied(semitones, speed)
+    assert other.parts[1] == drums and other.metres == song.metres
+    for before, after in zip(notes, other.parts[0].notes, strict=True):
+        assert 0 <= after.pitch <= 127 and (after.pitch - before.pitch - semitones) % 12 == 0
+    assert other.parts[0].notes[2].pitch == 60 + semitones
+    np.testing.assert_allclose(other.seconds([0, 250, 480]) * speed, song.seconds([0, 250, 480]), rtol=1e-5)
+    assert song.varied(0, 1.0) == song
+
+
 def test_the_pedal_holds_until_it_lifts_or_the_key_is_struck_again():
     controls = (Control(0, 64, 127), Control(1000, 64, 0))
     notes = (Note(0, 100, 60, 90), Note(200, 300, 62, 90), Note(500, 600, 60, 90), Note(1200, 1300, 60, 90))

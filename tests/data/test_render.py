@@ -6,8 +6,8 @@ import soundfile
 import yaml
 from scipy.signal import lfilter
 
-from accomp.data.band import shipped_font
 from accomp.data.compose import click_track, compose
+from accomp.data.jobs import shipped_font
 from accomp.data.midi import Control, Metre, Note, Part, Song, Tempo, read_song
 from accomp.data.render import Font, Source, inst_class, loudness_lufs, render_track
 from accomp.errors import UserError

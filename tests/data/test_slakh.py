@@ -10,8 +10,9 @@ import soundfile
 import yaml
 
 from accomp.data import slakh
-from accomp.data.band import shipped_font
 from accomp.data.compose import compose
+from accomp.data.jobs import shipped_font
+from accomp.data.problems import QUARANTINE, Problem, table
 from accomp.data.render import Font, Source, render_track
 from accomp.data.slakh import Track, check_track, find_tracks, official_split
 from accomp.errors import UserError
@@ -156,7 +157,6 @@ SEEN_IN_HEADERS += [broken_yaml, yaml_without_stems, no_metadata, no_midi]
 
 def test_a_sound_track_has_no_problems(root):
     assert check_track(root / "train" / "Track00001") == []
-    assert slakh.main([str(root)]) == 0
 
 
 @pytest.mark.parametrize("damage", [*SEEN_IN_HEADERS, not_a_number, truncated, broken_midi], ids=lambda f: f.__name__)
@@ -170,16 +170,44 @@ def test_check_track_names_the_damaged_file(root, damage):
     assert problems
     assert {problem.file for problem in problems} <= touched
     assert all(problem.expected and problem.found for problem in problems)
-    assert slakh.main([str(root)]) == 1
 
 
 @pytest.mark.parametrize("damage", SEEN_IN_HEADERS, ids=lambda f: f.__name__)
-def test_damaged_tracks_are_refused_or_skipped(root, made, damage):
+def test_damaged_tracks_are_refused_or_skipped(root, made, damage, caplog):
     shutil.copytree(made, root / "train" / "Track00002")
     damage(root / "train" / "Track00001")
     with pytest.raises(UserError, match="Track00001"):
         find_tracks(root)
-    assert [track.name for track in find_tracks(root, on_bad="skip")] == ["Track00002"]
+    heading, row, *_ = caplog.messages[0].splitlines()
+    assert heading.split() == ["file", "expected", "found"] and row.startswith("train/Track00001/")
+    assert not (root / QUARANTINE).exists()
+    for _ in range(2):
+        assert [track.name for track in find_tracks(root, on_bad="skip")] == ["Track00002"]
+        listed = (root / QUARANTINE).read_text()
+        assert listed.startswith("file,expected,found\ntrain/Track00001/") and listed.count("\n") >= 2
+    assert "1 of 2 tracks of split train left out" in caplog.text
+    assert len(set(listed.splitlines())) == len(listed.splitlines())
+
+
+def test_the_quarantine_list_is_obeyed_and_only_grows(root, made):
+    for number in (2, 3):
+        shutil.copytree(made, root / "train" / f"Track0000{number}")
+    (root / QUARANTINE).write_text("file,expected,found\ntrain/Track00002/stems/S00.flac,sound,hiss\n")
+    broken_yaml(root / "train" / "Track00003")
+    assert [track.name for track in find_tracks(root, on_bad="skip")] == ["Track00001"]
+    assert [line.split("/")[1] for line in (root / QUARANTINE).read_text().splitlines()[1:]] == [
+        "Track00002",
+        "Track00003",
+    ]
+    with pytest.raises(UserError, match="Track00003"):
+        find_tracks(root)
+
+
+def test_a_long_table_says_how_much_it_leaves_out(tmp_path):
+    problems = [Problem(tmp_path / f"Track{n:05d}" / "mix.flac", "44100 Hz", "16000 Hz") for n in range(100)]
+    lines = table(tmp_path, problems).splitlines()
+    assert lines[-1] == "... and 60 more" and len(lines) == 42
+    assert lines[1].split() == ["Track00000/mix.flac", "44100", "Hz", "16000", "Hz"]
 
 
 @pytest.mark.parametrize("damage", [not_a_number, truncated])

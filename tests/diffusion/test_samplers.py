@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from accomp.diffusion.noise import karras, log_normal
-from accomp.diffusion.samplers import consistency, euler, heun, nfe
+from accomp.diffusion.samplers import consistency, dpm_solver, euler, heun, nfe
 
 MEAN, STD = 2.0, 0.5
 
@@ -19,7 +19,7 @@ def exact(noise, sigma_max):
     return MEAN + (sigma_max * noise - MEAN) * STD / (STD**2 + sigma_max**2) ** 0.5
 
 
-@pytest.mark.parametrize(("sampler", "order"), [(euler, 1), (heun, 2)])
+@pytest.mark.parametrize(("sampler", "order"), [(euler, 1), (heun, 2), (dpm_solver, 2)])
 def test_order_of_convergence(sampler, order):
     noise = torch.randn(1000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     errors = []
@@ -45,7 +45,7 @@ def test_a_consistent_function_needs_one_call_and_stays_right_with_more():
         consistency(consistent, noise, karras(2, 1.0, 80.0))
 
 
-@pytest.mark.parametrize(("sampler", "steps", "calls"), [(euler, 5, 5), (heun, 5, 9), (consistency, 2, 2)])
+@pytest.mark.parametrize(("sampler", "steps", "calls"), [(euler, 5, 5), (heun, 5, 9), (dpm_solver, 5, 5), (consistency, 2, 2)])
 def test_calls_are_counted(sampler, steps, calls):
     made = []
     sigmas = karras(steps, 0.1, 80.0)

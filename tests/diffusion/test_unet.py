@@ -1,62 +1,11 @@
 """The paper's network computes what the published one computes, and has its size and its names."""
 
-from pathlib import Path
-
-import pytest
 import torch
 
-from accomp.diffusion.unet import ConsistencyFill, UNet
-
-PARITY = Path(__file__).resolve().parents[3] / "shared" / "parity"
-needs_parity = pytest.mark.skipif(not PARITY.is_dir(), reason=f"no reference numbers: {PARITY} is absent")
-
-
-class Foreign:
-    """Stands for a class that the checkpoint pickled and that we neither have nor want to run."""
-
-    def __setstate__(self, state):
-        pass
-
-
-def weights(name: str, prefix: str) -> dict[str, torch.Tensor]:
-    path = PARITY / name
-    stubs = [(Foreign, name) for name in torch.serialization.get_unsafe_globals_in_checkpoint(path)]
-    with torch.serialization.safe_globals(stubs):
-        state = torch.load(path, weights_only=True)["state_dict"]
-    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
-
-
-@pytest.fixture(scope="module")
-def reference() -> dict:
-    return torch.load(PARITY / "reference.pt", weights_only=True)
-
-
-def tiny(name: str, prefix: str) -> UNet:
-    unet = UNet(width=16, blocks=1).eval()
-    unet.load_state_dict(weights(name, prefix), strict=True)
-    return unet
-
-
-def assert_close(ours: torch.Tensor, theirs: torch.Tensor):
-    assert (ours - theirs).abs().max() <= 1e-4 * theirs.abs().max()
-
-
-@needs_parity
-@pytest.mark.parametrize("sigma", [80.0, 1.0, 0.05])
-def test_equals_the_published_network(reference, sigma):
-    unet = tiny("ldm_tiny.ckpt", "model.unet.")
-    with torch.no_grad():
-        ours = unet(reference["x"], reference["context"], reference["labels"], torch.full((2,), sigma))
-    assert_close(ours, reference[f"F_{sigma}"])
-
-
-@needs_parity
-def test_equals_the_published_two_step_sampler(reference):
-    unet = tiny("ldm_tiny.ckpt", "model.unet.")
-    fill = ConsistencyFill(unet, reference["cm_sigmas"][:2].tolist())
-    known, kept = reference["adpm2_source"], reference["adpm2_known"]
-    ours = fill(known, kept, reference["context"], reference["labels"], reference["cm_noise"])
-    assert_close(ours, reference["cm_result"])
+from accomp.diffusion.precond import Denoiser
+from accomp.diffusion.transformer import CLOCK_FEATURES, Condition
+from accomp.diffusion.unet import PaperUNet, UNet
+from accomp.window import masks
 
 
 def test_has_the_published_size_and_names():
@@ -76,15 +25,22 @@ def test_has_the_published_size_and_names():
     assert shapes["dec.64x64_aux_conv.weight"] == (1, 256, 3, 3)
 
 
-def test_known_frames_come_back_untouched():
+def test_what_is_hidden_is_not_heard():
     torch.manual_seed(0)
-    fill = ConsistencyFill(UNet(width=16, blocks=1).eval())
-    known, context = torch.randn(2, 2, 1, 64, 64)
-    kept = torch.zeros(2, 1, 64, 64, dtype=torch.bool)
-    kept[..., :48] = True
-    filled = fill(known, kept, context, torch.eye(4)[:2], torch.randn(4, 2, 1, 64, 64))
-    assert torch.equal(filled[..., :48], known[..., :48])
-    assert not torch.allclose(filled[..., 48:], known[..., 48:])
+    denoiser = Denoiser(PaperUNet(width=16, blocks=1)).eval()
+    torch.nn.init.normal_(denoiser.net.unet.dec["64x64_aux_conv"].weight)
+    x, context, other = torch.randn(3, 2, 64, 16)
+    seen = masks(16, *(torch.tensor([frame] * 2) for frame in (0, 8, 0, 12)))
+    nothing, stem = torch.zeros(2, CLOCK_FEATURES, 16), torch.tensor([1, 3])
+
+    @torch.no_grad()
+    def play(context, past, stem):
+        return denoiser(x, torch.tensor([1.0, 5.0]), Condition(context, past, seen, stem, nothing))
+
+    answer = play(context, x, stem)
+    assert torch.equal(answer, play(torch.cat([context[:, :, :8], other[:, :, 8:]], 2), other, stem))
+    assert not torch.allclose(answer, play(torch.cat([other[:, :, :8], context[:, :, 8:]], 2), x, stem))
+    assert not torch.allclose(answer, play(context, x, stem - 1))
 
 
 def test_an_item_does_not_depend_on_its_batch():

@@ -47,7 +47,7 @@ def test_a_performance_leaves_recordings_figures_and_a_page(arguments, caplog):
     assert np.allclose(mix, (context + accompaniment) / max(1, np.abs(context + accompaniment).max()), atol=1e-3)
     session = json.loads((out / "session.json").read_text())
     assert (session["steps"], session["late"], session["dropped"]) == (2, 0, 0)
-    assert session["step_s"] == 0.75 == -session["visibility_s"] and session["stem"] == "bass"
+    assert session["step_s"] == 0.75 == -session["visibility_s"] and session["stem"] == "drums"
     assert session["cycle_ms"]["p50"] <= session["cycle_ms"]["p95"] <= session["cycle_ms"]["max"]
     rows = list(csv.DictReader((out / "steps.csv").open()))
     assert [r["batch_id"] for r in rows] == ["1", "2"] and all(float(r["lead_ms"]) > 0 for r in rows)

@@ -1,0 +1,84 @@
+"""A codec whose latents say what sounds and when, but not with which phase: a sketch that can be foreseen.
+
+The encoder is a spectrogram: 96 bands, eight or more to the octave, over the last 4096 samples, and 12 broad bands in each
+quarter of the frame for what is sudden, in decibels, projected onto their 64 principal components. The decoder is the
+autoencoder's and invents the phases. What a waveform codec's latents mostly carry is phase, which nobody can predict a
+second ahead; a denoiser trained on them learns to expect silence. These it can foresee.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from accomp.codec.autoencoder import Autoencoder
+from accomp.timeline import SAMPLE_RATE
+
+FINE, COARSE = 96, 12  # bands per frame, and per quarter of a frame
+LONG = 4096  # samples of the long window
+FLOOR_DB = -70.0
+
+
+def bands(count: int, fft: int, low_hz: float = 40.0, high_hz: float = 16_000.0) -> Tensor:
+    """Triangular bands, evenly spaced in the logarithm of frequency but never narrower than two bins, (count, fft / 2 + 1)."""
+    hz = np.arange(fft // 2 + 1) * SAMPLE_RATE / fft
+    edges = np.geomspace(low_hz, high_hz, count + 2)
+    width = np.maximum(np.diff(edges), SAMPLE_RATE / fft)
+    centre = edges[1:-1, None]
+    rising, falling = (hz - centre) / width[:-1, None], (hz - centre) / width[1:, None]
+    weight = np.clip(np.where(hz < centre, 1 + rising, 1 - falling), 0, None)
+    return torch.from_numpy(weight / weight.sum(1, keepdims=True)).float()
+
+
+class SketchCodec(Autoencoder):
+    """Spectrogram in, decoder out; the contract, delay and streaming are the autoencoder's.
+
+    `basis` (C, K) and `centre` (K,) project the K features of a frame; `fit` finds them from examples.
+    """
+
+    def __init__(self, **values):
+        super().__init__(**values)
+        del self.into, self.encoder, self.fold, self.encoder_latent, self.to_latent, self.mean, self.std
+        features = FINE + self.config.stride * COARSE
+        self.register_buffer("basis", torch.zeros(self.channels, features))
+        self.register_buffer("centre", torch.zeros(features))
+        self.register_buffer("fine", bands(FINE, LONG), persistent=False)
+        self.register_buffer("coarse", bands(COARSE, 2 * self.config.fft_hop, 60.0), persistent=False)
+        self.register_buffer("long_window", torch.hann_window(LONG), persistent=False)
+        self.register_buffer("short_window", torch.hann_window(2 * self.config.fft_hop), persistent=False)
+
+    def latent_weights(self) -> dict[str, Tensor]:
+        return {"basis": self.basis, "centre": self.centre}  # a better decoder leaves the latents as they are
+
+    def features(self, audio: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Audio (B, N) -> decibels of the bands (B, N // hop, K), scaled to about +-1, and the audio to remember."""
+        c, past = self.config, LONG - self.hop
+        if state is None:
+            state = audio.new_zeros(audio.shape[0], past)
+        audio = torch.cat([state, audio], 1)
+        long = torch.fft.rfft(audio.unfold(1, LONG, self.hop) * self.long_window).abs().square() @ self.fine.T
+        recent = audio[:, past - c.fft_hop :]
+        short = torch.fft.rfft(recent.unfold(1, 2 * c.fft_hop, c.fft_hop) * self.short_window).abs().square()
+        short = (short @ self.coarse.T).unflatten(1, (-1, c.stride)).flatten(2)
+        db = torch.cat([10 * torch.log10(long / LONG + 1e-12), 10 * torch.log10(short / c.fft_hop + 1e-12)], 2)
+        return (db.clamp(min=FLOOR_DB) + 40) / 30, audio[:, audio.shape[1] - past :]
+
+    def encode_stream(self, audio: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        if audio.shape[1] % self.hop:
+            raise ValueError(f"a stream is encoded in whole frames of {self.hop} samples, got {audio.shape[1]}")
+        if audio.shape[1] == 0:
+            return audio.new_zeros(audio.shape[0], self.channels, 0), state
+        features, state = self.features(audio.float(), state)
+        return ((features - self.centre) @ self.basis.T).transpose(1, 2), state
+
+    @torch.no_grad()
+    def fit(self, examples: Tensor) -> None:
+        """Set the projection from features (M, K): principal components, each scaled by the fourth root of its variance.
+
+        Half whitened: what varies most still weighs most, and the latents have unit variance on the whole.
+        """
+        self.centre.copy_(examples.mean(0))
+        variance, vectors = torch.linalg.eigh(torch.cov((examples - self.centre).T.double()))
+        variance, vectors = variance.flip(0)[: self.channels], vectors.flip(1)[:, : self.channels]
+        scale = variance.clamp(min=1e-9) ** -0.25
+        scale = scale / (scale**2 * variance).mean().sqrt()
+        self.basis.copy_((vectors * scale).T)

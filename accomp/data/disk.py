@@ -1,0 +1,42 @@
+"""Room on the disk: asked for before long work begins, and one clear line when it runs out in the middle."""
+
+import errno
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import soundfile
+
+from accomp.errors import UserError
+
+LEAST_FREE = 16 << 20  # bytes; where less is left, a write that failed is taken to have failed for want of room
+
+
+class DiskFull(UserError):
+    """There is no room for what was to be written."""
+
+
+def need(folder: Path, size: int) -> None:
+    """Raise DiskFull unless `size` bytes are free on the disk where `folder` lies or will lie."""
+    free = _free(folder)
+    if free < size:
+        raise DiskFull(f"{folder}: {size / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free; make room first")
+
+
+@contextmanager
+def watched(folder: Path) -> Iterator[None]:
+    """What is written inside fails with DiskFull when the disk is full; every other failure stays what it is."""
+    try:
+        yield
+    except (OSError, soundfile.LibsndfileError) as error:
+        # The writers of numpy and libsndfile do not say why a write failed: then the disk itself is asked.
+        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+        if full or _free(folder) < LEAST_FREE:
+            raise DiskFull(f"{folder}: the disk is full; make room, then the same command goes on from here") from error
+        raise
+
+
+def _free(folder: Path) -> int:
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    return shutil.disk_usage(there).free

@@ -1,0 +1,78 @@
+"""What is wrong with a data set: a table to read, and a list beside the data of the tracks that are left out for it."""
+
+import csv
+import logging
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+QUARANTINE = "quarantine.csv"
+COLUMNS = ("file", "expected", "found")
+LONGEST_TABLE = 40  # rows
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with a file of a track."""
+
+    file: Path
+    expected: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: expected {self.expected}, found {self.found}"
+
+
+def table(root: Path, problems: Sequence[Problem]) -> str:
+    """The problems as lines of a table (file, expected, found); files as seen from the data root."""
+    rows = [COLUMNS, *(_row(root, problem) for problem in problems[:LONGEST_TABLE])]
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    lines = [f"{file:{widths[0]}}  {expected:{widths[1]}}  {found}" for file, expected, found in rows]
+    if len(problems) > LONGEST_TABLE:
+        lines.append(f"... and {len(problems) - LONGEST_TABLE} more")
+    return "\n".join(lines)
+
+
+def quarantined(root: Path) -> set[Path]:
+    """Track folders that the list beside the data names; empty when there is no list."""
+    try:
+        with (root / QUARANTINE).open(newline="", encoding="utf-8") as file:
+            return {_track(root / row["file"]) for row in csv.DictReader(file)}
+    except FileNotFoundError:
+        return set()
+
+
+def quarantine(root: Path, problems: Iterable[Problem], keep: bool = True) -> None:
+    """Write the list of what is left out, below what it names already (`keep`) or anew; no problems, no list."""
+    path = root / QUARANTINE
+    rows = [_row(root, problem) for problem in problems]
+    if keep and path.is_file():
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [tuple(row[column] for column in COLUMNS) for row in csv.DictReader(file)] + rows
+    if not rows:
+        path.unlink(missing_ok=True)
+        return
+    try:
+        # Every process of a training run may write this list at once: each has a file of its own until it is whole.
+        handle, temporary = tempfile.mkstemp(dir=root, prefix=f".{QUARANTINE}")
+        with open(handle, "w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([COLUMNS, *dict.fromkeys(rows)])
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except PermissionError as error:
+        log.warning("%s cannot be written (%s); the tracks left out stand above only", path, error.strerror)
+
+
+def _row(root: Path, problem: Problem) -> tuple[str, str, str]:
+    file = problem.file.relative_to(root) if problem.file.is_relative_to(root) else problem.file
+    return str(file), problem.expected, problem.found
+
+
+def _track(file: Path) -> Path:
+    """The track folder that a file belongs to, or the path itself when it is one."""
+    return next((path for path in (file, *file.parents) if re.fullmatch(r"Track\d{5}", path.name)), file)

@@ -1,0 +1,266 @@
+"""Turns a checkpoint of the paper's models into a model folder that plays, running nothing that is in the file.
+
+    python -m accomp.paper_checkpoint last.ckpt models/paper_ldm [--codec music2latent.pt]
+
+Reads the released Lightning files (Zenodo 10.5281/zenodo.19045462) and those of `train.py experiment=paper_*`. Every tensor of
+the network must be there, with its name and shape, and every tensor in the file must have a known purpose.
+"""
+
+import argparse
+import logging
+import os
+import pickle
+import sys
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from safetensors.torch import save_file
+from torch import Tensor
+
+from accomp.archive import Archive, Stored
+from accomp.codec.music2latent import WEIGHTS_MISSING, Music2Latent
+from accomp.diffusion.unet import UNet
+from accomp.errors import UserError
+
+log = logging.getLogger(__name__)
+
+FRAMES = 64  # of the paper's window
+ADPM2 = {"function": "adpm2", "steps": 5, "sigma_min": 1e-4, "sigma_max": 50.0, "rho": 9.0}
+CM = {"function": "paper_cm", "sigma_min": 1e-4, "sigma_max": 80.0, "rho": 9.0}  # one noise level more than calls
+SAMPLERS = {"edm": {"adpm2_5": ADPM2}, "consistency": {"cm_2": CM | {"steps": 3}, "cm_1": CM | {"steps": 2}}}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a kind of checkpoint keeps its networks, as prefixes of tensor names.
+
+    `served` is the one to play, `copies` must equal it, `others` were only used in training.
+    """
+
+    name: str
+    form: str
+    served: str
+    copies: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+
+LAYOUTS = (
+    Layout("published diffusion model", "edm", "model.unet.", copies=("model.diffusion.net.",)),
+    Layout(
+        "published consistency model",
+        "consistency",
+        "net.model.unet.",
+        others=("target_model.model.unet.", "teacher_model.model.unet."),
+    ),
+    Layout(
+        "consistency model of train.py",
+        "consistency",
+        "student.net.unet.",
+        others=("target.net.unet.", "playing.denoiser.net.unet."),
+    ),
+    Layout("diffusion model of train.py", "edm", "denoiser.net.unet."),
+)
+
+
+@dataclass
+class Network:
+    """What a checkpoint holds: the network's tensors and values, and a report of all that was found."""
+
+    layout: Layout
+    values: dict[str, int]
+    tensors: dict[str, Tensor]
+    report: list[str] = field(default_factory=list)
+
+
+def read_network(path: Path) -> Network:
+    """Read the network to be served from a checkpoint. Raises UserError, in one line, whatever is wrong with the file."""
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; give a Lightning checkpoint (last.ckpt)")
+    try:
+        archive = Archive(path)
+        layout, groups = sort_out(archive.content["state_dict"])
+        values = check_names(layout.served, groups[layout.served])
+        tensors = {name: archive.read(tensor) for name, tensor in groups[layout.served].items()}
+        for prefix in layout.copies:
+            for name, tensor in groups.get(prefix, {}).items():
+                if tensor != groups[layout.served][name] and not _same(archive.read(tensor), tensors[name]):
+                    raise UserError(f"{prefix}{name} differs from {layout.served}{name}: which of them is the model?")
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    except (
+        *(OSError, EOFError, zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, NotImplementedError),
+        *(AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError, MemoryError),
+    ) as error:
+        reason = " ".join(str(error).split())[:150]
+        raise UserError(f"{path}: not a whole checkpoint ({type(error).__name__}: {reason}); fetch it again") from error
+    broken = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
+    if broken:
+        raise UserError(f"{path}: {len(broken)} tensors are not finite, e.g. {broken[0]}; fetch it again")
+    counts = ", ".join(f"{prefix}* {len(names)}" for prefix, names in groups.items())
+    report = [f"layout: {layout.name}", f"tensors: {counts}; played: {layout.served}*", masks_of(archive.content)]
+    if archive.stood_in:
+        report.append(f"classes in the file that were not loaded: {', '.join(archive.stood_in)}"[:500])
+    return Network(layout, values, tensors, report)
+
+
+
+def _same(a: torch.Tensor, b: torch.Tensor) -> bool:
+    """Equal in shape and value, where not a number equals itself: what is broken is reported as broken, not as different."""
+    return a.shape == b.shape and bool(torch.isclose(a, b, rtol=0, atol=0, equal_nan=True).all())
+
+
+def sort_out(state: dict) -> tuple[Layout, dict[str, dict[str, Stored]]]:
+    """The layout of a checkpoint and its tensors by prefix. Raises UserError when one belongs nowhere."""
+    layout = next((one for one in LAYOUTS if any(name.startswith(one.served) for name in state)), None)
+    if layout is None:
+        known = ", ".join(one.served + "*" for one in LAYOUTS)
+        raise UserError(f"holds none of {known} but {_some(state)}: not a checkpoint of the paper's network")
+    groups: dict[str, dict[str, Stored]] = {}
+    strange = []
+    for name, tensor in state.items():
+        prefix = next((p for p in (layout.served, *layout.copies, *layout.others) if name.startswith(p)), None)
+        if prefix is None or not isinstance(tensor, Stored):
+            strange.append(name)
+        else:
+            groups.setdefault(prefix, {})[name.removeprefix(prefix)] = tensor
+    if strange:
+        raise UserError(f"{len(strange)} tensors have no known purpose in a {layout.name}: {_some(strange)}")
+    for prefix, names in groups.items():
+        odd = names.keys() ^ groups[layout.served].keys()
+        if odd:
+            raise UserError(f"{prefix}* and {layout.served}* do not hold the same tensors: {_some(odd)}")
+    return layout, groups
+
+
+def check_names(prefix: str, tensors: dict[str, Stored]) -> dict[str, int]:
+    """The values of the U-Net that has exactly these tensors. Raises UserError when there is none."""
+    label = tensors.get("map_label.weight")
+    width = label.shape[0] if label is not None and len(label.shape) == 2 else 0
+    blocks = sum(name.startswith("enc.64x64_block") and name.endswith("conv0.weight") for name in tensors)
+    values = {"width": width, "blocks": blocks}
+    if not (0 < width <= 2048 and width % 16 == 0 and 0 < blocks <= 16):
+        raise UserError(f"{prefix}* is another architecture than the paper's U-Net ({_some(tensors)})")
+    with torch.device("meta"):
+        expected = {name: tuple(value.shape) for name, value in UNet(**values).state_dict().items()}
+    faults = {
+        "missing": expected.keys() - tensors.keys(),
+        "too many": tensors.keys() - expected.keys(),
+        "of another shape": {n for n in expected.keys() & tensors.keys() if expected[n] != tensors[n].shape},
+    }
+    told = [f"{len(names)} {fault} ({_some(names)})" for fault, names in faults.items() if names]
+    if told:
+        raise UserError(f"{prefix}* is another architecture than the paper's U-Net: tensors {', '.join(told)}")
+    return values
+
+
+def masks_of(content: dict) -> str:
+    """Whether the model was trained with hidden context, as far as the file says. Without, it cannot play at w >= 0."""
+    without = "trained WITHOUT masks: made for w = -1 only, expect nonsense at w = 0 and 1"
+    known = content.get("hyper_parameters", {})
+    hidden = _dig(known, "hidden") or _dig(known, "inpaint_mask_ratios")
+    if isinstance(hidden, list | tuple):
+        return f"masks: {'trained with ' + str(list(hidden))[:80] if any(hidden) else without}"
+    teacher = _dig(known, "cfg", "diffusion", "teacher_model_path")
+    if not isinstance(teacher, str):
+        return "masks: the file does not say whether it was trained with hidden context"
+    named = f"(teacher: {teacher[:200]!r})"
+    if "masked" in teacher or "2025-03-01" in teacher:
+        return f"masks: distilled from the masked teacher {named}"
+    if "2025-01-23" in teacher or "2025-02-02" in teacher:
+        return f"masks: {without} {named}"
+    return f"masks: unknown teacher {named}"
+
+
+def _dig(value: Any, *path: str) -> Any:
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else getattr(value, name, None)
+    return value
+
+
+def _some(names: Any) -> str:
+    """The first names of a collection, for an error message."""
+    names = sorted(map(str, names))
+    return ", ".join(name[:60] for name in names[:3]) + (", ..." if len(names) > 3 else "")
+
+
+CARD = """# {name}
+
+A model of arXiv 2604.07612, converted from `{source}` by `python -m accomp.paper_checkpoint`.
+
+{report}
+
+Play it with `python serve.py --model {name}`. Its codec is Music2Latent, code and weights CC BY-NC 4.0: not for
+commercial use. {codec}
+"""
+
+
+def convert(source: Path, out: Path, codec: Path | None) -> Network:
+    """Write the model folder `out`; it appears whole or not at all."""
+    if out.exists():
+        raise UserError(f"{out} exists already; delete it or choose another name")
+    network = read_network(source)
+    part = "teacher" if network.layout.form == "edm" else "student"
+    samplers = {name: {"denoiser": part} | values for name, values in SAMPLERS[network.layout.form].items()}
+    config = {
+        "codec": {"kind": "music2latent"},
+        "net": {"kind": "paper_unet"} | network.values,
+        "denoisers": {part: {"form": network.layout.form, "sigma_data": 1.0}},
+        "samplers": samplers,
+        "sampler": next(iter(samplers)),
+        "frames": FRAMES,
+        "longest_step": FRAMES,
+    }
+    report = "\n".join(f"- {line}" for line in network.report)
+    weights = "Its weights are in codec.safetensors." if codec else f"This folder {WEIGHTS_MISSING}."
+    card = CARD.format(name=out.name, source=source.name, report=report, codec=weights)
+    codec_state = Music2Latent(codec).state_dict() if codec else None
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent) as temporary:
+        folder = Path(temporary) / "model"
+        folder.mkdir()
+        save_file({f"net.unet.{name}": tensor for name, tensor in network.tensors.items()},
+                  folder / f"{part}.safetensors")  # fmt: skip
+        if codec_state is not None:
+            save_file({name: value.contiguous() for name, value in codec_state.items()}, folder / "codec.safetensors")
+        (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+        (folder / "README.md").write_text(card)
+        os.replace(folder, out)
+    return network
+
+
+def package_weights() -> Path | None:
+    """Music2Latent's weights where its package keeps them, if they were ever fetched."""
+    package = find_spec("music2latent")
+    path = Path(package.origin).parent / "models" / "music2latent.pt" if package and package.origin else None
+    return path if path and path.is_file() else None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source", type=Path, help="a Lightning checkpoint, e.g. last.ckpt")
+    parser.add_argument("out", type=Path, help="the model folder to write, e.g. models/paper_ldm")
+    parser.add_argument("--codec", type=Path, help="music2latent.pt (default: where the package music2latent keeps it)")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        network = convert(options.source, options.out, options.codec or package_weights())
+    except UserError as error:
+        log.error("error: %s", error)
+        return 2
+    for line in network.report:
+        log.info("%s", line)
+    if not (options.out / "codec.safetensors").is_file():
+        log.warning("%s: %s", options.out, WEIGHTS_MISSING)
+    log.info("wrote %s", options.out)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

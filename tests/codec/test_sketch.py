@@ -1,0 +1,80 @@
+import pytest
+import torch
+from tiny_model import CODEC, shaken
+
+from accomp.codec.sketch import COARSE, FINE, SketchCodec, bands
+from accomp.data.latents import fingerprint
+
+
+@pytest.fixture(scope="module")
+def codec():
+    codec = SketchCodec(**CODEC)
+    audio = 0.1 * torch.randn(4, 60 * codec.hop, generator=torch.Generator().manual_seed(0))
+    codec = shaken(codec)
+    codec.fit(codec.features(audio * torch.linspace(0, 1, audio.shape[1]), None)[0].flatten(0, 1))
+    return codec
+
+
+@pytest.fixture(scope="module")
+def audio(codec):
+    return 0.2 * torch.randn(2, 24 * codec.hop, generator=torch.Generator().manual_seed(1))
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("lengths", [[1] * 24, [5, 1, 18], [23, 1]])
+def test_any_split_of_the_stream_equals_one_pass(codec, audio, lengths):
+    whole = codec.encode(audio)
+    state, parts = None, []
+    for block in audio.split([n * codec.hop for n in lengths], 1):
+        part, state = codec.encode_stream(block, state)
+        parts.append(part)
+    assert (torch.cat(parts, 2) - whole).abs().max() < 1e-5
+    offline = codec.decode(whole)
+    state, parts = None, []
+    for part in whole.split(lengths, 2):
+        part, state = codec.decode_stream(part, state)
+        parts.append(part)
+    live = torch.cat(parts, 1)[:, codec.delay :]
+    assert (live - offline[:, : live.shape[1]]).abs().max() < 1e-5
+
+
+@torch.inference_mode()
+def test_nothing_after_a_frame_changes_it(codec, audio):
+    changed = audio.clone()
+    changed[:, 10 * codec.hop :] *= -0.5
+    a, b = codec.encode(audio), codec.encode(changed)
+    assert torch.equal(a[:, :, :10], b[:, :, :10]) and not torch.allclose(a[:, :, 10], b[:, :, 10])
+
+
+@torch.inference_mode()
+def test_phase_is_not_in_the_latents(codec):
+    t = torch.arange(24 * codec.hop) / 44_100
+    one, other = (0.3 * torch.sin(2 * torch.pi * 440 * t + phase)[None] for phase in (0.0, 1.3))
+    moved = (codec.encode(one) - codec.encode(other))[:, :, 3:].square().mean()
+    quieter = (codec.encode(one) - codec.encode(0.1 * one))[:, :, 3:].square().mean()
+    assert moved < 0.01 * quieter
+
+
+def test_latents_have_unit_variance_on_what_they_were_fitted_to(codec):
+    music = 0.1 * torch.randn(4, 60 * codec.hop, generator=torch.Generator().manual_seed(0))
+    latents = codec.encode(music * torch.linspace(0, 1, music.shape[1]))
+    assert latents.mean().abs() < 1e-2 and latents.square().mean() == pytest.approx(1, abs=0.02)
+    assert codec.encode(torch.zeros(1, 4 * codec.hop)).isfinite().all()
+
+
+def test_a_better_decoder_keeps_old_latents_valid(codec):
+    before = fingerprint(codec)
+    with torch.no_grad():
+        codec.out.bias += 1
+    assert fingerprint(codec) == before
+    codec.centre += 1
+    assert fingerprint(codec) != before
+    codec.centre -= 1
+
+
+def test_bands_cover_the_spectrum_evenly():
+    for weights, count in ((bands(FINE, 4096), FINE), (bands(COARSE, 1024, 60.0), COARSE)):
+        assert weights.shape[0] == count
+        torch.testing.assert_close(weights.sum(1), torch.ones(count))
+        peaks = weights.argmax(1)
+        assert (peaks.diff() >= 0).all()

@@ -1,0 +1,78 @@
+"""The paper's network and samplers behind the Streamer, with a codec small enough for tests."""
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from tiny_model import CODEC, shaken
+
+from accomp.checkpoint import load_model, save_weights
+from accomp.codec.autoencoder import Autoencoder
+from accomp.diffusion.precond import ConsistencyDenoiser, Denoiser
+from accomp.diffusion.unet import PaperUNet
+from accomp.paper_checkpoint import SAMPLERS
+from accomp.stream.streamer import Streamer
+
+STEP = 16_384  # 8 frames of 2048
+ADPM2, CM = SAMPLERS["edm"]["adpm2_5"], SAMPLERS["consistency"]["cm_2"]
+
+
+@pytest.fixture(scope="module")
+def paper(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("paper")
+    codec, net = CODEC | {"channels": 64}, {"width": 16, "blocks": 1}
+    config = {
+        "codec": {"kind": "causal"} | codec,
+        "net": {"kind": "paper_unet"} | net,
+        "denoisers": {
+            "teacher": {"form": "edm", "sigma_data": 1.0},
+            "student": {"form": "consistency", "sigma_data": 1.0},
+        },
+        "samplers": {"adpm2_5": ADPM2 | {"denoiser": "teacher"}, "cm_2": CM | {"denoiser": "student"}},
+        "sampler": "cm_2",
+        "frames": 16,
+        "longest_step": 16,
+    }
+    save_weights(shaken(Autoencoder(**codec)), folder / "codec.safetensors")
+    for name, form in (("teacher", Denoiser), ("student", ConsistencyDenoiser)):
+        save_weights(shaken(form(PaperUNet(**net))), folder / f"{name}.safetensors")
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    return load_model(folder)
+
+
+def play(model, stems=("bass",), sampler=None, steps=4, change=None, **options):
+    """Answers of a session at w = 0 on noise; `change` is a sample from which on the noise is another."""
+    streamer = Streamer(model, stems, sampler=sampler, **options)
+    sound = 0.1 * np.random.default_rng(0).standard_normal(steps * STEP).astype(np.float32)
+    if change is not None:
+        sound[change:] = sound[change:][::-1]
+    audio = []
+    for k in range(steps):
+        streamer.push(k * STEP, sound[k * STEP : (k + 1) * STEP])
+        audio.append(streamer.step((k + 1) * STEP, STEP, 0).audio)
+    return np.concatenate(audio, 1)
+
+
+@pytest.mark.parametrize("sampler", ["adpm2_5", "cm_2"])
+def test_plays_and_hears_only_what_was_played_before(paper, sampler):
+    one, two = play(paper, sampler=sampler), play(paper, sampler=sampler, change=3 * STEP)
+    assert np.isfinite(one).all() and np.abs(one).max() > 0
+    np.testing.assert_array_equal(one[:, : 3 * STEP], two[:, : 3 * STEP])
+    assert not np.array_equal(one[:, 3 * STEP :], two[:, 3 * STEP :])
+
+
+def test_a_voice_sounds_the_same_in_company(paper):
+    together = play(paper, ("bass", "drums"), seed=[1, 2])
+    np.testing.assert_allclose(together[1:], play(paper, ("drums",), seed=[2]), atol=1e-3)
+
+
+def test_the_own_past_matters(paper):
+    """It goes in by the sampler alone: without it the same window is filled otherwise."""
+    streamer = Streamer(paper, ("bass",))
+    past, context = torch.randn(2, 1, 64, 16)
+    where = {"stop": 16, "count": 8, "start": 0, "heard": 8}
+    clock = torch.zeros(1, 10, 16)
+    with torch.inference_mode():
+        one, again = (streamer.generator(context, past, clock, known=0, **where) for _ in range(2))
+        cold = streamer.generator(context, past, clock, known=8, **where)
+    assert one.shape == (1, 64, 8) and torch.equal(one, again) and not torch.allclose(one, cold)
