@@ -193,7 +193,8 @@ def gather(out: Path, codec: Path, teacher: Path, student: Path | None, tracker:
         parts["student"] = read_run(student, "denoiser.", ConsistencyDenoiser(Transformer(**module["net"])))
         denoisers["student"] = {"form": "consistency", "sigma_data": 1.0}
     config = {
-        "codec": {"kind": next(k for k, v in CODECS.items() if type(parts["codec"]) is v)} | asdict(parts["codec"].config),
+        "codec": {"kind": next(k for k, v in CODECS.items() if type(parts["codec"]) is v)}
+        | asdict(parts["codec"].config),
         "net": {"kind": "transformer"} | module["net"],
         "denoisers": denoisers,
         "samplers": {name: s for name, s in DEFAULT_SAMPLERS.items() if s["denoiser"] in denoisers},

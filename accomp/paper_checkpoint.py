@@ -15,7 +15,6 @@ import tempfile
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from accomp.archive import Archive, Stored
-from accomp.codec.music2latent import WEIGHTS_MISSING, Music2Latent
+from accomp.codec.music2latent import WEIGHTS_MISSING, Music2Latent, package_weights
 from accomp.diffusion.unet import UNet
 from accomp.errors import UserError
 
@@ -88,6 +87,9 @@ def read_network(path: Path) -> Network:
         layout, groups = sort_out(archive.content["state_dict"])
         values = check_names(layout.served, groups[layout.served])
         tensors = {name: archive.read(tensor) for name, tensor in groups[layout.served].items()}
+        broken = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
+        if broken:
+            raise UserError(f"{len(broken)} tensors are not finite, e.g. {broken[0]}; fetch it again")
         for prefix in layout.copies:
             for name, tensor in groups.get(prefix, {}).items():
                 if tensor != groups[layout.served][name] and not _same(archive.read(tensor), tensors[name]):
@@ -100,15 +102,11 @@ def read_network(path: Path) -> Network:
     ) as error:
         reason = " ".join(str(error).split())[:150]
         raise UserError(f"{path}: not a whole checkpoint ({type(error).__name__}: {reason}); fetch it again") from error
-    broken = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
-    if broken:
-        raise UserError(f"{path}: {len(broken)} tensors are not finite, e.g. {broken[0]}; fetch it again")
     counts = ", ".join(f"{prefix}* {len(names)}" for prefix, names in groups.items())
     report = [f"layout: {layout.name}", f"tensors: {counts}; played: {layout.served}*", masks_of(archive.content)]
     if archive.stood_in:
         report.append(f"classes in the file that were not loaded: {', '.join(archive.stood_in)}"[:500])
     return Network(layout, values, tensors, report)
-
 
 
 def _same(a: torch.Tensor, b: torch.Tensor) -> bool:
@@ -233,13 +231,6 @@ def convert(source: Path, out: Path, codec: Path | None) -> Network:
         (folder / "README.md").write_text(card)
         os.replace(folder, out)
     return network
-
-
-def package_weights() -> Path | None:
-    """Music2Latent's weights where its package keeps them, if they were ever fetched."""
-    package = find_spec("music2latent")
-    path = Path(package.origin).parent / "models" / "music2latent.pt" if package and package.origin else None
-    return path if path and path.is_file() else None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -12,6 +12,7 @@ the paper's does, with silence after the live edge; the decoder says its last fr
 
 import pickle
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -108,6 +109,13 @@ class Music2Latent(Codec):
             fade = torch.linspace(0, 1, self.delay, device=audio.device)
             audio[:, : self.delay] = torch.lerp(held, audio[:, : self.delay], fade)
         return audio[:, :length], (window[:, :, -REACH:], audio[:, length:], position + latents.shape[2])
+
+
+def package_weights() -> Path | None:
+    """Music2Latent's weights where its package keeps them, if they were ever fetched."""
+    package = find_spec("music2latent")
+    path = Path(package.origin).parent / "models" / "music2latent.pt" if package and package.origin else None
+    return path if path and path.is_file() else None
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:

@@ -38,7 +38,7 @@ from accomp.timeline import SAMPLE_RATE, STEMS
 log = logging.getLogger(__name__)
 
 SONG_S, BATCH, FRAMES = 20.0, 16, 320
-BATCHES, STEPS = 1000, 10  # for the memory slope; training steps timed
+BATCHES, STEPS = 600, 10  # for the memory slope; training steps timed
 GOALS = {
     "band_stem_seconds_per_core_second": (">=", 60.0),
     "embedded_band_s_on_two_cores": ("<=", 60.0),

@@ -19,10 +19,11 @@ def batches(count: int) -> DataLoader:
     return DataLoader([{"context": a, "target": b} for a, b in noise], batch_size=None)
 
 
-def fit(module: L.LightningModule, steps: int) -> L.Trainer:
+def fit(module: L.LightningModule, steps: int, precision: str = "32-true") -> L.Trainer:
     trainer = L.Trainer(
         accelerator="cpu",
         max_steps=steps,
+        precision=precision,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -54,10 +55,11 @@ def gradients(made, loss) -> dict[str, torch.Tensor]:
     return {name: p.grad.clone() for name, p in made.named_parameters() if p.grad is not None}
 
 
-def test_both_move_in_one_step_each(attached):
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_both_move_in_one_step_each(precision):
     made = module()
     before = {name: p.clone() for name, p in made.named_parameters()}
-    trainer = fit(made, 3)
+    trainer = fit(made, 3, precision)
     assert trainer.global_step == 3, "one optimiser step a batch, as schedules and the order of data suppose"
     moved = {name.split(".")[0] for name, p in made.named_parameters() if not torch.equal(p, before[name])}
     assert moved == {"codec", "discriminator"}
