@@ -92,7 +92,7 @@ def read_network(path: Path) -> Network:
             raise UserError(f"{len(broken)} tensors are not finite, e.g. {broken[0]}; fetch it again")
         for prefix in layout.copies:
             for name, tensor in groups.get(prefix, {}).items():
-                if tensor != groups[layout.served][name] and not _same(archive.read(tensor), tensors[name]):
+                if tensor != groups[layout.served][name] and not torch.equal(archive.read(tensor), tensors[name]):
                     raise UserError(f"{prefix}{name} differs from {layout.served}{name}: which of them is the model?")
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
@@ -107,11 +107,6 @@ def read_network(path: Path) -> Network:
     if archive.stood_in:
         report.append(f"classes in the file that were not loaded: {', '.join(archive.stood_in)}"[:500])
     return Network(layout, values, tensors, report)
-
-
-def _same(a: torch.Tensor, b: torch.Tensor) -> bool:
-    """Equal in shape and value, where not a number equals itself: what is broken is reported as broken, not as different."""
-    return a.shape == b.shape and bool(torch.isclose(a, b, rtol=0, atol=0, equal_nan=True).all())
 
 
 def sort_out(state: dict) -> tuple[Layout, dict[str, dict[str, Stored]]]:
