@@ -4,6 +4,7 @@
 `Client` gives it sockets and a clock. Threads of a `Client`: the caller's plays, one listens and writes to the tape.
 """
 
+import errno
 import json
 import logging
 import socket
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 
 CONTROL_GAP_S = 0.03  # between control messages, as the external sends them
 LOAD_AGAIN_S = 1.0
+PATIENCE = 3  # steps without an answer before the player is told
 
 
 @dataclass(frozen=True)
@@ -119,14 +121,20 @@ class Tape:
 class Client:
     """A player in Max: sends what is played, receives what the model answers.
 
-    planes    what is played, (N,) float32 each: {"context": ...} or any of the stems that the model does not play
+    planes    what is played, (N,) float32 each: {"context": ...} or any of the stems that the model does not play; may
+              be filled while playing, as long as everything before the playhead is there
+    now       the playhead in samples as a sound card counts it; by default the monotonic clock's
+    beat      the host's beat at a sample: (beats into the bar, beats per minute, beats in a bar), or None
     """
 
     def __init__(self, planes: Mapping[str, np.ndarray], setup: Setup, server: tuple[str, int] = ("127.0.0.1", 7000),
-                 clientport: int = 8000):  # fmt: skip
+                 clientport: int = 8000, now: Callable[[], int] | None = None,
+                 beat: Callable[[int], tuple[float, float, int] | None] = lambda sample: None):  # fmt: skip
         if len({len(samples) for samples in planes.values()}) != 1:
             raise UserError("the stems that are played must be equally long; cut them to the shortest")
-        self.planes, self.setup, self.server = dict(planes), setup, server
+        self.planes, self.setup, self.server, self.clientport = dict(planes), setup, server, clientport
+        self._now, self._beat = now, beat
+        self._silent = False
         self.tape = Tape(setup, len(next(iter(planes.values()))))
         self.steps: list[dict] = []  # the server's report of each step
         self.about: dict[str, str] = {}  # what the server said of itself
@@ -158,7 +166,16 @@ class Client:
     def send(self, message: osc.Request) -> None:
         """One message from a port of its own, as the external does it."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mouth:
-            mouth.sendto(message.pack(), self.server)
+            self._put(mouth, message)
+
+    def _put(self, mouth: socket.socket, message: osc.Request) -> None:
+        """A network that cannot take it now costs this datagram, never the song."""
+        data = message.pack()
+        try:
+            mouth.sendto(data, self.server)
+        except OSError as error:
+            advice = "; choose a package size of 1837 or less" if error.errno == errno.EMSGSIZE else ""
+            log.warning("%d bytes could not be sent to %s: %s%s", len(data), self.server[0], error.strerror, advice)
 
     def load_model(self) -> None:
         """Tell the server every setting, then to be ready."""
@@ -196,11 +213,26 @@ class Client:
             for name, samples in [*planes.items()] * copies:
                 for start in starts:
                     block = osc.Block(name, batch_id, start, total, samples[start : start + setup.package])
-                    mouth.sendto(block.pack(), self.server)
+                    self._put(mouth, block)
+        if (beat := self._beat(curr)) is not None:
+            self.send(osc.Clock(*beat, batch_id=batch_id))
+        self._mind(batch_id)
         return batch_id
+
+    def _mind(self, batch_id: int) -> None:
+        """Say once that nothing comes back, and once that it does again."""
+        silent = batch_id - max((*self.tape.answered, *self.dropped), default=0) > PATIENCE
+        if silent and not self._silent:
+            log.warning("no answer to the last %d steps from %s:%d; is serve.py running there, with --clientport %d?",
+                        PATIENCE, *self.server, self.clientport)  # fmt: skip
+        elif self._silent and not silent:
+            log.info("the server answers again")
+        self._silent = silent
 
     def playhead(self) -> int:
         """The sample that is heard now; 0 before the music begins."""
+        if self._now is not None:
+            return self._now()
         return 0 if self._began_s is None else int((time.monotonic() - self._began_s) * SAMPLE_RATE)
 
     def play(self, on_step: Callable[["Client"], None] = lambda client: None) -> dict[str, np.ndarray]:
@@ -228,7 +260,8 @@ class Client:
             time.sleep(0.01)
 
     def _sleep_until(self, sample: int) -> None:
-        time.sleep(max(0.0, self._began_s + sample / SAMPLE_RATE - time.monotonic()))
+        while (left := sample - self.playhead()) > 0 and not self._closing:
+            time.sleep(max(0.001, left / SAMPLE_RATE))
 
     def _listen(self) -> None:
         while not self._closing:
@@ -240,6 +273,12 @@ class Client:
             except (OSError, osc.ProtocolError) as error:  # a closed server port on Windows; noise on the wire
                 log.warning("ignored: %s", error)
 
+    def _remind(self) -> None:
+        """Tell the settings again: a server that was started anew in mid-song knows none of them."""
+        if self._began_s is not None:
+            for message in self.setup.messages():
+                self.send(message)
+
     def _hear(self, message: osc.Reply) -> None:
         match message:
             case osc.Chunk():
@@ -247,8 +286,10 @@ class Client:
                     self.tape.receive(message, self.playhead())
             case osc.Ready():
                 self.ready.set()
+                self._remind()
             case osc.BatchDropped(batch_id):
                 self.dropped.append(batch_id)
+                self._remind()
             case osc.Status(text):
                 try:
                     report = json.loads(text)

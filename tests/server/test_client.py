@@ -1,5 +1,9 @@
 """The tape writes what the external writes, flaws included; the server's answers land to the sample all the same."""
 
+import socket
+import threading
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +11,7 @@ from hypothesis import strategies as st
 
 from accomp.errors import UserError
 from accomp.server import protocol as osc
-from accomp.server.blocks import parcel
+from accomp.server.answers import parcel
 from accomp.server.client import Client, Setup, Tape
 from accomp.timeline import Step
 
@@ -103,3 +107,58 @@ def test_answers_to_older_batches_are_ignored(kit):
 def test_stems_of_different_length_are_refused():
     with pytest.raises(UserError, match="equally long"):
         Client({"drums": np.zeros(5, np.float32), "piano": np.zeros(6, np.float32)}, SETUP)
+
+
+def until(true, seconds=10):
+    end_s = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end_s
+        time.sleep(0.02)
+
+
+def test_a_server_that_goes_is_missed_and_a_new_one_is_told_the_settings(kit, caplog):
+    """In mid-song, on the same ports: the music goes on with the new server, which cannot know what was set."""
+    caplog.set_level("INFO", "accomp.server.client")
+    setup = Setup(("piano",), Step(0.0625, 1.0), 0.02, 1024)
+    with kit.Stage() as first:
+        client = Client(
+            {"context": kit.tune(np.arange(12 * 44_100))}, setup, ("127.0.0.1", first.port), first.clientport
+        )
+        assert client.connect(5)
+        playing = threading.Thread(target=client.play, daemon=True)
+        playing.start()
+        until(lambda: len(client.tape.answered) > 1)
+    until(lambda: "no answer to the last 3 steps" in caplog.text)
+    ports, free_port = iter((first.port, first.clientport)), kit.Stage.__init__.__globals__["free_port"]
+    kit.Stage.__init__.__globals__["free_port"] = lambda: next(ports)
+    try:
+        second = kit.Stage()
+    finally:
+        kit.Stage.__init__.__globals__["free_port"] = free_port
+    with second:
+        until(lambda: "the server answers again" in caplog.text)
+        assert second.core.settings.stems == ("piano",) and second.core.settings.step == setup.step
+        client.__exit__()
+        playing.join(5)
+    assert not playing.is_alive()
+
+
+def test_a_network_that_takes_nothing_is_said_and_survived(kit, caplog):
+    nobody = ("255.255.255.255", 9)  # broadcasting is not allowed
+    with Client({"context": np.zeros(2 * STEP, np.float32)}, SETUP, nobody, kit.free_port()) as client:
+        assert client.predict(STEP) == 1
+    assert "could not be sent to 255.255.255.255" in caplog.text
+
+
+def test_the_beat_of_the_host_goes_with_every_batch(kit):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear:
+        ear.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        ear.bind(("127.0.0.1", 0))
+        ear.settimeout(5)
+        client = Client({"context": np.zeros(4 * STEP, np.float32)}, SETUP, ear.getsockname(), kit.free_port(),
+                        beat=lambda sample: (sample / STEP % 3, 100.0, 3))  # fmt: skip
+        with client:
+            client.predict(STEP)
+            client.predict(2 * STEP)
+        heard = [osc.parse_request(ear.recv(65_536)) for _ in range(14)]
+    assert [m for m in heard if isinstance(m, osc.Clock)] == [osc.Clock(1.0, 100.0, 3, 1), osc.Clock(2.0, 100.0, 3, 2)]
