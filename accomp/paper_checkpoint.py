@@ -183,6 +183,21 @@ def _some(names: Any) -> str:
     return ", ".join(name[:60] for name in names[:3]) + (", ..." if len(names) > 3 else "")
 
 
+def configuration(form: str, values: dict[str, int]) -> dict:
+    """What the model folder says of a diffusion ("edm") or consistency model with these values of its U-Net."""
+    part = "teacher" if form == "edm" else "student"
+    samplers = {name: {"denoiser": part} | values for name, values in SAMPLERS[form].items()}
+    return {
+        "codec": {"kind": "music2latent"},
+        "net": {"kind": "paper_unet"} | values,
+        "denoisers": {part: {"form": form, "sigma_data": 1.0}},
+        "samplers": samplers,
+        "sampler": next(iter(samplers)),
+        "frames": FRAMES,
+        "longest_step": FRAMES,
+    }
+
+
 CARD = """# {name}
 
 A model of arXiv 2604.07612, converted from `{source}` by `python -m accomp.paper_checkpoint`.
@@ -199,17 +214,8 @@ def convert(source: Path, out: Path, codec: Path | None) -> Network:
     if out.exists():
         raise UserError(f"{out} exists already; delete it or choose another name")
     network = read_network(source)
-    part = "teacher" if network.layout.form == "edm" else "student"
-    samplers = {name: {"denoiser": part} | values for name, values in SAMPLERS[network.layout.form].items()}
-    config = {
-        "codec": {"kind": "music2latent"},
-        "net": {"kind": "paper_unet"} | network.values,
-        "denoisers": {part: {"form": network.layout.form, "sigma_data": 1.0}},
-        "samplers": samplers,
-        "sampler": next(iter(samplers)),
-        "frames": FRAMES,
-        "longest_step": FRAMES,
-    }
+    config = configuration(network.layout.form, network.values)
+    (part,) = config["denoisers"]
     report = "\n".join(f"- {line}" for line in network.report)
     weights = "Its weights are in codec.safetensors." if codec else f"This folder {WEIGHTS_MISSING}."
     card = CARD.format(name=out.name, source=source.name, report=report, codec=weights)

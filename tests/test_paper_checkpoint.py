@@ -1,5 +1,7 @@
 """Checkpoints laid out as the published ones become models that play; everything else is refused in one line."""
 
+import functools
+import importlib
 import logging
 import pickle
 import re
@@ -15,6 +17,8 @@ from safetensors.torch import load_file
 
 from accomp.checkpoint import load_model, save_weights
 from accomp.codec.music2latent import Music2Latent
+from accomp.diffusion.precond import Denoiser
+from accomp.diffusion.transformer import Transformer
 from accomp.diffusion.unet import UNet
 from accomp.errors import UserError
 from accomp.paper_checkpoint import main
@@ -180,6 +184,62 @@ def test_a_fault_is_one_line_and_writes_nothing(core, fault, tmp_path, caplog):
     line = record.getMessage()
     assert line.startswith(f"error: {source}") and "\n" not in line
     assert re.search(message, line), line
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.9, 0.999])
+def test_a_download_that_broke_off_anywhere_is_told_as_such(core, share, tmp_path, caplog):
+    source = write(tmp_path / "last.ckpt", laid_out(core, "cd"))
+    whole = source.read_bytes()
+    source.write_bytes(whole[: int(share * len(whole))])
+    code, told = run(caplog, source, tmp_path / "model")
+    assert code == 2 and "not a whole checkpoint" in told and not (tmp_path / "model").exists()
+
+
+class Call:
+    """Pickled as a call of anything at all."""
+
+    def __init__(self, module: str, name: str, *arguments):
+        self.module, self.name, self.arguments = module, name, arguments
+
+    def __reduce__(self):
+        return functools.reduce(getattr, self.name.split("."), importlib.import_module(self.module)), self.arguments
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("os", "system"), ("subprocess", "check_call"), ("builtins", "eval"), ("shutil", "rmtree"), ("pathlib", "Path.touch"),
+        ("runpy", "run_path"), ("torch.hub", "load"), ("torch", "load"), ("numpy", "fromfile"), ("pickle", "loads"),
+        ("operator", "methodcaller"), ("accomp.paper_checkpoint", "main"),
+    ],
+)  # fmt: skip
+def test_nothing_that_a_file_calls_is_called(module, name, core, tmp_path, monkeypatch, caplog):
+    """Known programs are refused; whatever else is named becomes an object that does nothing, or is not understood."""
+    called = []
+
+    def trap(*arguments):
+        called.append(arguments)
+
+    source = write(tmp_path / "last.ckpt", laid_out(core, "ldm"), callbacks=Call(module, name, str(tmp_path / "mark")))
+    home = importlib.import_module(module)
+    *path, last = name.split(".")
+    monkeypatch.setattr(functools.reduce(getattr, path, home), last, trap)
+    code = main([str(source), str(tmp_path / "model")])
+    assert not called and not (tmp_path / "mark").exists()
+    assert code == 0 or [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+def test_a_model_of_another_program_is_refused(core, tmp_path, caplog):
+    """The live model's own checkpoint, and the paper's network with one level more."""
+    live = Denoiser(Transformer(channels=8, width=16, layers=1, heads=2)).state_dict()
+    for state in (
+        {f"denoiser.{name}": value for name, value in live.items()},
+        laid_out(core | {"enc.4x4_down.conv0.weight": torch.ones(1)}, "ldm"),
+    ):
+        caplog.clear()
+        code, told = run(caplog, write(tmp_path / "last.ckpt", state), tmp_path / "model")
+        assert code == 2 and ("not a checkpoint of the paper's" in told or "another architecture" in told)
+        assert not (tmp_path / "model").exists()
 
 
 def test_a_folder_is_never_overwritten(core, tmp_path, caplog):

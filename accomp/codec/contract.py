@@ -38,6 +38,10 @@ class Codec(nn.Module, ABC):
         The last `delay` samples are a first guess that the next frames would have completed.
         """
 
+    def decode_window(self, latents: Tensor) -> Tensor:
+        """The same with whatever a codec says beyond its last frame, (B, T * hop or more)."""
+        return self.decode(latents)
+
     @abstractmethod
     def encode_stream(self, audio: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """The next block of audio (B, N), N a multiple of hop -> its latents (B, C, N // hop) and the new state.

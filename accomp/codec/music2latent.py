@@ -12,6 +12,8 @@ the paper's does, with silence after the live edge; the decoder says its last fr
 
 import pickle
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -46,6 +48,7 @@ class Music2Latent(Codec):
     channels = 64
     delay = 882  # of a stream: the 20 ms over which two decodings are crossfaded
     causal = False
+    dtype = torch.float32  # of its convolutions; see accomp.stream.quick
 
     def __init__(self, weights: str | Path | None = None):
         super().__init__()
@@ -66,20 +69,25 @@ class Music2Latent(Codec):
             return audio.new_zeros(len(audio), self.channels, 0)
         need = frames * self.hop + TAIL
         audio = F.pad(audio, (0, max(0, need - audio.shape[-1])))[:, :need]
-        with _quiet_autocast():
-            return self._package.encode_audio_inference(
+        with self._precision(audio.device):
+            latents = self._package.encode_audio_inference(
                 audio, SimpleNamespace(gen=self.gen), ANY_LENGTH, len(audio), audio.device
             )
+        return latents.float()
 
     def decode(self, latents: Tensor) -> Tensor:
         """Latents (B, 64, T) -> audio (B, T * 4096). The STFT's last 1536 samples, which overhang, are cut off."""
         if latents.shape[-1] == 0:
             return latents.new_zeros(len(latents), 0)
-        with _quiet_autocast():
+        return self.decode_window(latents)[:, : latents.shape[-1] * self.hop]
+
+    def decode_window(self, latents: Tensor) -> Tensor:
+        """Latents (B, 64, T), T at least 1 -> audio (B, T * 4096 + 1536)."""
+        with self._precision(latents.device):
             audio = self._package.decode_latent_inference(
                 latents, SimpleNamespace(gen=self.gen), ANY_LENGTH, len(latents), device=latents.device
             )
-        return audio[:, : latents.shape[-1] * self.hop].to(latents.device)
+        return audio.to(latents.device)
 
     def encode_stream(self, audio: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The next block (B, N) -> its latents (B, 64, N // 4096), as if the music ended with it; state is recent audio.
@@ -110,6 +118,15 @@ class Music2Latent(Codec):
             audio[:, : self.delay] = torch.lerp(held, audio[:, : self.delay], fade)
         return audio[:, :length], (window[:, :, -REACH:], audio[:, length:], position + latents.shape[2])
 
+    @contextmanager
+    def _precision(self, device: torch.device) -> Iterator[None]:
+        """Convolutions in `self.dtype`. The package asks for CUDA's half precision too: on a CPU, a warning at every call."""
+        with (
+            warnings.catch_warnings(action="ignore", category=UserWarning),
+            torch.autocast(device.type, self.dtype, enabled=self.dtype != torch.float32),
+        ):
+            yield
+
 
 def package_weights() -> Path | None:
     """Music2Latent's weights where its package keeps them, if they were ever fetched."""
@@ -128,8 +145,3 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
         return torch.load(path, map_location="cpu", weights_only=True)["gen_state_dict"]
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
         raise UserError(f"{path} is not Music2Latent's weight file ({error}): fetch music2latent.pt again") from error
-
-
-def _quiet_autocast():
-    """The package asks for CUDA's half precision everywhere; on a CPU that is a warning at every call."""
-    return warnings.catch_warnings(action="ignore", category=UserWarning)

@@ -80,8 +80,12 @@ class UNet(nn.Module):
         self.dec[f"{resolution}x{resolution}_aux_conv"] = _conv(channels, 1, 3, scale=1e-5)
 
     def forward(self, x: Tensor, context: Tensor, labels: Tensor, c_noise: Tensor) -> Tensor:
-        """Scaled noisy latents and context (B, 1, H, T), one-hot stems (B, S), ln(sigma) / 4 (B,) -> (B, 1, H, T)."""
-        emb = self._noise_embedding(c_noise) + self.map_label(labels * math.sqrt(self.stems))
+        """Scaled noisy latents and context (B, 1, H, T), one-hot stems (B, S), ln(sigma) / 4 (B,) -> (B, 1, H, T).
+
+        Computes in the precision of its weights, whatever that of its inputs.
+        """
+        x, context, labels = (value.to(self.map_label.weight.dtype) for value in (x, context, labels))
+        emb = self._noise_embedding(c_noise).to(x.dtype) + self.map_label(labels * math.sqrt(self.stems))
         emb = F.silu(self.map_layer1(F.silu(self.map_layer0(emb))))
         x = torch.cat([x, context], dim=1)
         kept = []
@@ -171,11 +175,12 @@ class PaperUNet(nn.Module):
     def __init__(self, **values):
         super().__init__()
         self.unet = UNet(**values)
+        self.stems = self.unet.stems
 
     def forward(self, x: Tensor, c_noise: Tensor, condition: Condition) -> Tensor:
         """x (B, C, T) scaled to unit variance, c_noise (B,), T a multiple of 8 -> (B, C, T)."""
         context = condition.context * condition.masks.visible.unsqueeze(1).to(x.dtype)
-        labels = F.one_hot(condition.stem, self.unet.stems).to(x.dtype)
+        labels = F.one_hot(condition.stem, self.stems).to(x.dtype)
         return self.unet(x[:, None], context[:, None], labels, c_noise)[:, 0]
 
 

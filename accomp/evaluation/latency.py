@@ -1,8 +1,9 @@
-"""How long one cycle takes: ours through the very Streamer that plays, and the paper's in its own shapes, side by side.
+"""How long one cycle takes: ours, the paper's network in the original's way, and the same network in ours, side by side.
 
 A cycle is what happens between the last sample of a step being heard and the answer being there: encode the new
-context, sample, decode the new audio. The paper's side is its 257 M U-Net, called twice (consistency), between a
-Music2Latent that encodes 6 s and decodes int(64 r) + 1 frames; weights are random there, which changes no time.
+context, sample, decode the new audio. The original's way: float32, one kernel after the other, a Music2Latent that encodes
+6 s and decodes int(64 r) + 1 frames. Our way is the very Streamer that plays, made `quick`: the same network, the same number
+of calls; the decoder also says again the 13 frames that its seams need. Weights are random, which changes no time.
 """
 
 import json
@@ -17,17 +18,19 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from accomp import checkpoint
 from accomp.checkpoint import Model, load_model
 from accomp.codec.contract import Codec
 from accomp.codec.music2latent import Music2Latent
-from accomp.diffusion.inpaint import Kept, paper_cm
-from accomp.diffusion.noise import karras
-from accomp.diffusion.precond import SIGMA_MIN, ConsistencyDenoiser
+from accomp.diffusion.inpaint import Kept
 from accomp.diffusion.transformer import CLOCK_FEATURES, Condition
 from accomp.diffusion.unet import PaperUNet
+from accomp.errors import UserError
 from accomp.evaluation.report import write_text
 from accomp.evaluation.settings import Settings
 from accomp.metrics.latency import lead_ms, percentiles
+from accomp.paper_checkpoint import FRAMES, SAMPLERS, configuration
+from accomp.stream.quick import quick
 from accomp.stream.rollout import Stopwatch
 from accomp.stream.streamer import Streamer
 from accomp.timeline import SAMPLE_RATE, WINDOW, Step
@@ -35,30 +38,35 @@ from accomp.window import masks
 
 log = logging.getLogger(__name__)
 
-FRAMES, CHANNELS = 64, 64  # of the paper's latent image
-WARM_UP = 3  # cycles of ours that nobody looks at
+CHANNELS = 64  # of the paper's latent image
+DRAWS = 17  # of unit noise, that its thirstiest sampler takes for a window
 Timing = dict[str, float]
 
 
 def run(settings: Settings) -> Path:
-    """Time both, write `latency.json` and log the comparison. `latency.paper_cycles=0` leaves the paper out."""
+    """Time all three, write `latency.json` and log the comparison. `latency.paper_cycles=0` leaves the paper out."""
     shape = settings.latency
     step = Step(shape.r, shape.w)
+    known = [name for samplers in SAMPLERS.values() for name in samplers]
+    if shape.paper_sampler not in known:
+        raise UserError(f"latency.paper_sampler={shape.paper_sampler}: choose among {', '.join(known)}")
     codec = Music2Latent() if shape.paper_cycles else None  # first, so that a missing package is told at once
     model = load_model(settings.model, settings.device)
-    ours = time_live(model, settings, step)
-    live = summary(ours) | {
-        "model": model.name,
-        "sampler": settings.sampler or model.config["sampler"],
-        "stems": list(settings.stems),
-        "cycles": len(ours),
-        "lead_ms": {key: lead_ms(value, step, settings.overlap) for key, value in summary(ours)["cycle_ms"].items()},
-    }
-    result = {"r": shape.r, "w": shape.w, "step_s": step.seconds, "live": live}
+    cycles = time_live(model, settings, step, settings.sampler, shape.steps)
+    result = {"r": shape.r, "w": shape.w, "step_s": step.seconds}
+    result["live"] = side(cycles, settings, step) | {"sampler": settings.sampler or model.config["sampler"]}
+    result["live"] |= {"model": model.name, "stems": list(settings.stems)}
     if codec is not None:
-        theirs = time_paper(codec.to(model.device), filler(PaperUNet().to(model.device).eval()), settings, step)
-        result["paper"] = summary(theirs) | {"cycles": len(theirs), "weights": "random"}
-        result["ratio"] = result["paper"]["cycle_ms"]["p50"] / live["cycle_ms"]["p50"]
+        model = paper_model(codec, PaperUNet().eval(), shape.paper_sampler, model.device)  # the live one is let go
+        cycles = time_paper(codec, filler(model), settings, step)
+        told = {"sampler": shape.paper_sampler, "weights": "random", "weights_gb": weights_gb(model)}
+        result["paper"] = side(cycles, settings, step) | told
+        cycles = time_live(quick(model), settings, step, cycles=shape.paper_cycles, warm_up=1)
+        memory = {"weights_gb": weights_gb(model), "memory_gb": memory_gb(model.device)}
+        result["quick"] = side(cycles, settings, step) | told | memory
+        times_ms = {name: result[name]["cycle_ms"]["p50"] for name in ("live", "paper", "quick")}
+        result["ratio"] = times_ms["paper"] / times_ms["live"]
+        result["quick_ratio"] = times_ms["paper"] / times_ms["quick"]
     result["machine"] = machine(model.device)
     path = settings.out_dir / "latency.json"
     write_text(path, json.dumps(result, indent=2) + "\n")
@@ -66,37 +74,50 @@ def run(settings: Settings) -> Path:
     return path
 
 
-def time_live(model: Model, settings: Settings, step: Step) -> list[Timing]:
-    """Cycles of our Streamer on noise, warm: each hears one new step and answers it."""
-    streamer = Streamer(model, settings.stems, sampler=settings.sampler, seed=settings.latency.seed)
-    streamer.warm_up(step.samples, step.offset)
+def paper_model(codec: Codec, net: PaperUNet, sampler: str, device: torch.device) -> Model:
+    """A model of the paper's, to be played by one of its samplers; of a network's and a codec's weights as they are."""
+    form = next(form for form, known in SAMPLERS.items() if sampler in known)
+    config = configuration(form, {}) | {"sampler": sampler}
+    (part,) = config["denoisers"]
+    denoiser = checkpoint.FORMS[form](net)
+    for module in (codec, denoiser):
+        module.to(device).eval().requires_grad_(False)
+    return Model("paper", config, codec, {part: denoiser}, None, device)
+
+
+def time_live(
+    model: Model, settings: Settings, step: Step, sampler: str | None = None, cycles: int = 1, warm_up: int = 3
+) -> list[Timing]:
+    """Cycles of our Streamer on noise, after `warm_up` unseen: each hears one new step and answers it."""
+    streamer = Streamer(model, settings.stems, sampler=sampler, seed=settings.latency.seed)
+    streamer.warm_up(step.samples, step.offset, warm_up)
     rng = np.random.default_rng(settings.latency.seed)
     timings = []
-    for k in tqdm(range(WARM_UP + settings.latency.steps), desc="ours", unit="cycle"):
+    for k in tqdm(range(warm_up + cycles), desc=model.name, unit="cycle"):
         heard = (0.1 * rng.standard_normal(step.samples)).astype(np.float32)
         watch = Stopwatch()
         streamer.push(k * step.samples, heard)
         streamer.step((k + 1) * step.samples, step.samples, step.offset, settings.overlap, watch.lap)
         timings.append(watch.times())
-    return timings[WARM_UP:]
+    return timings[warm_up:]
 
 
-def filler(net: PaperUNet) -> Callable[[Tensor, Condition, Tensor], Tensor]:
-    """The paper's two calls: own latents (B, C, T), a condition and noise (4, B, C, T) -> the filled window (B, C, T)."""
-    denoiser, sigmas = ConsistencyDenoiser(net), karras(3, SIGMA_MIN, 80.0, rho=9)
+def filler(model: Model) -> Callable[[Tensor, Condition, Tensor], Tensor]:
+    """The paper's calls: own latents (B, C, T), a condition and noise (DRAWS, B, C, T) -> the filled window (B, C, T)."""
+    denoiser, sampler, sigmas = model.sampler()
 
     def fill(own: Tensor, condition: Condition, noise: Tensor) -> Tensor:
         def denoise(x: Tensor, sigma: Tensor) -> Tensor:
             return denoiser(x, sigma.to(x.device).expand(len(x)), condition)
 
-        return paper_cm(denoise, noise[0], sigmas, lambda i: noise[i + 1], Kept(own, condition.masks.known))
+        return sampler(denoise, noise[0], sigmas, lambda i: noise[i + 1], Kept(own, condition.masks.known))
 
     return fill
 
 
 @torch.inference_mode()
 def time_paper(codec: Codec, fill: Callable[..., Tensor], settings: Settings, step: Step) -> list[Timing]:
-    """Cycles of the paper's shapes, after one unseen: encode 6 s, two network calls, decode the newest frames."""
+    """Cycles in the original's way, after one unseen: encode 6 s, call the network, decode the newest frames."""
     device = next(codec.parameters()).device
     generator = torch.Generator(device).manual_seed(settings.latency.seed)
     new = int(FRAMES * step.ratio)
@@ -105,9 +126,9 @@ def time_paper(codec: Codec, fill: Callable[..., Tensor], settings: Settings, st
     mask, stem = masks(FRAMES, *where), torch.zeros(1, dtype=torch.long, device=device)
     own, clock = (torch.zeros(1, rows, FRAMES, device=device) for rows in (CHANNELS, CLOCK_FEATURES))
     timings = []
-    for _ in tqdm(range(1 + settings.latency.paper_cycles), desc="the paper's", unit="cycle"):
+    for _ in tqdm(range(1 + settings.latency.paper_cycles), desc="in the original's way", unit="cycle"):
         heard = 0.1 * torch.randn(1, WINDOW, generator=generator, device=device)
-        noise = torch.randn(4, *own.shape, generator=generator, device=device)
+        noise = torch.randn(DRAWS, *own.shape, generator=generator, device=device)
         watch = Stopwatch()
         context = codec.encode(heard)
         watch.lap("encode")
@@ -118,6 +139,26 @@ def time_paper(codec: Codec, fill: Callable[..., Tensor], settings: Settings, st
         timings.append(watch.times())
         own = torch.cat([own[..., new:], torch.zeros_like(own[..., :new])], dim=-1)
     return timings[1:]
+
+
+def side(timings: Sequence[Timing], settings: Settings, step: Step) -> dict:
+    """What is told of everybody: times, how many, and how early an answer is."""
+    times = summary(timings)
+    lead = {key: lead_ms(value, step, settings.overlap) for key, value in times["cycle_ms"].items()}
+    return times | {"cycles": len(timings), "lead_ms": lead}
+
+
+def weights_gb(model: Model) -> float:
+    modules = (model.codec, *model.denoisers.values())
+    return sum(value.nbytes for module in modules for value in module.state_dict().values()) / 1e9
+
+
+def memory_gb(device: torch.device) -> float | None:
+    """What this process occupies now: on a GPU that of torch, on Linux all of it; elsewhere nobody can tell."""
+    if device.type == "cuda":
+        return torch.cuda.memory_reserved(device) / 1e9
+    pages = Path("/proc/self/statm")
+    return int(pages.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e9 if pages.is_file() else None
 
 
 def summary(timings: Sequence[Timing]) -> dict[str, dict[str, float]]:
@@ -151,17 +192,23 @@ def _processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
+SIDES = {"live": "live", "paper": "paper", "quick": "paper, our way"}
+
+
 def describe(result: dict) -> str:
     """The comparison in a few lines."""
-    lines = [f"{'ms per cycle':14}{'median':>9}{'p95':>9}{'max':>9}   encode + sample + decode (medians)"]
-    for side in ("live", "paper"):
-        if side in result:
-            cycle = result[side]["cycle_ms"]
-            parts = " + ".join(f"{result[side][f'{name}_ms']['p50']:.0f}" for name in ("encode", "sample", "decode"))
-            lines.append(f"{side:14}{cycle['p50']:9.0f}{cycle['p95']:9.0f}{cycle['max']:9.0f}   {parts}")
+    lines = [f"{'ms per cycle':16}{'median':>9}{'p95':>9}{'max':>9}   encode + sample + decode (medians)"]
+    for name, label in SIDES.items():
+        if name in result:
+            cycle = result[name]["cycle_ms"]
+            parts = " + ".join(f"{result[name][f'{part}_ms']['p50']:.0f}" for part in ("encode", "sample", "decode"))
+            lines.append(f"{label:16}{cycle['p50']:9.0f}{cycle['p95']:9.0f}{cycle['max']:9.0f}   {parts}")
     if "ratio" in result:
-        facts = result["machine"]
-        lines.append(
-            f"ratio {result['ratio']:.1f} on {facts['processor']}, {facts['threads']} threads, {SAMPLE_RATE} Hz"
-        )
+        facts, quick = result["machine"], result["quick"]
+        memory = f" and {quick['memory_gb']:.2f} GB in all" if quick["memory_gb"] else ""
+        lines += [
+            f"live is {result['ratio']:.1f} times as quick as the paper's, our way with the paper's network "
+            f"({quick['sampler']}) {result['quick_ratio']:.2f} times, with {quick['weights_gb']:.2f} GB of weights{memory}",
+            f"{facts['processor']}, {facts['device']}, {facts['threads']} threads, {SAMPLE_RATE} Hz",
+        ]
     return "\n".join(lines)

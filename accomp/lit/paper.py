@@ -14,7 +14,7 @@ from accomp.diffusion.noise import log_normal
 from accomp.diffusion.precond import SIGMA_MIN, ConsistencyDenoiser, Denoiser, loss_weight
 from accomp.diffusion.transformer import CLOCK_FEATURES, Condition
 from accomp.diffusion.unet import PaperUNet
-from accomp.lit.diffusion import DiffusionModule
+from accomp.lit.diffusion import DiffusionModule, chance, step_chance
 from accomp.window import PaperDraw
 
 SIGMA_MAX, RHO = 80.0, 9.0  # of the distillation grid
@@ -63,7 +63,7 @@ class PaperDiffusionModule(DiffusionModule):
 
         return batch | {"context": latents(batch["context"]), "target": latents(batch["target"])}
 
-    def condition(self, batch: dict, generator: torch.Generator) -> Condition:
+    def condition(self, batch: dict, generator: torch.Generator, player: Denoiser | None = None) -> Condition:
         context = batch["context"]
         masks = self.draw(len(context), context.shape[2], generator).to(context.device)
         nothing = torch.zeros_like(context)  # the network has no past of its own and no clock
@@ -95,14 +95,12 @@ class PaperStudentModule(L.LightningModule):
 
     def training_step(self, batch: dict, index: int) -> Tensor:
         self.playing.eval()
-        of, trainer = self.trainer.accumulate_grad_batches, self.trainer
-        key = (self.global_step * of + index % of) * trainer.world_size + self.global_rank
-        cd, dsm = self.losses(batch, self.playing.generator(key))
+        cd, dsm = self.losses(batch, step_chance(self, index))
         self.log_dict({"train/cd": cd, "train/dsm": dsm}, prog_bar=True)
         return cd + dsm
 
     def validation_step(self, batch: dict, index: int) -> None:
-        cd, dsm = self.losses(batch, self.playing.generator(-1 - index))
+        cd, dsm = self.losses(batch, chance(-1 - index))
         self.log_dict({"val/cd": cd, "val/dsm": dsm}, prog_bar=True, batch_size=len(batch["stem"]))
 
     def losses(self, batch: dict, generator: torch.Generator) -> tuple[Tensor, Tensor]:

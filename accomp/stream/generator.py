@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -11,7 +12,7 @@ from accomp.checkpoint import Model
 from accomp.diffusion.inpaint import Inpainting, Kept
 from accomp.diffusion.transformer import Condition
 from accomp.timeline import STEMS
-from accomp.window import masks
+from accomp.window import Masks, masks
 
 
 class Generator:
@@ -39,7 +40,9 @@ class Generator:
         condition = Condition(context.expand_as(past), past, masks(frames, *where), self.stem, clock)
         fill, sampler = count, self.sampler
         if isinstance(sampler, Inpainting):  # its denoiser is not told what is known: fill all, put the known past back
+            nothing = torch.zeros_like(condition.masks.known)
             fill, sampler = frames, partial(sampler, kept=Kept(past, condition.masks.known))
+            condition = replace(condition, masks=Masks(condition.masks.visible, nothing, ~nothing))
 
         def denoise(x: Tensor, sigma: Tensor) -> Tensor:
             return self.denoiser(x, sigma.to(x.device).expand(voices), condition)

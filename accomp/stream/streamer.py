@@ -2,8 +2,9 @@
 
 A Streamer has no sockets, threads, clocks or files. `evaluate.py` rolls it over recordings and `serve.py` feeds it what
 arrives, so what is scored is what is played. Audio and answers are addressed by absolute sample, latents by absolute
-frame; each new frame of the player is encoded once, each frame of the answer is generated and decoded once, and a span
-that is no whole number of frames is covered outward and cut back. Nothing drifts, however long the session.
+frame; each new frame of the player is encoded once (by a codec that is not causal: again at every step), each frame of
+the answer is generated and decoded once, and a span that is no whole number of frames is covered outward and cut back.
+Nothing drifts, however long the session.
 """
 
 from collections.abc import Callable, Sequence
@@ -63,6 +64,7 @@ class Streamer:
         sampler: which of the model's samplers; its default when None
         seed: of all noise, one number or one per voice
         clock: beat and bar phase of the frames to come; the model's own tracker when None
+        together: every voice also hears what the others have played, as far as the live edge
     """
 
     def __init__(
@@ -73,9 +75,10 @@ class Streamer:
         sampler: str | None = None,
         seed: int | Sequence[int] = 0,
         clock: Clock | None = None,
+        together: bool = False,
     ):
         self.model, self.stems, self.sampler, self.seed = model, tuple(stems), sampler, seed
-        self.hop, self.frames = model.codec.hop, model.frames
+        self.hop, self.frames, self.together = model.codec.hop, model.frames, together
         if clock is None:
             clock = NoClock() if model.tracker is None else TrackerClock(model.tracker, model.codec.hop)
         self.clock = clock
@@ -110,7 +113,7 @@ class Streamer:
         never go back; they may jump ahead when steps were dropped.
         """
         start, stop = edge + offset, edge + offset + step
-        missing = self._listen(edge)
+        missing = self._listen(edge, stop)
         lap("encode")
         new = self._imagine(max(start - overlap, 0), stop)
         lap("sample")
@@ -125,19 +128,48 @@ class Streamer:
             self.step(i * step, step, offset, overlap=SAMPLE_RATE // 50)
         self.reset()
 
-    def _listen(self, edge: int) -> int:
-        """Encode the frames that the live edge has completed; how many of their samples are missing."""
+    def _listen(self, edge: int, until: int) -> int:
+        """Encode the frames that the live edge has completed, to answer up to `until`; how many samples are missing."""
         stop = edge // self.hop
         self.heard_audio.advance(edge)
         if stop - self.context.stop > self.frames:  # so much was skipped that all memory is out of date
             self.context.stop = self.first_heard = stop - self.frames
             self.encoder_state = None
-        audio, missing = self.heard_audio.read(self.context.stop * self.hop, stop * self.hop)
-        audio = torch.from_numpy(audio.clip(-4, 4)).to(self.model.device)
-        latents, self.encoder_state = self.model.codec.encode_stream(audio, self.encoder_state)
-        self.context.append(latents)
+        audio, missing = self._heard(self.context.stop * self.hop, stop * self.hop)
+        if self.model.codec.causal:
+            latents, self.encoder_state = self.model.codec.encode_stream(self._on_device(audio), self.encoder_state)
+            self.context.append(latents)
+        else:
+            latents = self._hear_again(edge, until)
         self.clock.listen(latents)
         return missing
+
+    def _hear_again(self, edge: int, until: int) -> Tensor:
+        """Encode the whole window of the answer anew, for a codec that is not causal; the frames that are new.
+
+        What it makes of a frame depends on what follows, up to the window's end: audio, or the silence after the live edge
+        and before the session, which counts as heard. So it is on the paper's server.
+        """
+        stop, end = edge // self.hop, frames_covering(0, until + self.model.codec.delay, self.hop)[1]
+        self.first_heard = end - self.frames
+        first = self.first_heard * self.hop
+        audio, _ = self._heard(first, max(first, min(end * self.hop, edge)))
+        audio = np.pad(audio, ((0, 0), (0, self.frames * self.hop - audio.shape[1])))
+        heard = self.model.codec.encode(self._on_device(audio))[:, :, : max(stop - self.first_heard, 0)]
+        self.context.latents = torch.nn.functional.pad(heard, (self.frames - heard.shape[2], 0))
+        new, self.context.stop = stop - self.context.stop, stop
+        return self.context.latents[:, :, self.frames - new :]
+
+    def _heard(self, start: int, stop: int) -> tuple[np.ndarray, int]:
+        """What each voice hears in [start, stop), (voices, N), and how many samples of the player are missing there."""
+        audio, missing = self.heard_audio.read(start, stop)
+        if self.together:
+            own, _ = self.own_audio.read(start, stop)
+            audio = audio + own.sum(0) - own
+        return audio, missing
+
+    def _on_device(self, audio: np.ndarray) -> Tensor:
+        return torch.from_numpy(audio.clip(-4, 4)).to(self.model.device)
 
     def _imagine(self, start: int, stop: int) -> list[Tensor]:
         """Generate the frames that the answer [start, stop) still lacks, the decoder's delay included."""
@@ -167,7 +199,9 @@ class Streamer:
         """Decode the new frames and cut out [start, stop); the decoder runs `delay` samples behind its latents."""
         if new:
             latents = torch.cat(new, 2)
+            fresh = self.decoder_state is None
             audio, self.decoder_state = self.model.codec.decode_stream(latents, self.decoder_state)
             first = (self.own.stop - latents.shape[2]) * self.hop - self.model.codec.delay
-            self.own_audio.write(first, audio.cpu().numpy())
+            unheard = max(start - first, 0) if fresh else 0  # the frames were covered outward
+            self.own_audio.write(first + unheard, audio[:, unheard:].cpu().numpy())
         return self.own_audio.read(start, stop)[0].clip(-1, 1)

@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from hydra import compose, initialize_config_dir
+from hydra.utils import get_class
 
+from accomp.cli import CONF
 from accomp.codec.music2latent import Music2Latent
+from accomp.diffusion.unet import PaperUNet
 from accomp.lit.paper import PaperDiffusionModule, PaperStudentModule
 from accomp.paper_checkpoint import main as convert
 
@@ -88,3 +92,21 @@ def test_optimisers_are_the_published_ones(runs):
     low, curve = sigma[:5000].log(), sigma[5000:]
     assert low.mean() == pytest.approx(-1.2, abs=0.06) and low.std() == pytest.approx(1.2, abs=0.05)
     assert curve.max() <= 80 and curve.min() == pytest.approx(0.066, rel=0.02)
+
+
+@pytest.mark.parametrize("experiment", ["paper_ldm", "paper_ldm_masked", "paper_cd_masked"])
+def test_every_experiment_is_of_slakh_and_of_the_published_size(experiment):
+    """As the README calls them: on Slakh2100, whole windows of 6 s, the recipe of the paper, a GPU."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("train", [f"experiment={experiment}"])
+    assert Path(config.data.root).name == "slakh2100_flac_redux" and config.data.samples == 264_600
+    assert config.data.batch_size * config.trainer.get("accumulate_grad_batches", 1) in (64, 128)
+    recipe = ("gain_db", "pitch", "tempo", "submix", "silence", "stem_dropout")
+    assert all(config.data.recipe[name] == 0 for name in recipe)
+    assert config.trainer.gradient_clip_val is None and config.callbacks.average is None
+    assert get_class(config.module._target_) in (PaperDiffusionModule, PaperStudentModule)
+    if "net" in config.module:  # the student takes its teacher's
+        with torch.device("meta"):
+            assert sum(p.numel() for p in PaperUNet(**config.module.net).parameters()) == 257_523_969
+        assert config.module.codec.endswith("music2latent.pt")
+        assert list(config.module.hidden) == ([0.0, 0.25, 0.5] if "masked" in experiment else [0.0])

@@ -1,9 +1,12 @@
 """The paper's network and samplers behind the Streamer, with a codec small enough for tests."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 import yaml
+from leaky_codec import LeakyCodec
 from tiny_model import CODEC, shaken
 
 from accomp.checkpoint import load_model, save_weights
@@ -76,3 +79,32 @@ def test_the_own_past_matters(paper):
         one, again = (streamer.generator(context, past, clock, known=0, **where) for _ in range(2))
         cold = streamer.generator(context, past, clock, known=8, **where)
     assert one.shape == (1, 64, 8) and torch.equal(one, again) and not torch.allclose(one, cold)
+
+
+@pytest.mark.parametrize(("step", "depth"), [(66_150, 1), (66_150, 0), (33_075, -1), (264_600, 0), (26_460, 8)])
+def test_a_codec_that_hears_both_ways_hears_the_window_again_at_every_step(paper, step, depth):
+    """As on the paper's server: the whole window of the answer, silent after the live edge and before the session."""
+    codec, frames = LeakyCodec(), 64
+    model = dataclasses.replace(paper, codec=codec, config=paper.config | {"frames": frames, "longest_step": frames})
+    streamer = Streamer(model, ("bass",), sampler="cm_2")
+    sound = 0.1 * np.random.default_rng(0).standard_normal(8 * step).astype(np.float32)
+    asked = []
+
+    def generator(context, past, clock, **span):
+        asked.append((context, span))
+        return torch.zeros_like(past[:, :, : span["count"]])
+
+    streamer.generator = generator
+    for edge in range(step, len(sound) + 1, step):
+        asked.clear()
+        streamer.push(edge - step, sound[edge - step : edge])
+        streamer.step(edge, step, depth * step)
+        context, span = asked[-1]
+        first = span["stop"] - frames
+        audio = np.zeros(frames * codec.hop, np.float32)
+        known = sound[max(first * codec.hop, 0) : edge][: len(audio)]
+        audio[max(-first * codec.hop, 0) :][: len(known)] = known
+        heard = codec.encode(torch.from_numpy(audio)[None])[:, :, : max(span["heard"] - first, 0)]
+        assert span["heard"] == edge // codec.hop and span["start"] == first
+        torch.testing.assert_close(context[:, :, : heard.shape[2]], heard)
+        assert not context[:, :, heard.shape[2] :].any()

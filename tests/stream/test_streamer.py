@@ -172,3 +172,22 @@ def test_history_forgets_only_what_is_old():
     assert history.read(0, 10)[1] == 10
     history.write(1000, np.arange(300, dtype=np.float32))  # longer than the memory
     assert history.read(1200, 1300)[0][0].tolist() == list(range(200, 300))
+
+
+@pytest.mark.parametrize("depth", [0, 1])
+def test_voices_together_hear_the_player_and_each_other_as_far_as_the_live_edge(model, depth):
+    """The bass of a band plays what a bass alone would play to the player and the band's drums."""
+    step, stems = Step(0.1, depth), ("bass", "drums")
+    audio = music(8 * step.samples)
+    band, alone = Streamer(model, stems, together=True), Streamer(model, ("bass",))
+    drums = np.zeros((1, audio.shape[1] + 3 * step.samples), np.float32)
+    for edge in range(step.samples, audio.shape[1] + 1, step.samples):
+        new = slice(edge - step.samples, edge)
+        band.push(new.start, audio[:, new])
+        alone.push(new.start, audio[:, new] + drums[:, new])
+        heard = band.step(edge, step.samples, step.offset)
+        expected = alone.step(edge, step.samples, step.offset)
+        np.testing.assert_allclose(heard.audio[:1], expected.audio, atol=1e-4)
+        drums[:, heard.start : heard.start + step.samples] = heard.audio[1:]
+    apart = [answer.audio[:1] for _, answer in answers(model, audio, step, stems, overlap=0)]
+    assert np.abs(apart[-1] - heard.audio[:1]).max() > 1e-3
