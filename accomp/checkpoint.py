@@ -27,7 +27,7 @@ from accomp.codec.music2latent import WEIGHTS_MISSING, Music2Latent
 from accomp.codec.sketch import SketchCodec
 from accomp.diffusion import inpaint, samplers
 from accomp.diffusion.noise import karras
-from accomp.diffusion.precond import ConsistencyDenoiser, Denoiser
+from accomp.diffusion.precond import ConsistencyDenoiser, Denoiser, Guided
 from accomp.diffusion.transformer import Transformer
 from accomp.diffusion.unet import PaperUNet
 from accomp.errors import UserError
@@ -76,7 +76,10 @@ class Model:
             raise UserError(f"sampler {name!r} is not in model {self.name}; choose one of {', '.join(known)}")
         s = known[name]
         sigmas = karras(s["steps"], s["sigma_min"], s["sigma_max"], s["rho"])
-        return self.denoisers[s["denoiser"]], SAMPLERS[s["function"]], sigmas
+        denoiser = self.denoisers[s["denoiser"]]
+        if (scale := s.get("guidance", 1.0)) != 1.0:
+            denoiser = Guided(denoiser, scale)
+        return denoiser, SAMPLERS[s["function"]], sigmas
 
 
 def load_model(folder: Path | str, device: str = "cpu") -> Model:
@@ -140,14 +143,17 @@ def save_weights(module: nn.Module, path: Path) -> None:
     save_file({name: value.detach().half().contiguous().cpu() for name, value in module.state_dict().items()}, path)
 
 
-def read_run(run: Path, prefix: str, module: nn.Module) -> nn.Module:
-    """Load the averaged weights of a training run's last checkpoint, found under `prefix`, into a module."""
+def read_run(run: Path, prefix: str, module: nn.Module, strict: bool = True) -> nn.Module:
+    """Load the averaged weights of a training run's last checkpoint, found under `prefix`, into a module.
+
+    Unless `strict`, what the run lacks stays as it is and what the module lacks is left out.
+    """
     path = run / "checkpoints" / "last.ckpt"
     if not path.is_file():
         raise UserError(f"{path}: no checkpoint; train it first (python train.py experiment=...)")
     state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
     chosen = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-    module.load_state_dict(chosen, strict=True)
+    module.load_state_dict(chosen, strict=strict)
     return module.eval()
 
 
@@ -171,15 +177,19 @@ def load_codec(source: Path | str) -> Codec:
     return codec
 
 
-TEACHER = {"denoiser": "teacher", "function": "dpm_solver", "sigma_min": 0.05, "sigma_max": 20.0, "rho": 5.0}
-STUDENT = {"denoiser": "student", "function": "consistency", "sigma_max": 80.0, "rho": 7.0}
+TEACHER = {"denoiser": "teacher", "function": "dpm_solver", "sigma_min": 0.05, "sigma_max": 20.0, "rho": 5.0, "guidance": 4.0}
+STUDENT = {"denoiser": "student", "function": "consistency", "sigma_max": 20.0, "rho": 7.0}
 DEFAULT_SAMPLERS = {
     "teacher_4": TEACHER | {"steps": 4, "sigma_min": 0.3},
     "teacher_6": TEACHER | {"steps": 6, "sigma_min": 0.15},
     "teacher_12": TEACHER | {"steps": 12},
-    "student_1": STUDENT | {"steps": 1, "sigma_min": 80.0},
+    "student_1": STUDENT | {"steps": 1, "sigma_min": 20.0},
     "student_2": STUDENT | {"steps": 2, "sigma_min": 1.0},
     "student_4": STUDENT | {"steps": 4, "sigma_min": 0.3},
+}
+# For `PaperRecipeModule`, whose network is not told what is known.
+REPLACEMENT = {
+    "adpm2_5": {"denoiser": "teacher", "function": "adpm2", "steps": 5, "sigma_min": 1e-4, "sigma_max": 50.0, "rho": 9.0}
 }
 
 
@@ -189,6 +199,7 @@ def gather(out: Path, codec: Path, teacher: Path, student: Path | None, tracker:
     net = Transformer(**module["net"])
     parts = {"codec": load_codec(codec), "teacher": read_run(teacher, "denoiser.", Denoiser(net))}
     denoisers = {"teacher": {"form": "edm", "sigma_data": 1.0}}
+    known = REPLACEMENT if module["_target_"].endswith("PaperRecipeModule") else DEFAULT_SAMPLERS
     if student is not None:
         parts["student"] = read_run(student, "denoiser.", ConsistencyDenoiser(Transformer(**module["net"])))
         denoisers["student"] = {"form": "consistency", "sigma_data": 1.0}
@@ -197,8 +208,8 @@ def gather(out: Path, codec: Path, teacher: Path, student: Path | None, tracker:
         | asdict(parts["codec"].config),
         "net": {"kind": "transformer"} | module["net"],
         "denoisers": denoisers,
-        "samplers": {name: s for name, s in DEFAULT_SAMPLERS.items() if s["denoiser"] in denoisers},
-        "sampler": "teacher_4" if student is None else "student_2",
+        "samplers": {name: s for name, s in known.items() if s["denoiser"] in denoisers},
+        "sampler": "student_2" if student is not None else next(iter(known)),
         "frames": run_config(teacher)["data"]["frames"],
         "longest_step": module["draw"].get("longest_step", PlayingDraw.longest_step),
     }

@@ -27,6 +27,12 @@ class Masks:
     def __getitem__(self, items: slice) -> "Masks":
         return Masks(self.visible[items], self.known[items], self.target[items])
 
+    def before(self, cut: Tensor, edge: Tensor) -> "Masks":
+        """The same windows with everything from frame `cut` (B,) on to be generated, hearing nothing from `edge` (B,) on."""
+        t = torch.arange(self.target.shape[1], device=self.target.device)
+        later = t >= cut[:, None]
+        return Masks(self.visible & (t < edge[:, None]), self.known & ~later, self.target | later)
+
     def to(self, device: torch.device) -> "Masks":
         return Masks(self.visible.to(device), self.known.to(device), self.target.to(device))
 

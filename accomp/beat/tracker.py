@@ -6,6 +6,7 @@ explains the last seconds of these vectors best, and extrapolating it gives the 
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -60,8 +61,8 @@ def fit_pulse(pointers: np.ndarray, at: int, hop: int, memory_s: float = 6.0) ->
     weight = np.exp(t / (memory_s * rate))
     z = (pointers[:, 1] + 1j * pointers[:, 0]) * weight
     bar = (pointers[:, 3] + 1j * pointers[:, 2]) * weight
-    frequencies = np.geomspace(40, 240, 600) / 60 / rate
-    response = np.abs(np.exp(-2j * np.pi * np.outer(frequencies, t)) @ z)
+    frequencies, filters = _matched_filters(len(pointers), rate)
+    response = np.abs(filters @ z)
     best = int(response.argmax())
     if response[best] < 1e-6:
         return None
@@ -74,6 +75,13 @@ def fit_pulse(pointers: np.ndarray, at: int, hop: int, memory_s: float = 6.0) ->
     # A bar begins on a beat: keep the beat's phase and let the bar say which beat it is.
     place = (round(place * beats_in_bar - phase) + phase) / beats_in_bar % 1
     return Pulse(at, phase, frequency, place, beats_in_bar, min(float(abs(beat) / weight.sum()), 1.0))
+
+
+@lru_cache(4)
+def _matched_filters(count: int, rate: float) -> tuple[np.ndarray, np.ndarray]:
+    """The tempi tried, in beats per frame, and a filter over the last `count` frames for each."""
+    frequencies = np.geomspace(40, 240, 600) / 60 / rate
+    return frequencies, np.exp(-2j * np.pi * np.outer(frequencies, np.arange(-count, 0))).astype(np.complex64)
 
 
 def _refine(x: np.ndarray, y: np.ndarray, i: int) -> float:

@@ -129,11 +129,20 @@ class Autoencoder(Codec):
         z = (z - self.mean) / (self.std + 1e-3)
         return self.config.bound * torch.tanh(z / self.config.bound)
 
-    def synthesise(self, frames: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Fourier frames (B, T, 2 bins) -> audio (B, T * fft_hop), `delay` samples late, and the overlap still to come."""
+    def synthesise(self, x: Tensor, state: dict) -> tuple[Tensor, dict]:
+        """Features (B, T, D) of Fourier frames -> audio (B, T * fft_hop), `delay` samples late."""
+        pieces = torch.fft.irfft(self.spectrum(x), n=self.config.fft, dim=-1)
+        audio, overlap = self.overlap_add(pieces, state.get("overlap"))
+        return audio, {"overlap": overlap}
+
+    def spectrum(self, x: Tensor) -> Tensor:
+        """Features (B, T, D) -> spectra (B, T, bins), complex."""
+        return torch.view_as_complex(self.out(x).float().unflatten(2, (-1, 2)).contiguous())
+
+    def overlap_add(self, pieces: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Samples of Fourier frames (B, T, fft) -> audio (B, T * fft_hop) and the overlap still to come."""
         c = self.config
-        spectrum = torch.view_as_complex(frames.float().unflatten(2, (-1, 2)).contiguous())
-        pieces = torch.fft.irfft(spectrum, n=c.fft, dim=-1) * self.window
+        pieces = pieces * self.window
         batch, count, _ = pieces.shape
         length = (count - 1) * c.fft_hop + c.fft
         audio = F.fold(pieces.transpose(1, 2), (1, length), (1, c.fft), stride=(1, c.fft_hop)).view(batch, length)
@@ -169,8 +178,8 @@ class Autoencoder(Codec):
         x, slow = self.decoder_latent(x, state.get("slow"))
         x = self.unfold(x).reshape(batch, count * self.config.stride, -1)
         x, fast = self.decoder(x, state.get("fast"))
-        audio, overlap = self.synthesise(self.out(x), state.get("overlap"))
-        return audio, {"slow": slow, "fast": fast, "overlap": overlap}
+        audio, voice = self.synthesise(x, state)
+        return audio, {"slow": slow, "fast": fast} | voice
 
     def encode(self, audio: Tensor) -> Tensor:
         return self.encode_stream(audio[:, : audio.shape[1] // self.hop * self.hop])[0]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 WINDOWS = (256, 768, 2048)  # samples
+MAGNITUDE_WINDOWS = (256, 768, 2048, 8192)  # the longest tells the semitones of a bass apart
 
 
 def si_sdr(estimate: Tensor, reference: Tensor) -> Tensor:
@@ -48,7 +49,7 @@ def reconstruction_loss(estimate: Tensor, reference: Tensor, windows: tuple[int,
     return 2 * spectral_loss(estimate, reference, windows) + 0.3 * torch.log10(ratio + 1e-3).mean()
 
 
-def magnitude_loss(estimate: Tensor, reference: Tensor, windows: tuple[int, ...] = WINDOWS) -> Tensor:
+def magnitude_loss(estimate: Tensor, reference: Tensor, windows: tuple[int, ...] = MAGNITUDE_WINDOWS) -> Tensor:
     """Distance of magnitudes alone, averaged over window lengths: compressed (squares), in logarithm (absolute), and as
     they are (spectral convergence, Arik et al. 2019), so that quiet and loud partials all count.
     """

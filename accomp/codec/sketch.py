@@ -2,31 +2,19 @@
 
 The encoder is a spectrogram: 96 bands, eight or more to the octave, over the last 4096 samples, and 12 broad bands in each
 quarter of the frame for what is sudden, in decibels, projected onto their 64 principal components. The decoder is the
-autoencoder's and invents the phases. What a waveform codec's latents mostly carry is phase, which nobody can predict a
-second ahead; a denoiser trained on them learns to expect silence. These it can foresee.
+autoencoder's, with oscillators and noise to invent the phases with. What a waveform codec's latents mostly carry is phase,
+which nobody can predict a second ahead; a denoiser trained on them learns to expect silence. These it can foresee.
 """
 
-import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from accomp.codec.autoencoder import Autoencoder
-from accomp.timeline import SAMPLE_RATE
+from accomp.codec.sources import Hiss, Oscillators, bands
 
 FINE, COARSE = 96, 12  # bands per frame, and per quarter of a frame
 LONG = 4096  # samples of the long window
 FLOOR_DB = -70.0
-
-
-def bands(count: int, fft: int, low_hz: float = 40.0, high_hz: float = 16_000.0) -> Tensor:
-    """Triangular bands, evenly spaced in the logarithm of frequency but never narrower than two bins, (count, fft / 2 + 1)."""
-    hz = np.arange(fft // 2 + 1) * SAMPLE_RATE / fft
-    edges = np.geomspace(low_hz, high_hz, count + 2)
-    width = np.maximum(np.diff(edges), SAMPLE_RATE / fft)
-    centre = edges[1:-1, None]
-    rising, falling = (hz - centre) / width[:-1, None], (hz - centre) / width[1:, None]
-    weight = np.clip(np.where(hz < centre, 1 + rising, 1 - falling), 0, None)
-    return torch.from_numpy(weight / weight.sum(1, keepdims=True)).float()
 
 
 class SketchCodec(Autoencoder):
@@ -38,6 +26,10 @@ class SketchCodec(Autoencoder):
     def __init__(self, **values):
         super().__init__(**values)
         del self.into, self.encoder, self.fold, self.encoder_latent, self.to_latent, self.mean, self.std
+        c = self.config
+        self.oscillators, self.hiss = Oscillators(c.width, c.fft, c.fft_hop), Hiss(c.width, c.fft)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
         features = FINE + self.config.stride * COARSE
         self.register_buffer("basis", torch.zeros(self.channels, features))
         self.register_buffer("centre", torch.zeros(features))
@@ -69,6 +61,14 @@ class SketchCodec(Autoencoder):
             return audio.new_zeros(audio.shape[0], self.channels, 0), state
         features, state = self.features(audio.float(), state)
         return ((features - self.centre) @ self.basis.T).transpose(1, 2), state
+
+    def synthesise(self, x: Tensor, state: dict) -> tuple[Tensor, dict]:
+        """Features (B, T, D) -> audio: tones and hiss on a time of their own, and strokes that the network draws by hand."""
+        frame = state.get("frame", 0)
+        spectrum = self.hiss(x, frame) + self.hiss.signs(x, frame) * self.spectrum(x)
+        pieces = torch.fft.irfft(spectrum, n=self.config.fft, dim=-1) + self.oscillators(x, frame) * self.window
+        audio, overlap = self.overlap_add(pieces, state.get("overlap"))
+        return audio, {"overlap": overlap, "frame": frame + x.shape[1]}
 
     @torch.no_grad()
     def fit(self, examples: Tensor) -> None:

@@ -4,6 +4,7 @@ Both scale the input to unit variance and let the network predict what is missin
 consistency form is the identity at sigma_min (Song et al. 2023, Eq. 5 and appendix C), as a consistency model must be.
 """
 
+import torch
 from torch import Tensor, nn
 
 from accomp.diffusion.transformer import Condition
@@ -37,13 +38,37 @@ class ConsistencyDenoiser(Denoiser):
         return self.sigma_data**2 / (rest**2 + self.sigma_data**2), rest * self.sigma_data / total
 
 
+class Guided(nn.Module):
+    """A denoiser that leans towards what it hears: away from what it would play deaf (Ho and Salimans 2022).
+
+    At scale 1 nothing changes; beyond, whatever the player and the clock add to the model's own past is exaggerated. Two
+    calls of the network for one.
+    """
+
+    def __init__(self, denoiser: Denoiser, scale: float):
+        super().__init__()
+        self.denoiser, self.scale = denoiser, scale
+
+    def forward(self, x: Tensor, sigma: Tensor, condition: Condition) -> Tensor:
+        deaf = condition.deaf(torch.ones_like(condition.stem, dtype=torch.bool))
+        unguided = self.denoiser(x, sigma, deaf)
+        return unguided + self.scale * (self.denoiser(x, sigma, condition) - unguided)
+
+
 def loss_weight(sigma: Tensor, sigma_data: float = 1.0) -> Tensor:
     """Weight that gives every noise level the same expected gradient (Karras et al. 2022, Eq. 8); (B,) -> (B,)."""
     return (sigma**2 + sigma_data**2) / (sigma * sigma_data) ** 2
 
 
-def masked_mse(estimate: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
-    """Mean squared error over the frames in mask; (B, C, T) x 2, (B, T) -> (B,)."""
+def masked_mse(estimate: Tensor, truth: Tensor, mask: Tensor, change: float = 0.0) -> Tensor:
+    """Mean squared error over the frames in mask, plus `change` times that of their steps from frame to frame.
+
+    (B, C, T) x 2, (B, T) -> (B,). The second term has the same optimum, the conditional mean; it only turns the learner's
+    attention to what moves, which is where rhythm lies.
+    """
     weight = mask.unsqueeze(1).to(estimate.dtype)
-    squares = ((estimate - truth) ** 2 * weight).sum((1, 2))
+    error = (estimate - truth) * weight
+    squares = error.square().sum((1, 2))
+    if change:
+        squares = squares + change * (error.diff(dim=2) * weight[:, :, 1:] * weight[:, :, :-1]).square().sum((1, 2))
     return squares / (weight.sum((1, 2)) * estimate.shape[1]).clamp(min=1)

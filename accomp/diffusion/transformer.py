@@ -1,12 +1,12 @@
 """The live network: a transformer over latent frames that hears the player, remembers itself and feels the beat.
 
 Every token is a patch of frames. It carries the noisy target, the model's own clean past, the player's context and the
-three masks that say which of these exist. Noise level, stem and clock enter through adaptive layer norm, with one shared
-modulation and a learned table per layer (Chen et al. 2023, PixArt-alpha); the clock's part differs from token to token.
+three masks that say which of these exist, and the clock. Noise level, stem and clock enter through adaptive layer norm, with
+one shared modulation and a learned table per layer (Chen et al. 2023, PixArt-alpha); the clock's part differs from token to token.
 """
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +16,7 @@ from accomp.timeline import STEMS
 from accomp.window import Masks
 
 CLOCK_FEATURES = 10  # see accomp.beat.clock.clock_features
+BEAT, BAR = 8, 4  # harmonics of the phases that the network sees: down to thirty-second notes, and beats of the bar
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,11 @@ class Condition:
 
     def __getitem__(self, items: slice) -> "Condition":
         return Condition(*(getattr(self, field.name)[items] for field in fields(self)))
+
+    def deaf(self, which: Tensor) -> "Condition":
+        """The same, except that the items in `which` (B,) hear neither the player nor a clock."""
+        visible = self.masks.visible & ~which[:, None]
+        return replace(self, masks=replace(self.masks, visible=visible), clock=self.clock * ~which.view(-1, 1, 1))
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,20 @@ def rotary(count: int, size: int, device: torch.device) -> tuple[Tensor, Tensor]
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     a, b = x.float().chunk(2, -1)
     return torch.cat([a * cos - b * sin, a * sin + b * cos], -1).to(x.dtype)
+
+
+def harmonics(clock: Tensor) -> Tensor:
+    """The clock with more harmonics of its phases, (B, CLOCK_FEATURES, T) -> (B, 2 (BEAT + BAR) + 2, T).
+
+    A drum stroke is short beside a beat; a network given slow waves alone takes very long to learn where it falls.
+    """
+    rows = []
+    for (sin, cos), count in ((clock[:, 0:2].unbind(1), BEAT), (clock[:, 4:6].unbind(1), BAR)):
+        s, c = sin, cos
+        for _ in range(count):
+            rows += [s, c]
+            s, c = s * cos + c * sin, c * cos - s * sin
+    return torch.cat([torch.stack(rows, 1), clock[:, 8:]], 1)
 
 
 class Layer(nn.Module):
@@ -86,10 +106,11 @@ class Transformer(nn.Module):
     def __init__(self, config: TransformerConfig | None = None, **values):
         super().__init__()
         self.config = c = config or TransformerConfig(**values)
-        self.into = nn.Linear(c.patch * (3 * c.channels + 3), c.width)
+        rhythm = 2 * (BEAT + BAR) + 2
+        self.into = nn.Linear(c.patch * (3 * c.channels + 3 + rhythm), c.width)
         self.noise = nn.Sequential(nn.Linear(c.width, c.width), nn.SiLU(), nn.Linear(c.width, c.width))
         self.stem = nn.Embedding(len(STEMS), c.width)
-        self.clock = nn.Linear(c.patch * CLOCK_FEATURES, c.width, bias=False)
+        self.clock = nn.Linear(c.patch * rhythm, c.width, bias=False)
         self.modulate = nn.Linear(c.width, 6 * c.width)
         self.layers = nn.ModuleList(Layer(c) for _ in range(c.layers))
         self.out = nn.Linear(c.width, c.patch * c.channels)
@@ -100,10 +121,11 @@ class Transformer(nn.Module):
         """x (B, C, T) scaled to unit variance, c_noise (B,), T a multiple of the patch -> (B, C, T)."""
         m = condition.masks
         visible, known, target = (mask.unsqueeze(1).to(x.dtype) for mask in (m.visible, m.known, m.target))
-        parts = [x * target, condition.past * known, condition.context * visible, visible, known, target]
+        clock = harmonics(condition.clock.to(x.dtype)).expand(len(x), -1, -1)
+        parts = [x * target, condition.past * known, condition.context * visible, visible, known, target, clock]
         h = self.into(self.tokens(torch.cat(parts, 1)))
         modulation = self.noise(self.embed(c_noise)) + self.stem(condition.stem)
-        modulation = modulation[:, None] + self.clock(self.tokens(condition.clock.to(x.dtype)))
+        modulation = modulation[:, None] + self.clock(self.tokens(clock))
         modulation = self.modulate(F.silu(modulation))
         cos, sin = rotary(h.shape[1], self.config.width // self.config.heads, x.device)
         for layer in self.layers:

@@ -39,7 +39,7 @@ class AdversarialAutoencoderModule(AutoencoderModule):
     def training_step(self, batch: dict, index: int) -> Tensor:
         audio = pieces(batch, self.codec.hop)
         estimate = self.noisy_round_trip(audio)
-        reconstruction = self.distance(estimate, audio)
+        reconstruction = self.distance(estimate, audio, self.window())
 
         held = {name: value.detach() for name, value in self.discriminator.named_parameters()}
         fake_scores, fake_features = functional_call(self.discriminator, held, (estimate,))

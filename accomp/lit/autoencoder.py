@@ -1,9 +1,12 @@
 """Training of the codec: reconstruct, through slightly noisy latents."""
 
+from pathlib import Path
+
 import lightning as L
 import torch
 from torch import Tensor
 
+from accomp.checkpoint import read_run
 from accomp.codec.autoencoder import Autoencoder
 from accomp.codec.losses import WINDOWS, reconstruction_loss, sdr
 from accomp.lit.optimiser import warmup_cosine
@@ -17,7 +20,10 @@ class AutoencoderModule(L.LightningModule):
         learning_rate, warmup_steps, steps: AdamW with a linear warm-up and a cosine decay over `steps` optimiser steps
         noise: standard deviation of the noise added to latents, drawn anew per excerpt from [0, 2 * noise]: the decoder
             must bear the residue that a diffusion model leaves
+        start: a training run with whose weights to begin, as far as it has them
     """
+
+    codec_class, windows = Autoencoder, WINDOWS
 
     def __init__(
         self,
@@ -26,15 +32,18 @@ class AutoencoderModule(L.LightningModule):
         warmup_steps: int = 200,
         steps: int = 10_000,
         noise: float = 0.05,
+        start: str | None = None,
     ):
         super().__init__()
         self.save_hyperparameters()
-        self.codec = Autoencoder(**codec)
+        self.codec = self.codec_class(**codec)
+        if start is not None:
+            read_run(Path(start), "codec.", self.codec, strict=False).train()
 
     def training_step(self, batch: dict, index: int) -> Tensor:
         audio = pieces(batch, self.codec.hop)
         estimate = self.noisy_round_trip(audio)
-        loss = self.distance(estimate, audio)
+        loss = self.distance(estimate, audio, self.window())
         self.log("train/loss", loss, prog_bar=True)
         self.log("train/sdr_db", sdr(estimate.detach(), audio).median(), prog_bar=True)
         return loss
@@ -49,14 +58,17 @@ class AutoencoderModule(L.LightningModule):
             latents = self.codec.encode(audio)
             return self.codec.decode(latents + level * torch.randn_like(latents)).float()
 
-    def distance(self, estimate: Tensor, audio: Tensor) -> Tensor:
-        """The reconstruction loss at one window length a step, by turns: a third of the cost of all three."""
-        return reconstruction_loss(estimate, audio, WINDOWS[self.global_step % len(WINDOWS) :][:1])
+    def window(self) -> tuple[int]:
+        """One window length a step, by turns: a fraction of the cost of all."""
+        return (self.windows[self.global_step % len(self.windows)],)
+
+    def distance(self, estimate: Tensor, audio: Tensor, windows: tuple[int, ...]) -> Tensor:
+        return reconstruction_loss(estimate, audio, windows)
 
     def validation_step(self, batch: dict, index: int) -> None:
         audio = pieces(batch, self.codec.hop)
         estimate = self.codec.decode(self.codec.encode(audio)).float()
-        self.log("val/loss", reconstruction_loss(estimate, audio), batch_size=len(audio))
+        self.log("val/loss", self.distance(estimate, audio, self.windows), prog_bar=True, batch_size=len(audio))
         self.log("val/sdr_db", sdr(estimate, audio).median(), prog_bar=True, batch_size=len(audio))
 
     def configure_optimizers(self):

@@ -1,15 +1,52 @@
 """Training of the live diffusion model: predict what the stem plays, given what may be heard of the others."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import lightning as L
 import torch
 from torch import Tensor
 
 from accomp.beat.jitter import ClockJitter
+from accomp.checkpoint import read_run
 from accomp.diffusion.noise import log_normal
 from accomp.diffusion.precond import Denoiser, loss_weight, masked_mse
 from accomp.diffusion.transformer import Condition, Transformer
 from accomp.lit.optimiser import warmup_cosine
-from accomp.window import PlayingDraw
+from accomp.window import PaperDraw, PlayingDraw
+
+
+def chance(key: int) -> torch.Generator:
+    """Chance that comes from a number alone."""
+    return torch.Generator().manual_seed(2**40 + key)
+
+
+def step_chance(module: L.LightningModule, index: int) -> torch.Generator:
+    """All chance of batch `index` comes from the number of the optimiser step, the rank and the place in the accumulated
+    batch, so that a resumed run repeats it and no two batches share it."""
+    trainer = module.trainer
+    place = index % trainer.accumulate_grad_batches
+    step = module.global_step * trainer.world_size + module.global_rank
+    return chance(step * trainer.accumulate_grad_batches + place)
+
+
+@torch.no_grad()
+def own_past(player: Denoiser, condition: Condition, generator: torch.Generator) -> Tensor:
+    """The past (B, C, T) as `player` would have played it from a random known frame on, in two calls.
+
+    While it plays, the live edge lies anywhere between that frame and the true edge: sometimes it hears little.
+    """
+    m, past = condition.masks, condition.past
+    frame = torch.arange(1, past.shape[2] + 1, device=past.device)
+    edge, stop = (m.visible * frame).amax(1), (~m.target).sum(1)
+    share, heard = torch.rand(2, len(past), generator=generator).to(past)
+    cut = (stop - share * m.known.sum(1)).long()
+    within = replace(condition, masks=m.before(cut, (cut + heard * (edge - cut)).long().minimum(edge)))
+    played = torch.zeros_like(past)
+    for sigma in (20.0, 1.0):
+        noise = torch.randn(past.shape, generator=generator).to(past)
+        played = player(played + sigma * noise, past.new_full((len(past),), sigma), within)
+    return torch.where((m.known & within.masks.target).unsqueeze(1), played, past)
 
 
 class DiffusionModule(L.LightningModule):
@@ -21,7 +58,13 @@ class DiffusionModule(L.LightningModule):
         jitter: values of `ClockJitter`: how wrong the clock may be
         noise_mean, noise_std: of ln(sigma) in training
         past_noise: the own past carries noise of a level drawn from [0, past_noise], as self-made latents do
+        self_past: probability per batch that part of the own past was played by the model itself, not by the musician
+        deaf: probability per item that neither player nor clock are heard, so that `Guided` has something to lean away from
+        change: weight of errors in how the latents move, see `masked_mse`
+        start: a training run with whose weights to begin
     """
+
+    draw_class: type[PlayingDraw] | type[PaperDraw] = PlayingDraw
 
     def __init__(
         self,
@@ -34,41 +77,61 @@ class DiffusionModule(L.LightningModule):
         noise_mean: float = -0.2,
         noise_std: float = 1.4,
         past_noise: float = 0.3,
+        self_past: float = 0.0,
+        deaf: float = 0.0,
+        change: float = 0.0,
+        start: str | None = None,
     ):
         super().__init__()
         self.save_hyperparameters()
         self.denoiser = Denoiser(Transformer(**net))
-        self.draw, self.jitter = PlayingDraw(**(draw or {})), ClockJitter(**(jitter or {}))
+        if start is not None:
+            read_run(Path(start), "denoiser.", self.denoiser).train()
+        self.draw, self.jitter = self.draw_class(**(draw or {})), ClockJitter(**(jitter or {}))
 
     def training_step(self, batch: dict, index: int) -> Tensor:
-        loss = self.loss(batch, self.generator(self.global_step * self.trainer.world_size + self.global_rank))
+        loss = self.loss(batch, step_chance(self, index))
         self.log("train/loss", loss, prog_bar=True)
         return loss
 
     def validation_step(self, batch: dict, index: int) -> None:
-        self.log("val/loss", self.loss(batch, self.generator(-1 - index)), prog_bar=True, batch_size=len(batch["stem"]))
-
-    def generator(self, key: int) -> torch.Generator:
-        """All chance of a step comes from its number, so that a resumed run repeats it."""
-        return torch.Generator().manual_seed(2**40 + key)
+        self.log("val/loss", self.loss(batch, chance(-1 - index)), prog_bar=True, batch_size=len(batch["stem"]))
 
     def loss(self, batch: dict, generator: torch.Generator) -> Tensor:
         target = batch["target"]
-        condition = self.condition(batch, generator)
+        condition = self.condition(batch, generator, self.denoiser)
         sigma = log_normal(len(target), self.hparams.noise_mean, self.hparams.noise_std, generator).to(target)
         noise = torch.randn(target.shape, generator=generator).to(target)
         estimate = self.denoiser(target + sigma.view(-1, 1, 1) * noise, sigma, condition)
-        return (loss_weight(sigma) * masked_mse(estimate, target, condition.masks.target)).mean()
+        return (loss_weight(sigma) * masked_mse(estimate, target, condition.masks.target, self.hparams.change)).mean()
 
-    def condition(self, batch: dict, generator: torch.Generator) -> Condition:
-        """What the model is told of a batch: masks as in play, a past that is not quite right, a clock that may err."""
+    def condition(self, batch: dict, generator: torch.Generator, player: Denoiser) -> Condition:
+        """What the model is told of a batch: masks as in play, a past that is not quite right, a clock that may err.
+
+        In training part of the past may be what `player` would have played.
+        """
         target = batch["target"]
         masks = self.draw(len(target), target.shape[2], generator).to(target.device)
         level = self.hparams.past_noise * torch.rand(len(target), 1, 1, generator=generator)
         past = target + (level * torch.randn(target.shape, generator=generator)).to(target)
         clock = self.jitter(batch["clock"], generator)
-        return Condition(batch["context"], past, masks, batch["stem"], clock)
+        condition = Condition(batch["context"], past, masks, batch["stem"], clock)
+        if not player.training:
+            return condition
+        if torch.rand((), generator=generator) < self.hparams.self_past:
+            condition = replace(condition, past=own_past(player, condition, generator))
+        return condition.deaf((torch.rand(len(target), generator=generator) < self.hparams.deaf).to(target.device))
 
     def configure_optimizers(self):
         h = self.hparams
         return warmup_cosine(self.denoiser.parameters(), h.learning_rate, h.warmup_steps, h.steps, betas=(0.9, 0.99))
+
+
+class PaperRecipeModule(DiffusionModule):
+    """The recipe of arXiv 2604.07612 on the live model's latents and network, for comparison at equal data and compute.
+
+    The whole window is noise and target; of the context the last 0, 1/4 or 1/2 are hidden; what was played before is put back
+    while sampling (`accomp.diffusion.inpaint`), the network is not told.
+    """
+
+    draw_class = PaperDraw

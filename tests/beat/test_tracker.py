@@ -85,3 +85,25 @@ def test_jitter_turns_the_phase_and_sometimes_stops_the_clock():
     assert (turned.std(1) < 1e-4).all() and turned[:, 0].std() == pytest.approx(0.05, abs=0.01)
     exact = ClockJitter(absent=0, offset=0, wrong_bar=0, no_bar=0)(clock)
     torch.testing.assert_close(exact, clock)
+
+
+def test_jitter_by_an_octave_is_the_clock_of_twice_or_half_the_tempo():
+    frames = np.arange(100)
+    beat = 0.2 + 0.05 * frames
+
+    def clock(speed):
+        return torch.from_numpy(clock_features(speed * beat % 1, speed * beat / 4 % 1, np.full(100, 0.7 / speed)))[None]
+
+    jitter = ClockJitter(absent=0, offset=0, wrong_bar=0, no_bar=0, octave=1)
+    generator = torch.Generator().manual_seed(0)
+    seen = set()
+    for _ in range(20):
+        out = jitter(clock(1), generator)
+        if out[:, 8].mean() < clock(1)[:, 8].mean():  # a shorter period
+            torch.testing.assert_close(out, clock(2), atol=1e-4, rtol=0)
+            seen.add("double")
+        else:
+            torch.testing.assert_close(out[:, [0, 1, 2, 3, 8, 9]], clock(0.5)[:, [0, 1, 2, 3, 8, 9]], atol=1e-4, rtol=0)
+            assert not out[:, 4:8].any()
+            seen.add("half")
+    assert seen == {"double", "half"}

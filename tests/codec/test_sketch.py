@@ -65,7 +65,7 @@ def test_latents_have_unit_variance_on_what_they_were_fitted_to(codec):
 def test_a_better_decoder_keeps_old_latents_valid(codec):
     before = fingerprint(codec)
     with torch.no_grad():
-        codec.out.bias += 1
+        codec.unfold.bias += 1
     assert fingerprint(codec) == before
     codec.centre += 1
     assert fingerprint(codec) != before

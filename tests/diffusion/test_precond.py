@@ -1,7 +1,10 @@
 import pytest
 import torch
 
-from accomp.diffusion.precond import SIGMA_MIN, ConsistencyDenoiser, Denoiser, loss_weight, masked_mse
+from accomp.diffusion.precond import SIGMA_MIN, ConsistencyDenoiser, Denoiser, Guided, loss_weight, masked_mse
+from accomp.diffusion.transformer import Condition, Transformer
+from accomp.window import Masks
+from tiny_model import shaken
 
 
 class Recorder(torch.nn.Module):
@@ -53,3 +56,36 @@ def test_weight_undoes_the_output_scale():
     sigma = torch.tensor([0.1, 1.0, 10.0])
     c_out = sigma / (sigma**2 + 1).sqrt()
     torch.testing.assert_close(loss_weight(sigma) * c_out**2, torch.ones(3))
+
+
+def test_guidance_of_one_changes_nothing_and_more_leans_away_from_deafness():
+    net = shaken(Transformer(channels=4, width=16, layers=1, heads=2, patch=2))
+    denoiser, x, sigma = Denoiser(net), torch.randn(2, 4, 8), torch.tensor([0.5, 3.0])
+    half = torch.arange(8).expand(2, 8) >= 4
+    condition = Condition(
+        torch.randn(2, 4, 8),
+        torch.randn(2, 4, 8),
+        Masks(~half, ~half, half),
+        torch.tensor([0, 1]),
+        torch.randn(2, 10, 8),
+    )
+    heard, deaf = (denoiser(x, sigma, c) for c in (condition, condition.deaf(torch.tensor([True, True]))))
+    assert not torch.allclose(heard, deaf)
+    torch.testing.assert_close(Guided(denoiser, 1.0)(x, sigma, condition), heard)
+    torch.testing.assert_close(
+        Guided(denoiser, 3.0)(x, sigma, condition) - deaf, 3 * (heard - deaf), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_who_is_deaf_hears_neither_player_nor_clock():
+    net = shaken(Transformer(channels=4, width=16, layers=1, heads=2, patch=2))
+    yes, no = torch.ones(2, 8, dtype=torch.bool), torch.zeros(2, 8, dtype=torch.bool)
+    past, stem, deaf = torch.randn(2, 4, 8), torch.tensor([0, 1]), torch.tensor([True, False])
+
+    def answer() -> torch.Tensor:
+        condition = Condition(torch.randn(2, 4, 8), past, Masks(yes, no, yes), stem, torch.randn(2, 10, 8))
+        return net(torch.ones(2, 4, 8), torch.zeros(2), condition.deaf(deaf))
+
+    one, other = answer(), answer()
+    torch.testing.assert_close(one[0], other[0])
+    assert not torch.allclose(one[1], other[1])

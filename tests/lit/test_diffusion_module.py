@@ -1,0 +1,63 @@
+"""How the live model is told of its past: what is kept, what it plays itself, and that chance is a number's."""
+
+from types import SimpleNamespace
+
+import torch
+from tiny_model import NET
+
+from accomp.lit.diffusion import DiffusionModule, chance, own_past, step_chance
+
+B, C, T = 6, NET["channels"], 32
+
+
+def module(**values):
+    return DiffusionModule(NET, {"longest_step": 8, "longest_hidden": 8}, **values)
+
+
+def batch(seed=0):
+    g = torch.Generator().manual_seed(seed)
+    latents = {name: torch.randn(B, C, T, generator=g) for name in ("context", "target")}
+    return latents | {"stem": torch.arange(B) % 4, "clock": torch.randn(B, 10, T, generator=g)}
+
+
+def test_own_past_replaces_the_end_of_what_is_known_and_nothing_else():
+    playing = module(self_past=1.0).eval()
+    condition = playing.condition(batch(), chance(1), playing.denoiser)  # in eval mode nothing is replaced
+    past = own_past(playing.denoiser, condition, chance(2))
+    changed = (past != condition.past).any(1)
+    assert changed.any() and not (changed & ~condition.masks.known).any()
+    for row, known in zip(changed, condition.masks.known, strict=True):
+        if row.any():  # one run of frames that ends where the target begins
+            first = int(row.float().argmax())
+            assert torch.equal(row[first:], known[first:])
+
+
+def test_own_past_hears_nothing_beyond_the_live_edge():
+    playing = module().eval()
+    heard, other = batch(), batch()
+    condition = playing.condition(heard, chance(3), playing.denoiser)
+    other["context"] = torch.where(condition.masks.visible.unsqueeze(1), heard["context"], torch.randn(B, C, T))
+    same = playing.condition(other, chance(3), playing.denoiser)
+    torch.testing.assert_close(
+        own_past(playing.denoiser, condition, chance(4)), own_past(playing.denoiser, same, chance(4))
+    )
+
+
+def test_in_training_some_are_deaf_and_in_play_none():
+    playing = module(deaf=0.5)
+    trained = playing.condition(batch(), chance(5), playing.denoiser)
+    deaf = ~trained.masks.visible.any(1) & ~trained.clock.flatten(1).any(1)
+    assert 0 < deaf.sum() < B
+    playing.eval()
+    played = playing.condition(batch(), chance(5), playing.denoiser)
+    assert (~played.masks.visible.any(1) & ~played.clock.flatten(1).any(1)).sum() < deaf.sum()
+
+
+def test_no_two_batches_of_a_run_share_their_chance():
+    def draws(step, rank, index, world=2, accumulate=3):
+        trainer = SimpleNamespace(accumulate_grad_batches=accumulate, world_size=world)
+        place = SimpleNamespace(trainer=trainer, global_step=step, global_rank=rank)
+        return float(torch.rand((), generator=step_chance(place, index)))
+
+    seen = [draws(step, rank, 3 * step + i) for step in range(4) for rank in range(2) for i in range(3)]
+    assert len(set(seen)) == len(seen)
