@@ -8,14 +8,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from accomp.data.harmony import (
-    PENTATONICS,
-    Chord,
-    guitar_voicing,
-    near,
-    piano_voicing,
-    power_chord,
-)
+from accomp.data.harmony import PENTATONICS, Chord, guitar_voicing, near, piano_voicing, power_chord
 from accomp.data.midi import Note
 from accomp.data.styles import FILLS, GROOVES, KEYS, Style
 

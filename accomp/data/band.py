@@ -9,6 +9,7 @@ Work that stops half-way goes on where it stopped: finished tracks are kept, a t
 
 import argparse
 import csv
+import io
 import json
 import logging
 import os
@@ -25,14 +26,15 @@ from pathlib import Path
 import yaml
 from tqdm import tqdm
 
-from accomp.data.disk import DiskFull, watched
+from accomp.data.command import command
+from accomp.data.disk import DiskFull, watched, write_whole
 from accomp.data.jobs import Job, plan_composed, plan_midi, playing, shipped_font, with_variants
 from accomp.data.render import Font, Source, render_track
+from accomp.data.slakh import FOLDERS
 from accomp.errors import UserError
 
 log = logging.getLogger(__name__)
 
-SPLITS = ("train", "validation", "test", "omitted")
 SHORTEST_S = 8.0  # two slow bars and the last chord
 
 
@@ -124,7 +126,7 @@ def build(jobs: Sequence[Job], out: Path, workers: int, settings: dict) -> list[
     _write_csv(out / "skipped.csv", ["track", "source", "skipped"], skipped)
     for row in skipped:
         log.warning("skipped %s: %s", row["source"], row["skipped"])
-    if not any(path for split in SPLITS for path in (out / split).glob("Track*")):
+    if not any(path for split in FOLDERS for path in (out / split).glob("Track*")):
         raise UserError(f"none of the {len(jobs)} songs could be used; {out / 'skipped.csv'} says why")
     return fresh
 
@@ -134,10 +136,10 @@ def _open(out: Path, settings: dict) -> None:
     record = out / "build.json"
     if record.exists() and json.loads(record.read_text()) != settings:
         raise UserError(f"{out} was built with other settings ({record}); choose another --out or delete that folder")
-    for split in SPLITS:
+    for split in FOLDERS:
         (out / split).mkdir(parents=True, exist_ok=True)
     (out / ".partial").mkdir(exist_ok=True)
-    record.write_text(json.dumps(settings, indent=1, sort_keys=True) + "\n")
+    write_whole(record, (json.dumps(settings, indent=1, sort_keys=True) + "\n").encode())
 
 
 def _rows(path: Path) -> list[dict]:
@@ -148,21 +150,25 @@ def _rows(path: Path) -> list[dict]:
 
 
 def _write_csv(path: Path, columns: list[str], rows: Iterable[dict]) -> None:
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(rows)
-    os.replace(partial, path)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(path, text.getvalue().encode())
 
 
 def _band_from_midi(args: argparse.Namespace) -> list[Made]:
+    low, high = args.transpose
+    if args.variants < 0 or min(args.tempo) <= 0 or low < -12 or high > 12:
+        raise UserError("--variants must be at least 0, --tempo above 0, --transpose within -12:12")
     for font in args.soundfont:
         if not font.is_file():
             raise UserError(f"{font}: no such SoundFont; give --soundfont an .sf2 or .sf3 file")
-    jobs = plan_midi(args.midi, args.soundfont, args.seconds, args.seed, args.test_source)[: args.limit]
+    jobs = plan_midi(args.midi, args.soundfont, args.seconds, args.seed, args.test_source, args.classes)
     settings = {"from": "midi", "seconds": args.seconds, "seed": args.seed, "test_source": args.test_source}
     settings |= {"folders": [path.name for path in args.midi], "soundfonts": [path.name for path in args.soundfont]}
+    if args.classes != 3:
+        settings |= {"classes": args.classes}
     if args.variants:
         jobs = with_variants(jobs, args.soundfont, args.variants, args.transpose, args.tempo, args.seed)
         settings |= {"variants": args.variants, "transpose": list(args.transpose), "tempo": list(args.tempo)}
@@ -191,45 +197,35 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
     composed = commands.add_parser("compose", help="the embedded band: songs made up here, played by TimGM6mb")
     composed.add_argument("--tracks", type=int, default=22)
-    composed.set_defaults(command=_band_composed)
+    composed.set_defaults(build=_band_composed)
     midi = commands.add_parser("midi", help="a band from folders of MIDI files")
     midi.add_argument("--midi", type=Path, action="append", required=True, help="folder of .mid files; may be repeated")
     midi.add_argument("--soundfont", type=Path, nargs="+", default=[shipped_font()], help="one is drawn per track")
-    midi.add_argument("--limit", type=int, default=None, help="only the first so many songs")
+    midi.add_argument("--classes", type=int, default=3, help="leave out songs in which fewer of the four classes play")
     midi.add_argument("--test-source", default=None, help="songs whose path contains this go to test, all of them")
     midi.add_argument("--variants", type=int, default=0, help="so many more copies of each song in train, varied:")
     midi.add_argument("--transpose", type=_span(int), default=(-3, 3), metavar="LOW:HIGH", help="by so many semitones")
     midi.add_argument("--tempo", type=_span(float), default=(0.9, 1.1), metavar="LOW:HIGH", help="times its own tempo")
-    midi.set_defaults(command=_band_from_midi)
-    for command in (composed, midi):
-        command.add_argument("--out", type=Path, required=True)
-        command.add_argument("--seconds", type=float, default=60.0, help="length of a track at most")
-        command.add_argument("--jobs", type=int, default=2, help="processes")
-        command.add_argument("--seed", type=int, default=0)
+    midi.set_defaults(build=_band_from_midi)
+    for sub in (composed, midi):
+        sub.add_argument("--out", type=Path, required=True)
+        sub.add_argument("--seconds", type=float, default=60.0, help="length of a track at most")
+        sub.add_argument("--jobs", type=int, default=2, help="processes")
+        sub.add_argument("--seed", type=int, default=0)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    args = _parser().parse_args(argv)
-    try:
-        if not args.seconds >= SHORTEST_S or args.jobs < 1 or getattr(args, "tracks", 1) < 1:
-            raise UserError(f"--seconds must be at least {SHORTEST_S:g}, --jobs and --tracks at least 1")
-        if args.command is _band_from_midi:
-            low, high = args.transpose
-            if args.variants < 0 or min(args.tempo) <= 0 or low < -12 or high > 12:
-                raise UserError("--variants must be at least 0, --tempo above 0, --transpose within -12:12")
-        with watched(args.out):
-            made = args.command(args)
-    except UserError as error:
-        log.error("%s", error)
-        return 2
-    except KeyboardInterrupt:
-        log.error("stopped; the same command goes on from here")
-        return 130
+    return command(_parser(), argv, _build)
+
+
+def _build(o: argparse.Namespace) -> None:
+    if not o.seconds >= SHORTEST_S or o.jobs < 1 or getattr(o, "tracks", 1) < 1:
+        raise UserError(f"--seconds must be at least {SHORTEST_S:g}, --jobs and --tracks at least 1")
+    with watched(o.out):
+        made = o.build(o)
     skipped = sum(bool(track.skipped) for track in made)
     log.info("made %d tracks, skipped %d", len(made) - skipped, skipped)
-    return 0
 
 
 if __name__ == "__main__":

@@ -8,17 +8,9 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from accomp.data.arrange import (
-    TICKS_PER_QUARTER,
-    Bar,
-    Hand,
-    write_bass,
-    write_drums,
-    write_guitar,
-    write_piano,
-)
+from accomp.data.arrange import TICKS_PER_QUARTER, Bar, Hand, write_bass, write_drums, write_guitar, write_piano
 from accomp.data.harmony import bars_of
-from accomp.data.midi import Control, Metre, Note, Part, Song, Tempo
+from accomp.data.midi import Control, Metre, Part, Song, Tempo
 from accomp.data.styles import PROGRESSIONS, STYLES, Style
 from accomp.timeline import STEMS
 
@@ -174,11 +166,3 @@ def _tuning(cents: int) -> tuple[Control, ...]:
     value = 8192 + round(cents * 81.92)
     messages = ((101, 0), (100, 1), (6, value >> 7), (38, value & 127), (101, 127), (100, 127))
     return tuple(Control(0, number, data) for number, data in messages)
-
-
-def click_track(beats: int, bpm: float, metre: tuple[int, int] = (4, 4)) -> Song:
-    """A metronome: a closed hi-hat exactly on every beat."""
-    beat = TICKS_PER_QUARTER * 4 // metre[1]
-    notes = tuple(Note(i * beat, i * beat + beat // 2, 42, 110) for i in range(beats))
-    part = Part(0, True, "click", notes)
-    return Song(TICKS_PER_QUARTER, (Tempo(0, round(60e6 / bpm)),), (Metre(0, *metre),), (part,))

@@ -1,21 +1,31 @@
 """The one DataModule that the autoencoder, the diffusion model and the student share."""
 
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import lightning as L
 from torch.utils.data import DataLoader, Dataset
 
 from accomp.data.excerpts import AudioExcerpts, Recipe, SeededStream
-from accomp.data.latents import LatentExcerpts, LatentStore
+from accomp.data.latents import LatentExcerpts, LatentStore, set_name
 from accomp.data.slakh import find_tracks
 from accomp.errors import UserError
 
 
 class ResumableLoader(DataLoader):
-    """A loader that has nothing to remember: where to go on is known from the steps taken (see `SeededStream`).
+    """A loader that has nothing to remember: where to go on is known from the batches trained on (see `SeededStream`).
 
-    Lightning asks for these two methods before it resumes in the middle of an epoch.
+    Lightning asks for two methods before it resumes in the middle of an epoch. A user's error in a worker process comes
+    out as the one line it was.
     """
+
+    def __iter__(self) -> Iterator:
+        try:
+            yield from super().__iter__()
+        except UserError as error:  # torch wraps it into the worker's traceback
+            lines = str(error).strip().splitlines()
+            raise UserError(lines[-1].removeprefix("accomp.errors.UserError: ")) from None
 
     def state_dict(self) -> dict:
         return {}
@@ -31,8 +41,9 @@ class SlakhDataModule(L.LightningDataModule):
         root: the data set's folder (train/, validation/ and test/ inside)
         samples: length of an audio excerpt; set it for audio
         latents: folder of latents made by `python -m accomp.data.latents`; set it for latents
-        sets: names of the sets among the latents that are used (None: all that this codec has encoded)
+        sets: which encoded sets are used, by name: one or several (None: the one of `root` and `splits`)
         frames: length of a latent excerpt
+        hop: samples per column of an audio excerpt's clock
         splits, on_bad: see `accomp.data.slakh.find_tracks`
         epoch_items: training excerpts per epoch (a reporting unit: excerpts are drawn for ever, never repeated)
         validation_items: validation excerpts, the same ones every time
@@ -45,8 +56,9 @@ class SlakhDataModule(L.LightningDataModule):
         batch_size: int,
         samples: int | None = None,
         latents: str | None = None,
-        sets: list[str] | None = None,
+        sets: list[str] | str | None = None,
         frames: int | None = None,
+        hop: int = 2048,
         splits: str = "redux",
         on_bad: str = "refuse",
         epoch_items: int = 8192,
@@ -57,7 +69,9 @@ class SlakhDataModule(L.LightningDataModule):
     ):
         super().__init__()
         if (samples is None) == (latents is None):
-            raise UserError("give either `samples` (audio excerpts) or `latents` (and `frames`)")
+            raise UserError("give either data.samples (audio excerpts) or data.latents (and data.frames)")
+        if (latents is None) != (frames is None):
+            raise UserError("data.latents and data.frames belong together: give both, or neither")
         self.save_hyperparameters()
 
     def excerpts(self, split: str) -> Dataset:
@@ -66,14 +80,20 @@ class SlakhDataModule(L.LightningDataModule):
         recipe = Recipe(**(h.recipe or {})) if split == "train" else Recipe()
         seed = h.seed if split == "train" else 1_000_003
         if h.latents is not None:
-            return LatentExcerpts(LatentStore(Path(h.latents), split, h.sets), h.frames, seed, recipe)
-        return AudioExcerpts(find_tracks(Path(h.root), split, h.splits, on_bad=h.on_bad), h.samples, seed, recipe)
+            sets = h.sets or set_name(Path(h.root), h.splits)
+            store = LatentStore(Path(h.latents), split, [sets] if isinstance(sets, str) else sets)
+            return LatentExcerpts(store, h.frames, seed, recipe)
+        tracks = find_tracks(Path(h.root), split, h.splits, on_bad=h.on_bad)
+        return AudioExcerpts(tracks, h.samples, seed, recipe, h.hop)
 
     def train_dataloader(self) -> DataLoader:
         h, trainer = self.hparams, self.trainer
-        per_step = h.batch_size * trainer.accumulate_grad_batches * trainer.world_size
+        # Batches, not steps: with gradients accumulated, the last step of an epoch may hold fewer batches than the others.
         sampler = SeededStream(
-            h.epoch_items, lambda: trainer.global_step * per_step, trainer.global_rank, trainer.world_size
+            h.epoch_items,
+            lambda: trainer.fit_loop.epoch_loop.batch_progress.total.processed * h.batch_size * trainer.world_size,
+            trainer.global_rank,
+            trainer.world_size,
         )
         return self.loader(self.excerpts("train"), sampler, drop_last=True)
 
@@ -84,5 +104,16 @@ class SlakhDataModule(L.LightningDataModule):
         """Batches of a dataset in the sampler's order, made by `workers` processes."""
         h = self.hparams
         return ResumableLoader(
-            dataset, h.batch_size, sampler=sampler, num_workers=h.workers, persistent_workers=h.workers > 0, **options
+            dataset,
+            h.batch_size,
+            sampler=sampler,
+            num_workers=h.workers,
+            persistent_workers=h.workers > 0,
+            worker_init_fn=_outlive_sigterm,
+            **options,
         )
+
+
+def _outlive_sigterm(worker: int) -> None:
+    """A queue that preempts a job signals its workers too, but the step that is being made needs them to the end."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

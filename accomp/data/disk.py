@@ -1,6 +1,7 @@
-"""Room on the disk: asked for before long work begins, and one clear line when it runs out in the middle."""
+"""Files that are whole, and room for them: asked for before long work begins, one clear line when it runs out."""
 
 import errno
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,16 @@ def watched(folder: Path) -> Iterator[None]:
         if full or _free(folder) < LEAST_FREE:
             raise DiskFull(f"{folder}: the disk is full; make room, then the same command goes on from here") from error
         raise
+
+
+def write_whole(path: Path, data: bytes | memoryview) -> None:
+    """Write a file that appears whole or not at all, whatever other processes write at the same time."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _free(folder: Path) -> int:

@@ -28,6 +28,7 @@ from urllib.request import Request, urlopen
 
 from tqdm import tqdm
 
+from accomp.data.command import command, parser_of
 from accomp.data.disk import need, watched
 from accomp.data.slakh import track_folders
 from accomp.errors import UserError
@@ -78,32 +79,34 @@ def fetch(archive: Archive, out: Path, waits_s: Sequence[float] = WAITS_S) -> Pa
         failures = 0 if have > before else failures + 1
         if failures:
             time.sleep(waits_s[failures - 1])
-        try:
-            with watched(out):
-                total = _receive(archive, part, have)
-            if part.stat().st_size == total:
-                os.replace(part, target)
-                break
-            reason = "the connection broke off"
-        except HTTPError as error:
-            if error.code < 500 and error.code not in LASTING:
-                raise UserError(
-                    f"{archive.url}: the server says {error.code} {error.reason}; fetch it by hand"
-                ) from error
-            if error.code == 416:  # there is nothing after what is here
-                if error.headers.get("Content-Range", "").endswith(f"/{have}"):
-                    os.replace(part, target)
-                    break
-                part.unlink()
-            reason = f"{error.code} {error.reason}"
-        except (OSError, HTTPException) as error:
-            reason = str(error) or type(error).__name__
-        if failures == len(waits_s):
+        reason = _attempt(archive, part, target, have)
+        if reason and failures == len(waits_s):
             kept = part.stat().st_size if part.exists() else 0
             raise UserError(
                 f"{archive.url}: {reason}; {kept / 1e6:.1f} MB are kept, the same command goes on from there"
             )
     return target
+
+
+def _attempt(archive: Archive, part: Path, target: Path, have: int) -> str:
+    """Go on with a transfer of which `have` bytes are here; why it is not whole yet, or "" when it is."""
+    try:
+        with watched(part.parent):
+            total = _receive(archive, part, have)
+        if part.stat().st_size != total:
+            return "the connection broke off"
+    except HTTPError as error:
+        if error.code < 500 and error.code not in LASTING:
+            raise UserError(f"{archive.url}: the server says {error.code} {error.reason}; fetch it by hand") from error
+        whole = error.code == 416 and error.headers.get("Content-Range", "").endswith(f"/{have}")
+        if error.code == 416 and not whole:  # what is here cannot be a part of what is there
+            part.unlink()
+        if not whole:
+            return f"{error.code} {error.reason}"
+    except (OSError, HTTPException) as error:
+        return str(error) or type(error).__name__
+    os.replace(part, target)
+    return ""
 
 
 def _receive(archive: Archive, part: Path, have: int) -> int:
@@ -191,32 +194,26 @@ def link(raw: Path, root: Path) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("set", choices=ARCHIVES)
     parser.add_argument("--out", type=Path, default=Path("data"), help="folder for the archive and the data set")
     parser.add_argument("--raw", type=Path, help="a copy that is here already: a folder in Slakh2100's layout")
-    args = parser.parse_args(argv)
-    archive = ARCHIVES[args.set]
-    root = args.out / archive.root
-    try:
-        if args.raw:
-            link(args.raw, root)
-        elif not root.is_dir():
-            args.out.mkdir(parents=True, exist_ok=True)
-            path = fetch(archive, args.out)
-            verify(path, archive.md5)
-            unpack(path, root)
-            log.info("%s may be deleted now", path)
-        counts = [f"{len(tracks)} {split or 'tracks'}" for split, tracks in track_folders(root).items()]
-    except UserError as error:
-        log.error("error: %s", error)
-        return 2
-    except KeyboardInterrupt:
-        log.error("stopped; the same command goes on from here")
-        return 130
+    return command(parser, argv, _download)
+
+
+def _download(o: argparse.Namespace) -> None:
+    archive = ARCHIVES[o.set]
+    root = o.out / archive.root
+    if o.raw:
+        link(o.raw, root)
+    elif not root.is_dir():
+        o.out.mkdir(parents=True, exist_ok=True)
+        path = fetch(archive, o.out)
+        verify(path, archive.md5)
+        unpack(path, root)
+        log.info("%s may be deleted now", path)
+    counts = [f"{len(tracks)} {split or 'tracks'}" for split, tracks in track_folders(root).items()]
     log.info("data root %s: %s", root, ", ".join(counts))
-    return 0
 
 
 if __name__ == "__main__":

@@ -4,30 +4,44 @@ Item i is drawn from (seed, i) alone, so that it is the same for any batch size,
 killed continues on exactly the next item. The seed of a validation excerpt never changes.
 """
 
-from collections.abc import Iterator, Sequence
+import logging
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from torch.utils.data import Dataset, Sampler
 
+from accomp.beat.clock import clock_features
+from accomp.data.beats import BeatGrid, beat_grid
 from accomp.data.slakh import Track
+from accomp.data.vary import Variation
 from accomp.errors import UserError
-from accomp.timeline import STEMS
+from accomp.timeline import SAMPLE_RATE, STEMS
+
+log = logging.getLogger(__name__)
+
+MARGIN = 4096  # samples on either side of an excerpt that is stretched, so that it does not begin out of nothing
 
 
 @dataclass(frozen=True)
 class Recipe:
     """How excerpts are varied in training. The defaults are the paper's: nothing but a random place in a random song.
 
-    Where the live edge lies is no part of this: `accomp.window.PlayingDraw` draws it anew for every excerpt, anywhere
-    from the window's end to far before the target, so that shifting excerpts in time as well would add nothing. Pitch and
-    tempo are changed where that is exact, in the MIDI, when a band is built (`accomp.data.band midi --variants`).
+    Gain, pitch and tempo change the sound itself: latents have them from their encoding (`accomp.data.latents --variants`).
+    Where the live edge lies is no part of this: the module draws it anew for every excerpt (`module.draw`).
     """
 
-    gain_db: float = 0.0  # excerpt level is drawn from +- this
+    gain_db: float = 0.0  # the level is drawn from +- this
+    pitch: int = 0  # semitones: the key is drawn from +- this
+    tempo: float = 0.0  # the tempo is drawn from 1 +- this, times the song's own
     submix: float = 0.0  # probability that the context is a random non-empty subset of the other stems, not all of them
     silence: float = 0.0  # probability that the context is silent: a player who lays out
     stem_dropout: float = 0.0  # probability of each other stem to be missing from the whole excerpt; one always stays
+
+    def __post_init__(self):
+        if not 0 <= self.tempo < 1 or self.pitch < 0 or self.pitch % 1 or self.gain_db < 0:
+            raise UserError(f"recipe: tempo must lie in [0, 1), gain_db be at least 0, pitch 0, 1, 2, ...; got {self}")
 
     def context_stems(self, target: str, present: Sequence[str], rng: np.random.Generator) -> list[str]:
         """Which stems the context holds: a subset of those present, without the target."""
@@ -35,43 +49,92 @@ class Recipe:
         if rng.random() < self.silence or not others:
             return []
         if rng.random() < self.submix:
-            keep = rng.random(len(others)) < 0.5
-            keep[rng.integers(len(others))] = True
-            others = [stem for stem, kept in zip(others, keep, strict=True) if kept]
+            others = _some(others, 0.5, rng)
         if self.stem_dropout:
-            missing = rng.random(len(others)) < self.stem_dropout
-            missing[rng.integers(len(others))] = False
-            others = [stem for stem, gone in zip(others, missing, strict=True) if not gone]
+            others = _some(others, 1 - self.stem_dropout, rng)
         return others
 
-    def gain(self, rng: np.random.Generator) -> float:
-        return float(10 ** (rng.uniform(-self.gain_db, self.gain_db) / 20))
+    def variation(self, *key: int) -> Variation:
+        """Key, tempo and level, drawn from the key alone."""
+        rng = np.random.default_rng(key)
+        semitones = float(rng.integers(-int(self.pitch), int(self.pitch) + 1))
+        speed = float(rng.uniform(1 - self.tempo, 1 + self.tempo))
+        return Variation(semitones, speed, float(10 ** (rng.uniform(-self.gain_db, self.gain_db) / 20)))
+
+
+def _some(stems: Sequence[str], chance: float, rng: np.random.Generator) -> list[str]:
+    """Each stem with this chance, and one in any case."""
+    kept = rng.random(len(stems)) < chance
+    kept[rng.integers(len(stems))] = True
+    return [stem for stem, stays in zip(stems, kept, strict=True) if stays]
+
+
+def usable(tracks: Sequence, fits: Callable[..., bool], need: str) -> list:
+    """The tracks that fit; says how many do not, and raises UserError when none does."""
+    kept = [track for track in tracks if fits(track)]
+    if not kept:
+        raise UserError(f"no track {need}; choose shorter excerpts, or a larger set")
+    if len(kept) < len(tracks):
+        log.warning(
+            "%d of %d tracks are not used: a track must be one that %s", len(tracks) - len(kept), len(tracks), need
+        )
+    return kept
+
+
+def clock_of(grid: BeatGrid, start: int, frames: int, hop: float, speed: float = 1.0) -> np.ndarray:
+    """The clock (CLOCK_FEATURES, T) of every `hop` samples of an excerpt that begins at sample `start` of the song."""
+    beat, bar, period_s = grid.phase((start + np.arange(frames) * hop * speed) / SAMPLE_RATE)
+    return clock_features(beat, bar, period_s / speed)
 
 
 class AudioExcerpts(Dataset):
-    """Excerpts as audio: `context` and `target` (N,) float32 and `stem`, the index of the target in STEMS."""
+    """Excerpts as audio: `context` and `target` (N,) float32, `stem`, and `clock` (CLOCK_FEATURES, N // hop) from the MIDI.
 
-    def __init__(self, tracks: Sequence[Track], samples: int, seed: int, recipe: Recipe = Recipe()):
-        self.tracks = [track for track in tracks if track.samples >= samples]
-        if not self.tracks:
-            raise UserError(f"no track is as long as an excerpt of {samples} samples; shorten it (data.samples)")
-        self.samples, self.seed, self.recipe = samples, seed, recipe
+    `stem` is the index of the target in STEMS. Silence that was rendered is a part like any other.
+    """
+
+    def __init__(self, tracks: Sequence[Track], samples: int, seed: int, recipe: Recipe = Recipe(), hop: int = 2048):
+        need = math.ceil(samples * (1 + recipe.tempo))
+        said = f"is as long as an excerpt of {samples} samples (data.samples)"
+        self.tracks = usable(tracks, lambda track: track.samples >= need, said)
+        self.samples, self.seed, self.recipe, self.hop = samples, seed, recipe, hop
+        self.grids: dict[str, BeatGrid] = {}  # read when first asked for: Slakh has 1,289 songs to train on
 
     def __getitem__(self, index: int) -> dict:
         rng = np.random.default_rng((self.seed, index))
+        how = self.recipe.variation(self.seed, index, 1)
         track = self.tracks[rng.integers(len(self.tracks))]
-        start = int(rng.integers(track.samples - self.samples + 1))
+        span = round(self.samples * how.speed)
+        start = int(rng.integers(track.samples - span + 1))
         present = [stem for stem in STEMS if track.stem_files[stem]]
         target = present[rng.integers(len(present))]
-        gain = self.recipe.gain(rng)
-        context = np.zeros(self.samples, np.float32)
-        for stem in self.recipe.context_stems(target, present, rng):
-            context += track.read(stem, start, start + self.samples)
+        context = self.recipe.context_stems(target, present, rng)
         return {
-            "context": context * gain,
-            "target": track.read(target, start, start + self.samples) * gain,
+            "context": self._read(track, context, start, span, how),
+            "target": self._read(track, [target], start, span, how),
             "stem": STEMS.index(target),
+            "clock": clock_of(self._grid(track), start, self.samples // self.hop, self.hop, how.speed),
         }
+
+    def _read(self, track: Track, stems: Sequence[str], start: int, span: int, how: Variation) -> np.ndarray:
+        """The sum of some stems, varied: (samples,)."""
+        margin = 0 if how == Variation(gain=how.gain) else MARGIN
+        left, right = max(start - margin, 0), min(start + span + margin, track.samples)
+        total = np.zeros(self.samples, np.float32)
+        for kind in (True, False):  # drums are varied by themselves: they keep their pitch
+            if playing := [stem for stem in stems if (stem == "drums") == kind]:
+                audio = how.of(sum(track.read(stem, left, right) for stem in playing), kind)
+                skip = round((start - left) / how.speed)
+                audio = audio[skip : skip + self.samples]
+                total[: len(audio)] += audio
+        return total
+
+    def _grid(self, track: Track) -> BeatGrid:
+        if track.midi is None:
+            return BeatGrid(np.zeros(0), np.zeros(0))
+        if str(track.path) not in self.grids:
+            self.grids[str(track.path)] = beat_grid(track.midi)
+        return self.grids[str(track.path)]
 
 
 class SeededStream(Sampler[int]):
@@ -81,7 +144,7 @@ class SeededStream(Sampler[int]):
     from a checkpoint goes on with the next item and not with the first.
     """
 
-    def __init__(self, length: int, consumed=lambda: 0, rank: int = 0, world: int = 1):
+    def __init__(self, length: int, consumed: Callable[[], int] = lambda: 0, rank: int = 0, world: int = 1):
         self.length, self.consumed, self.rank, self.world = length, consumed, rank, world
 
     def __len__(self) -> int:

@@ -16,7 +16,6 @@ QUALITIES = {  # suffix -> intervals above the root for an upper-case and a lowe
     "7sus4": ((0, 5, 7, 10), (0, 5, 7, 10)),
     "b5": ((0, 4, 6, 10), (0, 3, 6, 10)),
 }
-SCALES = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
 PENTATONICS = {"major": (0, 2, 4, 7, 9), "minor": (0, 3, 5, 7, 10)}
 TUNING = (40, 45, 50, 55, 59, 64)  # a guitar's open strings
 

@@ -14,7 +14,6 @@ from accomp.data.render import FOUR, inst_class
 from accomp.errors import UserError
 
 LATE_S = 8.0  # a song whose first note is later than this begins at that note's bar instead
-LEAST_CLASSES = 3  # of the four
 LEAST_NOTES = 16  # a class with fewer notes than this does not count as playing
 LEAST_COVER = 0.1  # nor does one that sounds in a smaller part of the song's seconds
 BIG_BAND = 1  # the composed song with a second guitar, and strings that get no stem
@@ -32,7 +31,7 @@ class Job:
 
     def uuid(self) -> str:
         """An id that changes when the song does."""
-        raise NotImplementedError
+        return hashlib.md5(song_bytes(self.song())).hexdigest()
 
     def song(self) -> Song:
         """The song, no longer than `seconds`. Raises UserError when it is of no use."""
@@ -44,6 +43,7 @@ class FromMidi(Job):
     """A track made from a MIDI file."""
 
     midi: Path
+    classes: int = 3  # at least so many of the four must play
     semitones: int = 0
     speed: float = 1.0  # times the song's own tempo
 
@@ -57,7 +57,7 @@ class FromMidi(Job):
             raise UserError("no notes")
         song = excerpt(song.varied(self.semitones, self.speed), self.seconds)
         classes = playing(song)
-        if len(classes) < LEAST_CLASSES:
+        if len(classes) < self.classes:
             raise UserError(f"only {len(classes)} of the four classes play ({', '.join(classes) or 'none'})")
         return song
 
@@ -68,9 +68,6 @@ class Composed(Job):
 
     index: int
     seed: int
-
-    def uuid(self) -> str:
-        return hashlib.md5(song_bytes(self.song())).hexdigest()
 
     def song(self) -> Song:
         return compose(self.index, self.seed, self.seconds, big_band=self.index == BIG_BAND)
@@ -88,7 +85,12 @@ def draw(*key: object) -> float:
 
 
 def plan_midi(
-    folders: Sequence[Path], fonts: Sequence[Path], seconds: float, seed: int, test_source: str | None = None
+    folders: Sequence[Path],
+    fonts: Sequence[Path],
+    seconds: float,
+    seed: int,
+    test_source: str | None = None,
+    classes: int = 3,
 ) -> list[FromMidi]:
     """Which song becomes which track: numbered in sorted order, about 90/5/5 by a hash of the song's name."""
     jobs: list[FromMidi] = []
@@ -104,7 +106,7 @@ def plan_midi(
             if test_source and test_source in source:
                 split = "test"
             font = fonts[int(draw(seed, "font", path.name) * len(fonts))]
-            jobs.append(FromMidi(f"Track{len(jobs) + 1:05d}", split, source, font, seconds, path))
+            jobs.append(FromMidi(f"Track{len(jobs) + 1:05d}", split, source, font, seconds, path, classes))
     if not jobs:
         raise UserError(f"no .mid files under {', '.join(map(str, folders))}; give --midi a folder that holds some")
     return jobs

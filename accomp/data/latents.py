@@ -1,6 +1,7 @@
 """Encode once, train often: every stem and every mix of stems of a data set as latents, memory-mapped.
 
     python -m accomp.data.latents --data data/band --codec models/live
+    python -m accomp.data.latents --data data/slakh2100_flac_redux --codec models/live --variants 1 --pitch 3 --tempo 0.1
 
 Each track becomes TrackNNNNN.npy, float16 (M, C, T), one row per non-empty mix of its stems, and TrackNNNNN.json with the
 names of the rows and the beat grid: data/latents/CODEC/SET/SPLIT/TrackNNNNN.*. CODEC is a hash of the codec's weights, so
@@ -15,9 +16,9 @@ import io
 import itertools
 import json
 import logging
-import os
 import sys
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,17 +26,20 @@ import torch
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from accomp.beat.clock import clock_features
 from accomp.codec.contract import Codec
 from accomp.data.beats import BeatGrid, beat_grid
-from accomp.data.disk import watched
-from accomp.data.excerpts import Recipe
+from accomp.data.command import add_on_bad, command, parser_of
+from accomp.data.disk import watched, write_whole
+from accomp.data.excerpts import Recipe, clock_of, usable
 from accomp.data.problems import Problem, quarantine
 from accomp.data.slakh import FOLDERS, Track, find_tracks
+from accomp.data.vary import Variation
 from accomp.errors import UserError
-from accomp.timeline import SAMPLE_RATE, STEMS, to_samples
+from accomp.timeline import STEMS
 
 log = logging.getLogger(__name__)
+
+UNFINISHED = "unfinished"  # a file that lies in a set's folder while it is being encoded
 
 
 def fingerprint(codec: Codec) -> str:
@@ -52,14 +56,18 @@ def mixes_of(stems: Sequence[str]) -> list[tuple[str, ...]]:
     return [mix for size in range(1, len(stems) + 1) for mix in itertools.combinations(stems, size)]
 
 
+def set_name(root: Path, splits: str) -> str:
+    """What the latents of a data set are called: its folder, and the split it is dealt by unless that is redux."""
+    return Path(root).absolute().name + ("" if splits == "redux" else f"-{splits}")
+
+
 @torch.inference_mode()
 def encode_track(
-    track: Track, codec: Codec, bf16: bool = False, samples: int | None = None
+    track: Track, codec: Codec, bf16: bool = False, how: Variation = Variation()
 ) -> tuple[list[str], np.ndarray]:
-    """Names of the mixes ("bass+drums") and their latents, float16 (M, C, T); of the first `samples`, if given."""
+    """Names of the mixes ("bass+drums") and their latents, float16 (M, C, T)."""
     present = [stem for stem in STEMS if track.stem_files[stem]]
-    stop = min(track.samples, samples or track.samples)
-    stems = {stem: track.read(stem, 0, stop) for stem in present}
+    stems = {stem: how.of(track.read(stem), stem == "drums") for stem in present}
     mixes = mixes_of(present)
     rows = []
     for mix in mixes:
@@ -75,77 +83,112 @@ def encode_set(
     out: Path,
     splits: str = "redux",
     bf16: bool = False,
-    tracks: int | None = None,
-    samples: int | None = None,
     on_bad: str = "refuse",
+    variants: int = 0,
+    recipe: Recipe = Recipe(),
 ) -> Path:
     """Encode what is not yet encoded of every split; the codec's folder, with this set inside.
 
-    At most `tracks` per split and the first `samples` of each, if given. Raises UserError on a damaged track, or, with
-    on_bad="skip", names it in the data set's quarantine.csv and goes on; DiskFull when there is no room.
+    Every song in train is encoded `variants` times more, in a key, tempo and level drawn by the recipe. Raises UserError
+    on a damaged track, or, with on_bad="skip", names it in the data set's quarantine.csv and goes on; DiskFull when there
+    is no room. Latents of tracks that the set no longer has are removed.
     """
+    if not codec.causal:
+        raise UserError("this codec hears the future: only a causal codec's latents can be made ahead of time")
     home = out / fingerprint(codec)
-    work = []
-    for split in FOLDERS[:3]:
-        folder = home / root.absolute().name / split
-        folder.mkdir(parents=True, exist_ok=True)
-        work += [(track, folder / track.name) for track in find_tracks(root, split, splits, on_bad=on_bad)[:tracks]]
-    silence = codec.encode(torch.zeros(1, 64 * codec.hop))[0, :, -1]
-    about = {"hop": codec.hop, "channels": codec.channels, "silence": silence.tolist()}
-    with watched(home):
-        _replace(home / "codec.json", json.dumps(about).encode())
-        for track, path in tqdm(work, unit="track"):
-            if path.with_suffix(".json").is_file():
-                continue
+    here = home / set_name(root, splits)
+    with watched(out):
+        work = {}
+        for split in FOLDERS[:3]:
+            (here / split).mkdir(parents=True, exist_ok=True)
+            tracks = find_tracks(root, split, splits, on_bad=on_bad)
+            work |= dict(_planned(tracks, here / split, variants if split == "train" else 0, recipe))
+            _forget(here / split, {track.name for track in tracks})
+        (here / UNFINISHED).touch()
+        write_whole(home / "codec.json", json.dumps(_about(codec)).encode())
+        for path, (track, how) in tqdm(work.items(), unit="track"):
             try:
-                names, latents = encode_track(track, codec, bf16, samples)
-                grid = beat_grid(track.midi)
+                _encode_to(path, track, how, codec, bf16)
             except UserError as error:
                 if on_bad == "refuse":
                     raise
                 log.warning("left out %s: %s", track.name, error)
                 quarantine(root, [Problem(track.path, "sound and notes", str(error))])
-                continue
-            note = {"mixes": names, "beats_s": grid.beats_s.tolist(), "downbeats_s": grid.downbeats_s.tolist()}
-            buffer = io.BytesIO()
-            np.save(buffer, latents)
-            _replace(path.with_suffix(".npy"), buffer.getbuffer())
-            _replace(path.with_suffix(".json"), json.dumps(note).encode())
+        (here / UNFINISHED).unlink()
     return home
 
 
-def _replace(path: Path, data: bytes | memoryview) -> None:
-    """Write a file that appears whole or not at all."""
-    temporary = path.with_suffix(".partial")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def _about(codec: Codec) -> dict:
+    silence = codec.encode(torch.zeros(1, 64 * codec.hop))[0, :, -1]
+    return {"hop": codec.hop, "channels": codec.channels, "silence": silence.tolist()}
+
+
+def _planned(
+    tracks: Sequence[Track], folder: Path, variants: int, recipe: Recipe
+) -> Iterator[tuple[Path, tuple[Track, Variation]]]:
+    """Where each track's latents go, and how the track is varied: TrackNNNNN, TrackNNNNN+1, TrackNNNNN+2, ..."""
+    for track in tracks:
+        yield folder / track.name, (track, Variation())
+        for number in range(1, variants + 1):
+            how = recipe.variation(zlib.crc32(track.name.encode()), number)
+            yield folder / f"{track.name}+{number}", (track, how)
+
+
+def _forget(folder: Path, names: set[str]) -> None:
+    """Remove the latents of tracks that are no longer in this split: they could be in another one by now."""
+    for path in folder.glob("*.json"):
+        if path.stem.split("+")[0] not in names:
+            log.warning("%s: no longer in this split; its latents are removed", path.with_suffix(""))
+            path.unlink()
+            path.with_suffix(".npy").unlink(missing_ok=True)
+
+
+def _encode_to(path: Path, track: Track, how: Variation, codec: Codec, bf16: bool) -> None:
+    """Encode a track unless this very song, varied in this very way, has been encoded there. The .json comes last."""
+    content = (track.path / "metadata.yaml").read_bytes() + track.midi.read_bytes()
+    source = f"{hashlib.md5(content).hexdigest()} {how}"
+    note = path.with_suffix(".json")
+    if note.is_file():
+        if json.loads(note.read_text()).get("source", source) == source:
+            return
+        log.info("%s: another song or variation lay there; encoded anew", path)
+        note.unlink()
+    names, latents = encode_track(track, codec, bf16, how)
+    grid = beat_grid(track.midi)
+    buffer = io.BytesIO()
+    np.save(buffer, latents)
+    write_whole(path.with_suffix(".npy"), buffer.getbuffer())
+    about = {"mixes": names, "beats_s": (grid.beats_s / how.speed).tolist()}
+    about |= {"downbeats_s": (grid.downbeats_s / how.speed).tolist(), "source": source}
+    write_whole(note, json.dumps(about).encode())
 
 
 class LatentTrack:
-    """One encoded song: rows by mix, and its beat grid."""
+    """One encoded song: rows by mix, and its beat grid. Its file is open only while it is read: Slakh has 1,559 of them."""
 
     def __init__(self, path: Path):
-        note = json.loads(path.with_suffix(".json").read_text())
-        self.name = path.stem
-        self.rows = {name: row for row, name in enumerate(note["mixes"])}
+        self.path, self.name = path.with_suffix(".npy"), path.stem
+        try:
+            note = json.loads(path.with_suffix(".json").read_text())
+            self.rows = {name: row for row, name in enumerate(note["mixes"])}
+            self.grid = BeatGrid(np.array(note["beats_s"]), np.array(note["downbeats_s"]))
+            mapped = np.load(self.path, mmap_mode="r")  # (M, C, T)
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise UserError(f"{self.path}: damaged latents ({error}); delete {path.stem}.* and encode again") from error
         self.stems = [stem for stem in STEMS if stem in self.rows]
-        self.grid = BeatGrid(np.array(note["beats_s"]), np.array(note["downbeats_s"]))
-        self.latents = np.load(path.with_suffix(".npy"), mmap_mode="r")  # (M, C, T)
-        self.frames = self.latents.shape[2]
+        self.shape, self.offset, self.frames = mapped.shape, mapped.offset, mapped.shape[2]
+
+    def read(self, mix: str, start: int, stop: int) -> np.ndarray:
+        """Frames [start, stop) of a mix: (C, T) float32."""
+        latents = np.memmap(self.path, np.float16, "r", self.offset, self.shape)
+        return latents[self.rows[mix], :, start:stop].astype(np.float32)
 
 
 class LatentStore:
-    """The encoded tracks of one split, of the sets that are named or of all. `folder` holds one codec's folder, or is one."""
+    """The encoded tracks of one split, of the sets that are named. `folder` holds one codec's folder, or is one."""
 
-    def __init__(self, folder: Path, split: str, sets: Sequence[str] | None = None):
-        homes = (
-            [folder]
-            if (folder / "codec.json").is_file()
-            else sorted(path.parent for path in folder.glob("*/codec.json"))
-        )
+    def __init__(self, folder: Path, split: str, sets: Sequence[str]):
+        homes = [folder] if (folder / "codec.json").is_file() else [p.parent for p in folder.glob("*/codec.json")]
         if len(homes) != 1:
             found = f"latents of {len(homes)} codecs; name one of the folders inside" if homes else "no latents"
             raise UserError(f"{folder}: {found}; `python -m accomp.data.latents` encodes a data set")
@@ -153,16 +196,18 @@ class LatentStore:
         self.codec, self.hop = homes[0].name, about["hop"]
         self.silence = np.array(about["silence"], np.float32)[:, None]  # (C, 1)
         encoded = sorted(path.name for path in homes[0].iterdir() if path.is_dir())
-        if missing := set(sets or ()) - set(encoded):
+        if missing := set(sets) - set(encoded):
             have = ", ".join(encoded) or "nothing"
             raise UserError(
                 f"{homes[0]}: no latents of {', '.join(sorted(missing))} (of {have} there are); "
-                "`python -m accomp.data.latents --data ROOT` encodes a data set"
+                "`python -m accomp.data.latents --data ROOT` encodes a data set, data.sets=[A,B] names others"
             )
-        chosen = [name for name in encoded if sets is None or name in sets]
-        log.info("latents of %s, split %s", ", ".join(chosen), split)
-        paths = [path for name in chosen for path in sorted((homes[0] / name / split).glob("*.json"))]
+        for name in sets:
+            if (homes[0] / name / UNFINISHED).exists():
+                log.warning("%s: not all of it is encoded yet; the same `accomp.data.latents` goes on", homes[0] / name)
+        paths = [path for name in sorted(sets) for path in sorted((homes[0] / name / split).glob("*.json"))]
         self.tracks = [LatentTrack(path) for path in paths]
+        log.info("latents of %s, split %s: %d tracks", ", ".join(sorted(sets)), split, len(self.tracks))
 
 
 class LatentExcerpts(Dataset):
@@ -170,57 +215,45 @@ class LatentExcerpts(Dataset):
 
     def __init__(self, store: LatentStore, frames: int, seed: int, recipe: Recipe = Recipe()):
         self.store, self.frames, self.seed, self.recipe = store, frames, seed, recipe
-        self.tracks = [track for track in store.tracks if track.frames >= frames and len(track.stems) > 1]
-        if not self.tracks:
-            raise UserError(f"no track of the latents is as long as an excerpt of {frames} frames; encode a larger set")
+        said = f"has two stems and is as long as an excerpt of {frames} frames (data.frames)"
+        self.tracks = usable(store.tracks, lambda track: track.frames >= frames and len(track.stems) > 1, said)
 
     def __getitem__(self, index: int) -> dict:
         rng = np.random.default_rng((self.seed, index))
         track = self.tracks[rng.integers(len(self.tracks))]
         start = int(rng.integers(track.frames - self.frames + 1))
         target = track.stems[rng.integers(len(track.stems))]
-        mix = self.recipe.context_stems(target, track.stems, rng)
+        mix = "+".join(self.recipe.context_stems(target, track.stems, rng))
+        silence = np.repeat(self.store.silence, self.frames, 1)
         return {
-            "context": self._read(track, "+".join(mix), start),
-            "target": self._read(track, target, start),
+            "context": track.read(mix, start, start + self.frames) if mix else silence,
+            "target": track.read(target, start, start + self.frames),
             "stem": STEMS.index(target),
-            "clock": self._clock(track, start),
+            "clock": clock_of(track.grid, start * self.store.hop, self.frames, self.store.hop),
         }
 
-    def _read(self, track: LatentTrack, mix: str, start: int) -> np.ndarray:
-        if not mix:
-            return np.repeat(self.store.silence, self.frames, 1)
-        return track.latents[track.rows[mix], :, start : start + self.frames].astype(np.float32)
 
-    def _clock(self, track: LatentTrack, start: int) -> np.ndarray:
-        times_s = np.arange(start, start + self.frames) * self.store.hop / SAMPLE_RATE
-        return clock_features(*track.grid.phase(times_s))
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    from accomp.checkpoint import load_codec
-
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = parser_of(__doc__)
     parser.add_argument("--data", type=Path, default=Path("data/band"), help="a data set in Slakh2100's layout")
     parser.add_argument("--codec", type=Path, default=Path("models/live"), help="a model folder or a training run")
     parser.add_argument("--out", type=Path, default=Path("data/latents"))
     parser.add_argument("--splits", default="redux", help="which split of Slakh2100: redux or original")
-    parser.add_argument(
-        "--on-bad", choices=("refuse", "skip"), default="refuse", help="what to do about damaged tracks"
-    )
+    add_on_bad(parser)
     parser.add_argument("--bf16", action="store_true", help="faster on processors that have it; differs by about 0.01")
-    parser.add_argument("--tracks", type=int, help="at most so many of each split")
-    parser.add_argument("--seconds", type=float, help="only the beginning of each track")
-    o = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    samples = to_samples(o.seconds) if o.seconds else None
-    try:
-        home = encode_set(o.data, load_codec(o.codec), o.out, o.splits, o.bf16, o.tracks, samples, o.on_bad)
-    except UserError as error:
-        log.error("error: %s", error)
-        return 2
+    parser.add_argument("--variants", type=int, default=0, help="so many more copies of each song in train, varied:")
+    parser.add_argument("--pitch", type=int, default=0, metavar="P", help="by up to so many semitones up or down")
+    parser.add_argument("--tempo", type=float, default=0.0, metavar="T", help="to 1 +- this times its own tempo")
+    parser.add_argument("--gain-db", type=float, default=0.0, metavar="G", help="to +- this level")
+    return command(parser, argv, _encode)
+
+
+def _encode(o: argparse.Namespace) -> None:
+    from accomp.checkpoint import load_codec
+
+    recipe = Recipe(gain_db=o.gain_db, pitch=o.pitch, tempo=o.tempo)
+    home = encode_set(o.data, load_codec(o.codec), o.out, o.splits, o.bf16, o.on_bad, o.variants, recipe)
     log.info("latents are in %s", home)
-    return 0
 
 
 if __name__ == "__main__":

@@ -5,12 +5,12 @@ they are written. A part is what one instrument plays: the notes of one (track, 
 """
 
 import io
-import os
 from bisect import bisect_right
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ import mido
 import numpy as np
 from mido.midifiles.meta import KeySignatureError
 
+from accomp.data.disk import write_whole
 from accomp.errors import UserError
 
 DRUM_CHANNEL = 9  # counted from 0; General MIDI's channel 10
@@ -163,70 +164,57 @@ def read_song(path: Path) -> Song:
         raise UserError(f"{path}: not a readable MIDI file ({type(error).__name__}: {error})") from error
     if midi.type == 2 or not 0 < midi.ticks_per_beat < 0x8000:
         raise UserError(f"{path}: only MIDI type 0 and 1 with ticks per quarter note can be used; convert the file")
-    return _Reader(midi).song()
+    return _song_of(midi)
 
 
-class _Reader:
+def _events(midi: mido.MidiFile) -> list[tuple[int, bool, int, mido.Message]]:
+    """(tick, whether it is a note, track, message) in time order."""
+    events = []
+    for number, track in enumerate(midi.tracks):
+        ticks = accumulate(message.time for message in track)
+        # Within one tick settings come first, so that a note finds its instrument whatever track sets it.
+        events += [(tick, m.type in ("note_on", "note_off"), number, m) for tick, m in zip(ticks, track, strict=True)]
+    return sorted(events, key=lambda event: event[:3])
+
+
+def _song_of(midi: mido.MidiFile) -> Song:
     """Walks all tracks of a file in time order and keeps what is sounding."""
+    tempos, metres = {0: Tempo(0, 500_000)}, {0: Metre(0, 4, 4)}
+    tick, programs, controls = 0, [0] * 16, defaultdict(list)
+    notes: dict[tuple[int, int, int], list[Note]] = defaultdict(list)  # by track, channel, program
+    sounding: dict[tuple[int, int, int], deque] = defaultdict(deque)  # by track, channel, pitch
 
-    def __init__(self, midi: mido.MidiFile):
-        self.ticks_per_quarter = midi.ticks_per_beat
-        self.names = [track.name for track in midi.tracks]
-        events = []
-        for number, track in enumerate(midi.tracks):
-            tick = 0
-            for message in track:
-                tick += message.time
-                # Within one tick settings come first, so that a note finds its instrument whatever track sets it.
-                events.append((tick, message.type in ("note_on", "note_off"), number, message))
-        self.events = sorted(events, key=lambda event: event[:3])
-        self.last_tick = self.events[-1][0] if self.events else 0
-        self.tempos: dict[int, Tempo] = {0: Tempo(0, 500_000)}
-        self.metres: dict[int, Metre] = {0: Metre(0, 4, 4)}
-        self.programs = [0] * 16
-        self.controls: dict[int, list[Control]] = defaultdict(list)
-        self.notes: dict[tuple[int, int, int], list[Note]] = defaultdict(list)
-        self.open: dict[tuple[int, int, int], deque] = defaultdict(deque)
+    def end(track: int, channel: int, pitch: int) -> None:
+        if sounding[track, channel, pitch]:
+            start, velocity, program = sounding[track, channel, pitch].popleft()
+            notes[track, channel, program].append(Note(start, max(tick, start + 1), pitch, velocity))
 
-    def song(self) -> Song:
-        for tick, _, track, message in self.events:
-            self._read(tick, track, message)
-        for (track, channel, pitch), begun in self.open.items():
-            for start, velocity, program in begun:
-                self._add(track, channel, program, Note(start, max(self.last_tick, start + 1), pitch, velocity))
-        parts = []
-        for (track, channel, program), notes in sorted(self.notes.items()):
-            name = self.names[track]
-            controls = tuple(self.controls[channel])
-            parts.append(Part(program, channel == DRUM_CHANNEL, name, tuple(sorted(notes)), controls))
-        tempos = tuple(self.tempos[tick] for tick in sorted(self.tempos))
-        metres = tuple(self.metres[tick] for tick in sorted(self.metres))
-        return Song(self.ticks_per_quarter, tempos, metres, tuple(parts))
-
-    def _read(self, tick: int, track: int, message) -> None:
+    for tick, _, track, message in _events(midi):
         match message.type:
             case "set_tempo" if message.tempo > 0:
-                self.tempos[tick] = Tempo(tick, message.tempo)
+                tempos[tick] = Tempo(tick, message.tempo)
             case "time_signature" if message.numerator > 0:
-                self.metres[tick] = Metre(tick, message.numerator, message.denominator)
+                metres[tick] = Metre(tick, message.numerator, message.denominator)
             case "program_change":
-                self.programs[message.channel] = message.program
+                programs[message.channel] = message.program
             case "control_change":
-                self.controls[message.channel].append(Control(tick, message.control, message.value))
+                controls[message.channel].append(Control(tick, message.control, message.value))
             case "pitchwheel":
-                self.controls[message.channel].append(Control(tick, -1, message.pitch))
+                controls[message.channel].append(Control(tick, -1, message.pitch))
             case "note_on" if message.velocity > 0:
-                program = self.programs[message.channel]
-                self.open[track, message.channel, message.note].append((tick, message.velocity, program))
+                begun = (tick, message.velocity, programs[message.channel])
+                sounding[track, message.channel, message.note].append(begun)
             case "note_on" | "note_off":
-                begun = self.open[track, message.channel, message.note]
-                if begun:
-                    start, velocity, program = begun.popleft()
-                    note = Note(start, max(tick, start + 1), message.note, velocity)
-                    self._add(track, message.channel, program, note)
-
-    def _add(self, track: int, channel: int, program: int, note: Note) -> None:
-        self.notes[track, channel, program].append(note)
+                end(track, message.channel, message.note)
+    for key, begun in list(sounding.items()):  # what is never ended sounds to the last event
+        for _ in range(len(begun)):
+            end(*key)
+    parts = []
+    for (track, channel, program), played in sorted(notes.items()):
+        here = tuple(controls[channel])
+        parts.append(Part(program, channel == DRUM_CHANNEL, midi.tracks[track].name, tuple(sorted(played)), here))
+    in_order = (tuple(events[at] for at in sorted(events)) for events in (tempos, metres))
+    return Song(midi.ticks_per_beat, *in_order, tuple(parts))
 
 
 def song_bytes(song: Song) -> bytes:
@@ -252,9 +240,7 @@ def song_bytes(song: Song) -> bytes:
 
 def write_song(path: Path, song: Song) -> None:
     """Write a song as a MIDI file, whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(song_bytes(song))
-    os.replace(partial, path)
+    write_whole(path, song_bytes(song))
 
 
 def _part_messages(part: Part, channel: int) -> list[tuple[int, mido.Message]]:

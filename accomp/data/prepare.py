@@ -26,9 +26,10 @@ import soundfile
 from scipy.signal import resample_poly
 from tqdm import tqdm
 
-from accomp.data.disk import watched
+from accomp.data.command import add_on_bad, command, parser_of
+from accomp.data.disk import watched, write_whole
 from accomp.data.problems import quarantine
-from accomp.data.slakh import FOLDERS, check_track, redux_split, refuse, sounds_of, track_folders, track_number
+from accomp.data.slakh import by_split, check_track, refuse, sounds_of, track_folders
 from accomp.errors import UserError
 from accomp.timeline import SAMPLE_RATE
 
@@ -63,20 +64,17 @@ def resample_set(root: Path, out: Path, on_bad: str, jobs: int = 1) -> None:
     for split, paths in dealt(root).items():
         (out / split).mkdir(parents=True, exist_ok=True)
         work += [(path, out / split / path.name) for path in paths if path in whole]
-    note.write_text(_source(root, rate))
-    with watched(out), ThreadPoolExecutor(jobs) as pool:
+    write_whole(note, _source(root, rate).encode())
+    with ThreadPoolExecutor(jobs) as pool:
         list(tqdm(pool.map(lambda pair: _resample(*pair, rate), work), total=len(work), unit="track"))
     log.info("data root %s: %d tracks, %d Hz converted to %d Hz", out, len(work), rate, SAMPLE_RATE)
 
 
 def dealt(root: Path) -> dict[str, list[Path]]:
     """Track folders by the split they belong to."""
-    found = track_folders(root)
-    if "" not in found:
-        return {split: found.get(split, []) for split in FOLDERS}
-    splits = {split: [path for path in found[""] if redux_split(track_number(path)) == split] for split in FOLDERS}
+    splits = by_split(root)
     train = splits["train"]
-    if len(train) >= 3 and not (splits["validation"] and splits["test"]):
+    if "" in track_folders(root) and len(train) >= 3 and not (splits["validation"] and splits["test"]):
         held_out = max(round(len(train) * 3 / 20), 1)
         splits["test"] += train[-held_out:]
         splits["validation"] += train[-2 * held_out : -held_out]
@@ -118,24 +116,20 @@ def _resample(path: Path, target: Path, rate: int) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("root", type=Path, help="a data set in Slakh2100's layout")
-    parser.add_argument(
-        "--on-bad", choices=("refuse", "skip"), default="refuse", help="what to do about damaged tracks"
-    )
+    add_on_bad(parser)
     parser.add_argument("--resample", type=Path, metavar="NEW_ROOT", help="write a copy at 44.1 kHz there")
     parser.add_argument("--jobs", type=int, default=2, help="threads")
-    args = parser.parse_args(argv)
-    try:
-        if args.resample:
-            resample_set(args.root, args.resample, args.on_bad, args.jobs)
+    return command(parser, argv, _prepare)
+
+
+def _prepare(o: argparse.Namespace) -> None:
+    with watched(o.resample or o.root):
+        if o.resample:
+            resample_set(o.root, o.resample, o.on_bad, o.jobs)
         else:
-            check_set(args.root, args.on_bad, jobs=args.jobs)
-    except UserError as error:
-        log.error("error: %s", error)
-        return 2
-    return 0
+            check_set(o.root, o.on_bad, jobs=o.jobs)
 
 
 if __name__ == "__main__":

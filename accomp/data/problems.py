@@ -1,13 +1,15 @@
 """What is wrong with a data set: a table to read, and a list beside the data of the tracks that are left out for it."""
 
 import csv
+import io
 import logging
-import os
 import re
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from accomp.data.disk import write_whole
+from accomp.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -40,32 +42,33 @@ def table(root: Path, problems: Sequence[Problem]) -> str:
 
 def quarantined(root: Path) -> set[Path]:
     """Track folders that the list beside the data names; empty when there is no list."""
-    try:
-        with (root / QUARANTINE).open(newline="", encoding="utf-8") as file:
-            return {_track(root / row["file"]) for row in csv.DictReader(file)}
-    except FileNotFoundError:
-        return set()
+    return {_track(root / row[0]) for row in _listed(root)}
 
 
 def quarantine(root: Path, problems: Iterable[Problem], keep: bool = True) -> None:
     """Write the list of what is left out, below what it names already (`keep`) or anew; no problems, no list."""
     path = root / QUARANTINE
-    rows = [_row(root, problem) for problem in problems]
-    if keep and path.is_file():
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = [tuple(row[column] for column in COLUMNS) for row in csv.DictReader(file)] + rows
+    rows = (_listed(root) if keep else []) + [_row(root, problem) for problem in problems]
     if not rows:
         path.unlink(missing_ok=True)
         return
+    text = io.StringIO()
+    csv.writer(text).writerows([COLUMNS, *dict.fromkeys(rows)])
     try:
-        # Every process of a training run may write this list at once: each has a file of its own until it is whole.
-        handle, temporary = tempfile.mkstemp(dir=root, prefix=f".{QUARANTINE}")
-        with open(handle, "w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([COLUMNS, *dict.fromkeys(rows)])
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        write_whole(path, text.getvalue().encode())
     except PermissionError as error:
         log.warning("%s cannot be written (%s); the tracks left out stand above only", path, error.strerror)
+
+
+def _listed(root: Path) -> list[tuple[str, str, str]]:
+    """The rows of the list beside the data; none when there is no list."""
+    try:
+        with (root / QUARANTINE).open(newline="", encoding="utf-8") as file:
+            return [tuple(row[column] for column in COLUMNS) for row in csv.DictReader(file)]
+    except FileNotFoundError:
+        return []
+    except (KeyError, csv.Error, UnicodeDecodeError) as error:
+        raise UserError(f"{root / QUARANTINE}: not a list of {', '.join(COLUMNS)}; delete it and look anew") from error
 
 
 def _row(root: Path, problem: Problem) -> tuple[str, str, str]:

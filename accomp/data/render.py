@@ -28,24 +28,10 @@ TAIL_S = 2.0  # sound after the last note ends
 FADE = SAMPLE_RATE // 50  # samples; a song that is cut must not end in a click
 DRUM_RING_S = 0.5  # a struck drum rings on, however short its note is written
 FOUR = frozenset({"Bass", "Drums", "Guitar", "Piano"})
-FAMILIES = (
-    "Piano",
-    "Chromatic Percussion",
-    "Organ",
-    "Guitar",
-    "Bass",
-    "Strings",
-    "Strings (continued)",
-    "Brass",
-    "Reed",
-    "Pipe",
-    "Synth Lead",
-    "Synth Pad",
-    "Sound Effects",
-    "Ethnic",
-    "Percussive",
-    "Sound effects",
-)  # Slakh's names for the sixteen General MIDI families, eight programs each
+FAMILIES = (  # Slakh's names for the sixteen General MIDI families, eight programs each
+    "Piano", "Chromatic Percussion", "Organ", "Guitar", "Bass", "Strings", "Strings (continued)", "Brass",
+    "Reed", "Pipe", "Synth Lead", "Synth Pad", "Sound Effects", "Ethnic", "Percussive", "Sound effects",
+)  # fmt: skip
 PLAYED_CONTROLS = frozenset({6, 7, 11, 38, 98, 99, 100, 101})  # what the synthesiser obeys and a mono mix can show
 VOICES = 256
 

@@ -104,8 +104,7 @@ def find_tracks(
     _choose("on_bad", on_bad, ("refuse", "skip"))
     if split == "omitted" and splits == "original":
         raise UserError("the original splits omit nothing; choose train, validation or test, or splits=redux")
-    found = track_folders(root)
-    chosen = _redux(found, split) if splits == "redux" else _original(found, split)
+    chosen = by_split(root)[split] if splits == "redux" else _original(root, split)
     if not chosen:
         raise UserError(f"{root}: no tracks in split {split!r} ({splits}); {GET_DATA}")
     known_bad = quarantined(root) if on_bad == "skip" else set()
@@ -189,41 +188,37 @@ def official_split(number: int) -> str | None:
 
 
 @cache
-def _omitted() -> frozenset[int]:
+def omitted_numbers() -> frozenset[int]:
     """Numbers of the 390 tracks that Slakh2100-redux leaves out because another track is the same song."""
     return frozenset(json.loads(files("accomp.data").joinpath("splits.json").read_text())["omitted"])
 
 
-def redux_split(number: int) -> str | None:
-    """The split that Slakh2100-redux has a track in, "omitted" included; None for a number Slakh does not have."""
-    return "omitted" if number in _omitted() else official_split(number)
-
-
-def _redux(found: dict[str, list[Path]], split: str) -> list[Path]:
+def by_split(root: Path) -> dict[str, list[Path]]:
+    """Track folders by the split that Slakh2100-redux has them in: that of their folder, else that of the official list."""
+    found = track_folders(root)
     if "" not in found:
-        return found.get(split, [])
-    return [path for path in found[""] if redux_split(track_number(path)) == split]
+        return {split: found.get(split, []) for split in FOLDERS}
+    omitted, dealt = omitted_numbers(), {split: [] for split in FOLDERS}
+    for path in found[""]:
+        split = "omitted" if track_number(path) in omitted else official_split(track_number(path))
+        if split:
+            dealt[split].append(path)
+    return dealt
 
 
-def _original(found: dict[str, list[Path]], split: str) -> list[Path]:
-    every = sorted((path for paths in found.values() for path in paths), key=lambda path: path.name)
-    here = [path for path in every if official_split(track_number(path)) == split]
-    later = {"train": ("validation", "test"), "validation": ("test",), "test": ()}[split]
-    held_out = {_song_id(path) for path in every if official_split(track_number(path)) in later}
-    return [path for path in here if _song_id(path) not in held_out]
+def _original(root: Path, split: str) -> list[Path]:
+    """One of the splits as they were before redux, less the songs that a later split holds as well."""
+    every = sorted((path for paths in track_folders(root).values() for path in paths), key=lambda path: path.name)
+    dealt = {name: [p for p in every if official_split(track_number(p)) == name] for name in FOLDERS[:3]}
+    held_out = {_song_id(path) for later in FOLDERS[FOLDERS.index(split) + 1 : 3] for path in dealt[later]}
+    return [path for path in dealt[split] if _song_id(path) not in held_out]
 
 
 def _song_id(path: Path) -> str:
     """What says that two tracks are the same song: the name of the MIDI file they were made from."""
-    match = re.search(rb"^UUID: *(\S+)", _bytes(path / "metadata.yaml"), re.MULTILINE)
+    metadata = path / "metadata.yaml"
+    match = re.search(rb"^UUID: *(\S+)", metadata.read_bytes() if metadata.is_file() else b"", re.MULTILINE)
     return match[1].decode() if match else path.name
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
 
 
 def _open(path: Path, sample_rate: int, every_stem: bool = False) -> tuple[Track | None, list[Problem]]:
@@ -269,14 +264,14 @@ def _sound(folder: Path, name: str) -> Path | None:
     return next((folder / f"{name}{suffix}" for suffix in SUFFIXES if (folder / f"{name}{suffix}").is_file()), None)
 
 
-def _mix(path: Path) -> list[Path]:
-    mix = _sound(path, "mix")
-    return [mix] if mix else []
-
-
 def sounds_of(path: Path) -> list[Path]:
     """Every sound file of a track folder: its stems, then its mix."""
     return sorted(file for file in (path / "stems").glob("*") if file.suffix in SUFFIXES) + _mix(path)
+
+
+def _mix(path: Path) -> list[Path]:
+    mix = _sound(path, "mix")
+    return [mix] if mix else []
 
 
 def _headers(sounds: Iterable[Path], sample_rate: int) -> tuple[int, list[Problem]]:

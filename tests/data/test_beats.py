@@ -1,20 +1,25 @@
 """The beat grid is where the music is."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import soundfile
+from clicks import click_track
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.signal import stft
 
 from accomp.data.beats import BeatGrid, beat_grid, grid_of
-from accomp.data.compose import click_track, compose
+from accomp.data.compose import compose
 from accomp.data.jobs import shipped_font
 from accomp.data.midi import Metre, Note, Part, Song, Tempo, write_song
 from accomp.data.render import Font, Source, render_track
-from accomp.data.slakh import check_track
+from accomp.data.slakh import check_track, find_tracks
 from accomp.errors import UserError
 from accomp.timeline import SAMPLE_RATE
 
+FIXTURE = Path(__file__).parents[3] / "shared" / "slakh" / "fixture" / "slakh2100_flac_redux"
 METRES = [(4, 4), (3, 4), (6, 8), (7, 8), (2, 2), (5, 4)]
 
 
@@ -117,3 +122,15 @@ def test_songs_without_notes_have_no_phase(tmp_path):
     assert grid.downbeats_s[0] == 0
     with pytest.raises(UserError, match="no such MIDI file"):
         beat_grid(tmp_path / "none.mid")
+
+
+@pytest.mark.skipif(not FIXTURE.is_dir(), reason=f"a real Slakh excerpt is not at {FIXTURE}")
+def test_real_slakh_sounds_where_its_grid_says():
+    (track,) = find_tracks(FIXTURE)
+    audio, grid = track.read("guitar"), beat_grid(track.midi)
+    spectrum = np.abs(stft(audio, SAMPLE_RATE, nperseg=512, noverlap=448)[2])
+    change = np.maximum(np.diff(np.log1p(1000 * spectrum)), 0).sum(0)  # column i: 64 (i + 1) samples
+    beat_s = grid.beats_s[2]  # the guitar plays on the third beat
+    near = round(beat_s * SAMPLE_RATE / 64) + np.arange(-30, 30)
+    onset_s = (near[change[near].argmax()] + 1) * 64 / SAMPLE_RATE
+    assert abs(onset_s - beat_s) < 0.010

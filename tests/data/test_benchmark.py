@@ -11,6 +11,8 @@ def test_one_run_gives_every_figure(tmp_path, monkeypatch):
     monkeypatch.setattr(benchmark, "BATCHES", 8)
     monkeypatch.setattr(benchmark, "STEPS", 1)
     monkeypatch.setattr(benchmark, "BATCH", 2)
+    monkeypatch.setattr(benchmark, "TRACKS", 2)
+    monkeypatch.setattr(benchmark, "TRACK_S", 8.0)
     out = tmp_path / "out" / "benchmark.json"
     assert benchmark.main(["--out", str(out), "--workers", "0"]) == 0
     figures = json.loads(out.read_text())["figures"]

@@ -25,6 +25,11 @@ def test_the_same_number_gives_the_same_bytes_in_another_process():
     assert other.stdout.strip() == hashlib.md5(song_bytes(compose(3, 5, 30.0, big_band=True))).hexdigest()
 
 
+def test_the_embedded_band_is_the_one_that_scores_were_published_on():
+    digest = hashlib.sha256(b"".join(song_bytes(compose(index)) for index in range(22))).hexdigest()
+    assert digest == "07cf6941c531257be41acda1bf8661c15b86bdccd5cd459322687d6c15a3f248"
+
+
 def test_numbers_and_seeds_give_different_songs():
     assert len({song_bytes(song) for song in SONGS}) == len(SONGS)
     assert song_bytes(compose(0, seed=1)) != song_bytes(SONGS[0])

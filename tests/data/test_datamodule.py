@@ -8,7 +8,7 @@ from hydra import compose, initialize_config_dir
 
 from accomp.cli import CONF, build
 from accomp.data.datamodule import SlakhDataModule
-from accomp.data.excerpts import Recipe
+from accomp.data.excerpts import Recipe, SeededStream
 from accomp.data.problems import QUARANTINE
 from accomp.errors import UserError
 
@@ -55,6 +55,21 @@ def test_audio_and_latents_at_once_are_refused():
     for samples, latents in ((None, None), (100, "latents")):
         with pytest.raises(UserError, match="either"):
             SlakhDataModule("root", 2, samples=samples, latents=latents)
+
+
+def test_latents_want_a_length():
+    with pytest.raises(UserError, match=r"data\.frames"):
+        SlakhDataModule("root", 2, latents="latents")
+
+
+def test_damage_deep_in_a_file_is_one_line_from_a_worker_too(small_band, tmp_path):
+    shutil.copytree(small_band, tmp_path / "band")
+    for file in (tmp_path / "band" / "train").glob("*/stems/*.flac"):
+        file.write_bytes(file.read_bytes()[:5000])  # the headers are whole
+    data = SlakhDataModule(str(tmp_path / "band"), 2, samples=200_000, workers=1)
+    with pytest.raises(UserError, match=r"S0\d.flac.*fetch or build this track again") as error:
+        next(iter(data.loader(data.excerpts("train"), SeededStream(8))))
+    assert "\n" not in str(error.value) and "Traceback" not in str(error.value)
 
 
 def test_validation_is_the_same_whatever_the_seed(small_band):

@@ -1,5 +1,6 @@
 import functools
 import operator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from torch.utils.data import DataLoader
 
 from accomp.data.excerpts import AudioExcerpts, Recipe, SeededStream
 from accomp.data.slakh import Track
+from accomp.data.vary import Variation
 from accomp.errors import UserError
 from accomp.timeline import STEMS
 
@@ -46,8 +48,22 @@ def test_submixes_leave_somebody_out_but_never_all(tracks):
     dropped = [Recipe(stem_dropout=0.5).context_stems("bass", STEMS, np.random.default_rng(i)) for i in range(300)]
     assert {len(stems) for stems in dropped} == {1, 2, 3}
     assert 0.5 <= np.mean(["drums" in stems for stems in dropped]) < 0.75  # one of three always stays
-    levels = [Recipe(gain_db=6).gain(np.random.default_rng(i)) for i in range(200)]
-    assert 0.5 <= min(levels) < 0.6 and 1.7 < max(levels) <= 2.0
+
+
+def test_variations_are_drawn_evenly_and_only_as_far_as_the_recipe_says(tracks):
+    drawn = [Recipe(gain_db=6.0206, pitch=2, tempo=0.1).variation(0, i) for i in range(300)]
+    assert {how.semitones for how in drawn} == {-2, -1, 0, 1, 2}
+    for values, low, high in (([how.speed for how in drawn], 0.9, 1.1), ([how.gain for how in drawn], 0.5, 2.0)):
+        assert low <= min(values) < low * 1.05 and high * 0.95 < max(values) <= high
+    assert {Recipe().variation(0, i) for i in range(20)} == {Variation()}
+    with pytest.raises(UserError, match="tempo must lie"):
+        Recipe(tempo=1.0)
+
+
+def test_tracks_that_are_too_short_are_named(tracks, caplog):
+    short = replace(tracks[0], samples=900)
+    assert len(AudioExcerpts([*tracks, short], 1000, seed=0).tracks) == 3
+    assert "1 of 4 tracks are not used" in caplog.text
 
 
 def test_excerpts_longer_than_every_track_are_a_users_mistake(tracks):

@@ -1,3 +1,5 @@
+import os
+import resource
 import shutil
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import torch
 from tiny_model import CODEC, shaken
 
 from accomp.codec.autoencoder import Autoencoder
+from accomp.data.datamodule import SlakhDataModule
 from accomp.data.disk import DiskFull
 from accomp.data.excerpts import Recipe
 from accomp.data.latents import LatentExcerpts, LatentStore, encode_set, encode_track, fingerprint, mixes_of
@@ -55,18 +58,28 @@ def test_latents_of_two_codecs_never_meet(codec, small_band, home):
     assert fingerprint(other) != fingerprint(codec)
     assert encode_set(small_band, other, home.parent) != home
     with pytest.raises(UserError, match="2 codecs"):
-        LatentStore(home.parent, "train")
-    assert LatentStore(home, "train").codec == fingerprint(codec)
+        LatentStore(home.parent, "train", ["band"])
+    assert LatentStore(home, "train", ["band"]).codec == fingerprint(codec)
     with pytest.raises(UserError, match="no latents"):
-        LatentStore(home / "band", "train")
+        LatentStore(home / "band", "train", ["band"])
 
 
 def test_sets_are_chosen_by_name(codec, small_band, home, tmp_path):
     shutil.copytree(small_band, tmp_path / "other")
-    assert encode_set(tmp_path / "other", codec, home.parent, tracks=1) == home
+    shutil.rmtree(tmp_path / "other" / "train" / "Track00002")
+    assert encode_set(tmp_path / "other", codec, home.parent) == home
     assert len(LatentStore(home, "train", ["band"]).tracks) == 2
     assert len(LatentStore(home, "train", ["other"]).tracks) == 1
-    assert len(LatentStore(home, "train").tracks) == 3
+    assert len(LatentStore(home, "train", ["band", "other"]).tracks) == 3
+
+    def trained_on(root, **options):
+        data = SlakhDataModule(str(root), 2, latents=str(home), frames=40, **options)
+        return len(data.excerpts("train").tracks)
+
+    assert trained_on(small_band) == 2 and trained_on(tmp_path / "other") == 1
+    assert trained_on(small_band, sets="other") == 1 and trained_on(small_band, sets=["band", "other"]) == 3
+    with pytest.raises(UserError, match="no latents of band-original"):
+        trained_on(small_band, splits="original")
     with pytest.raises(UserError, match=r"no latents of slakh \(of band, other there are\)"):
         LatentStore(home, "train", ["band", "slakh"])
     shutil.rmtree(home / "other")
@@ -80,11 +93,11 @@ def test_damaged_sound_is_refused_or_skipped_and_named(codec, small_band, tmp_pa
     with pytest.raises(UserError, match="Track00001"):
         encode_set(root, codec, out)
     home = encode_set(root, codec, out, on_bad="skip")
-    assert [track.name for track in LatentStore(home, "train").tracks] == ["Track00002"]
+    assert [track.name for track in LatentStore(home, "train", ["hurt"]).tracks] == ["Track00002"]
     assert "train/Track00001," in (root / QUARANTINE).read_text()
 
 
-def test_a_full_disk_is_told_and_leaves_nothing_half_written(codec, small_band, tmp_path, monkeypatch):
+def test_a_full_disk_is_told_and_leaves_nothing_half_written(codec, small_band, tmp_path, monkeypatch, caplog):
     write_bytes = Path.write_bytes
 
     def full(path, data):
@@ -98,12 +111,79 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(codec, small_band, 
         encode_set(small_band, codec, tmp_path)
     assert {path.name.split(".")[0] for path in tmp_path.rglob("*.*")} == {"codec", "Track00001"}
     monkeypatch.undo()
+    (home,) = tmp_path.iterdir()
+    assert [track.name for track in LatentStore(home, "train", ["band"]).tracks] == ["Track00001"]
+    assert "not all of it is encoded yet" in caplog.text
+    caplog.clear()
     home = encode_set(small_band, codec, tmp_path)
-    assert [track.name for track in LatentStore(home, "train").tracks] == ["Track00001", "Track00002"]
+    assert [track.name for track in LatentStore(home, "train", ["band"]).tracks] == ["Track00001", "Track00002"]
+    assert not caplog.text
+
+
+def test_latents_of_another_song_are_never_kept(codec, small_band, tmp_path):
+    root, out = tmp_path / "band", tmp_path / "latents"
+    shutil.copytree(small_band, root)
+    train = encode_set(root, codec, out) / "band" / "train"
+    before = {path.name: path.read_bytes() for path in train.glob("*.npy")}
+    shutil.rmtree(root / "train" / "Track00001")
+    shutil.copytree(
+        root / "test" / "Track00004", root / "train" / "Track00001"
+    )  # built anew: another song by that name
+    shutil.move(root / "train" / "Track00002", root / "test" / "Track00002")  # and dealt otherwise
+    encode_set(root, codec, out)
+    after = {path.name: path.read_bytes() for path in train.glob("*.npy")}
+    assert set(after) == {"Track00001.npy"} and after["Track00001.npy"] != before["Track00001.npy"]
+    assert (train.parent / "test" / "Track00002.npy").read_bytes() == before["Track00002.npy"]
+
+
+def test_more_songs_than_a_process_may_have_files_open(home, tmp_path):
+    (tmp_path / "some" / "train").mkdir(parents=True)
+    shutil.copy(home / "codec.json", tmp_path)
+    for path in (home / "band" / "train").glob("Track00001.*"):
+        for n in range(150):
+            (tmp_path / "some" / "train" / f"Track{n:05d}{path.suffix}").symlink_to(path)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 60, limits[1]))
+    try:
+        excerpts = LatentExcerpts(LatentStore(tmp_path, "train", ["some"]), 40, seed=0)
+        items = [excerpts[i] for i in range(200)]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert len(excerpts.tracks) == 150 and len(items) == 200
+
+
+def test_damaged_latents_are_one_line(home, tmp_path):
+    shutil.copytree(home, tmp_path / "home")
+    file = next((tmp_path / "home" / "band" / "train").glob("*.npy"))
+    file.write_bytes(file.read_bytes()[:5000])
+    with pytest.raises(UserError, match=r"Track0000\d.npy: damaged latents .*encode again"):
+        LatentStore(tmp_path / "home", "train", ["band"])
+
+
+def test_a_codec_that_hears_the_future_is_refused(codec, small_band, tmp_path, monkeypatch):
+    monkeypatch.setattr(Autoencoder, "causal", False)
+    with pytest.raises(UserError, match="hears the future"):
+        encode_set(small_band, codec, tmp_path)
+
+
+def test_variants_are_encoded_once_with_their_beats(codec, small_band, tmp_path):
+    recipe = Recipe(gain_db=6, pitch=3, tempo=0.2)
+    home = encode_set(small_band, codec, tmp_path, variants=1, recipe=recipe)
+    tracks = {track.name: track for track in LatentStore(home, "train", ["band"]).tracks}
+    assert sorted(tracks) == ["Track00001", "Track00001+1", "Track00002", "Track00002+1"]
+    assert len(LatentStore(home, "validation", ["band"]).tracks) == 1
+    for name in ("Track00001", "Track00002"):
+        plain, varied = tracks[name], tracks[f"{name}+1"]
+        speed = plain.grid.beats_s[-1] / varied.grid.beats_s[-1]
+        assert 0.8 <= speed <= 1.2 and speed != 1
+        assert varied.frames == pytest.approx(plain.frames / speed, abs=1)
+    times = {path: path.stat().st_mtime_ns for path in home.rglob("*.npy")}
+    encode_set(small_band, codec, tmp_path, variants=1, recipe=recipe)
+    assert times == {path: path.stat().st_mtime_ns for path in home.rglob("*.npy")}
 
 
 def test_excerpts_have_context_target_and_clock(home):
-    store = LatentStore(home, "train")
+    store = LatentStore(home, "train", ["band"])
     excerpts = LatentExcerpts(store, 40, seed=0, recipe=Recipe(submix=0.5))
     for i in range(8):
         item = excerpts[i]

@@ -5,10 +5,11 @@ import contextlib
 import mido
 import numpy as np
 import pytest
+from clicks import click_track
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accomp.data.compose import click_track, compose
+from accomp.data.compose import compose
 from accomp.data.midi import Control, Metre, Note, Part, Song, Tempo, pedalled, read_song, song_bytes, write_song
 from accomp.errors import UserError
 

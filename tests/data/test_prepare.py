@@ -5,9 +5,9 @@ import shutil
 import numpy as np
 import pytest
 import soundfile
+from clicks import click_track
 
 from accomp.data import prepare
-from accomp.data.compose import click_track
 from accomp.data.midi import write_song
 from accomp.data.problems import QUARANTINE
 from accomp.data.slakh import check_track, find_tracks

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
+from clicks import click_track
 from scipy.signal import lfilter
 
-from accomp.data.compose import click_track, compose
+from accomp.data.compose import compose
 from accomp.data.jobs import shipped_font
 from accomp.data.midi import Control, Metre, Note, Part, Song, Tempo, read_song
 from accomp.data.render import Font, Source, inst_class, loudness_lufs, render_track

@@ -131,6 +131,10 @@ def garbage(folder):
     stems_of(folder, "Guitar")[0].write_bytes(b"not a sound")
 
 
+def zero_bytes(folder):
+    stems_of(folder, "Guitar")[0].write_bytes(b"")
+
+
 def broken_yaml(folder):
     (folder / "metadata.yaml").write_text("stems: {S00: [")
 
@@ -151,7 +155,7 @@ def broken_midi(folder):
     (folder / "all_src.mid").write_bytes(b"MThd")
 
 
-SEEN_IN_HEADERS = [wrong_rate, stereo, shorter, empty, no_sound_file, garbage]
+SEEN_IN_HEADERS = [wrong_rate, stereo, shorter, empty, no_sound_file, garbage, zero_bytes]
 SEEN_IN_HEADERS += [broken_yaml, yaml_without_stems, no_metadata, no_midi]
 
 
@@ -249,8 +253,10 @@ def test_the_flat_layout_uses_the_official_lists(tmp_path, made):
 
 
 def test_official_counts():
-    kept = [official_split(n) for n in range(1, 2101) if n not in slakh._omitted()]
+    kept = [official_split(n) for n in range(1, 2101) if n not in slakh.omitted_numbers()]
     assert [kept.count(split) for split in ("train", "validation", "test")] == [1289, 270, 151]
+    every = [official_split(n) for n in range(1, 2101)]
+    assert [every.count(split) for split in ("train", "validation", "test")] == [1500, 375, 225]
     assert official_split(0) is official_split(2101) is None
 
 
