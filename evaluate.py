@@ -1,15 +1,20 @@
-"""python evaluate.py                       score the shipped model in three regimes on three test tracks
+"""python evaluate.py                       score the shipped model in three regimes, beside rows that keep one honest
 python evaluate.py experiment=latency    time one cycle beside one of the paper's shapes
 python evaluate.py experiment=codec      what the codec alone costs the sound and the clock (out/codec/table.md)
 
-Rolls the Streamer that plays live over recordings, judges what it played and writes out/evaluate/<name>/scores.csv.
-A run that was stopped continues: audio that is already there is not made again.
+Rolls the Streamer that plays live over recordings, judges what it played, and leaves in out/evaluate/<name>/ scores.csv (one
+row per excerpt and metric), summary.csv, differences.csv, figures/ and index.html, a page to listen to. A run that was
+stopped continues: what has been played or judged is not done again.
+
+More experiments: regimes (the paper's figure), students (samplers), lookahead (clocks), leak (the paper's protocol), demo_page.
 
 Common settings:
   model=models/live        the model folder          regime=paper             the nine regimes of the paper's figure
   stems='[bass,drums]'     what it plays             regimes='[{r:0.1,w:1}]'  any regimes
   tracks=3 seconds=30      how much (null: all)      seeds='[0,1,2]'          how often
   name=mine                the output folder         clock=score              let it know the beat of the score
+  do='[score,report]'      only judge what was played, or only report   sampler=all   every sampler of the model
+model, sampler, clock and protocol take a list as well: model='[models/live,models/mine]'.
 """
 
 import logging

@@ -1,6 +1,7 @@
 """Evaluation from the command line to the CSV, on a tiny untrained model and three little songs."""
 
 import csv
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,53 +11,20 @@ import mido
 import numpy as np
 import pytest
 import soundfile
-import torch
 import yaml
-from torch import nn
+from tiny_model import CODEC, shaken
 
 from accomp import audio
-from accomp.checkpoint import CODECS, FORMS, NETS, save_weights
-from accomp.diffusion.unet import PaperUNet
+from accomp.checkpoint import save_weights
+from accomp.codec.autoencoder import Autoencoder
 from accomp.errors import UserError
-from accomp.evaluation import report, scores
-from accomp.evaluation.latency import filler, time_live, time_paper
-from accomp.evaluation.scores import load_model
+from accomp.evaluation import judges, rows, scores
 from accomp.evaluation.settings import Data, Settings, read
 from accomp.evaluation.songs import load_songs
-from accomp.timeline import STEMS, Step
+from accomp.timeline import STEMS
 
 ROOT = Path(__file__).resolve().parent.parent
 RATE = 44_100
-CODEC = {"channels": 4, "width": 8, "latent_width": 8, "encoder_blocks": 1, "decoder_blocks": 1, "latent_blocks": 1}
-NET = {"channels": 4, "width": 16, "layers": 1, "heads": 2}
-
-
-@pytest.fixture(scope="module")
-def model_folder(tmp_path_factory) -> Path:
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    folder.mkdir()
-    sampler = {
-        "denoiser": "student",
-        "function": "consistency",
-        "steps": 1,
-        "sigma_min": 0.5,
-        "sigma_max": 80.0,
-        "rho": 7.0,
-    }
-    config = {
-        "codec": {"kind": "causal", **CODEC},
-        "net": {"kind": "transformer", **NET},
-        "denoisers": {"student": {"form": "consistency", "sigma_data": 1.0}},
-        "frames": 64,
-        "longest_step": 44,
-        "sampler": "student_1",
-        "samplers": {"student_1": sampler},
-    }
-    (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    save_weights(CODECS["causal"](**CODEC), folder / "codec.safetensors")
-    save_weights(FORMS["consistency"](NETS["transformer"](**NET), 1.0), folder / "student.safetensors")
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -82,19 +50,23 @@ def band(tmp_path_factory) -> Path:
 
 
 def settings(model_folder: Path, band: Path, out: Path, *overrides: str) -> Settings:
-    small = ["tracks=2", "seconds=3.5", "stems=[bass,guitar]", "metrics=[levels,harmony]"]
-    paths = [f"model={model_folder}", f"data.root={band}", f"out_dir={out}"]
+    small = ["tracks=2", "seconds=3.5", "stems=[bass,guitar]", "metrics=[levels,harmony]", "seeds=[0]", "clock=model"]
+    paths = [f"model={model_folder}", f"data.root={band}", f"out_dir={out}", "workers=1"]
     with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         config = hydra.compose("evaluate", [*paths, *small, *overrides])
     return read(config)
+
+
+def lines_of(folder: Path, name: str = "scores") -> list[dict]:
+    with (folder / f"{name}.csv").open() as file:
+        return list(csv.DictReader(file))
 
 
 @pytest.fixture(scope="module")
 def run(model_folder, band, tmp_path_factory) -> tuple[Settings, list[dict]]:
     chosen = settings(model_folder, band, tmp_path_factory.mktemp("out"))
     scores.run(chosen)
-    with (chosen.out_dir / "scores.csv").open() as file:
-        return chosen, list(csv.DictReader(file))
+    return chosen, lines_of(chosen.out_dir)
 
 
 def values(lines: list[dict], **wanted: str) -> list[str]:
@@ -103,52 +75,121 @@ def values(lines: list[dict], **wanted: str) -> list[str]:
 
 def test_csv_is_tidy_and_states_what_was_hidden(run):
     _, lines = run
-    assert list(lines[0]) == [
-        "model", "regime", "r", "w", "visibility_s", "track", "stem", "seed", "metric", "value",
-    ]  # fmt: skip
-    assert {line["model"] for line in lines} == {"tiny", "truth", "codec", "random_pairing", "silence"}
+    assert list(lines[0]) == [*rows.SUBJECT, "track", "stem", "seed", "metric", "value"]
+    assert {line["model"] for line in lines} == {"tiny", *rows.BASELINES, *rows.LOOPS}
     hidden = {(line["w"], line["visibility_s"]) for line in lines if line["model"] == "tiny"}
     assert hidden == {("-1", "1.5"), ("0", "0"), ("1", "-1.5")}
+    assert {(line["sampler"], line["clock"], line["protocol"]) for line in lines if line["model"] == "tiny"} == {
+        ("student_2", "model", "live")
+    }
     excerpts = {(line["track"], line["stem"]) for line in lines if line["track"] != "*"}
     assert excerpts == {("Track01901", "bass"), ("Track01902", "bass"), ("Track01902", "guitar")}, (
         "silent stems are out"
     )
-    assert {line["value"] for line in lines if line["metric"] == "cycle_p50_ms"} and "" not in values(
-        lines, metric="rms_db"
+    assert "" not in values(lines, metric="rms_db") and len(values(lines, metric="cycle_p50_ms")) == 3
+    assert values(lines, metric="generative_ms", w="1") == ["3000"], (
+        "the last sample of a step is 3 s behind what was heard"
     )
 
 
 def test_baselines_are_what_they_say(run):
     _, lines = run
     assert values(lines, model="silence", metric="silence_ratio") == ["1"] * 3
-    assert float(values(lines, model="truth", metric="fad_latent")[0]) == pytest.approx(0, abs=1e-3)
+    distances = {line["metric"] for line in lines if line["metric"].startswith(("fad", "kad"))}
+    assert len(distances) == 2 and all("_causal_" in name for name in distances), "the embedding is in the name"
+    fad = next(name for name in distances if name.startswith("fad"))
+    assert float(values(lines, model="truth", metric=fad)[0]) == pytest.approx(0, abs=1e-3)
     for value in values(lines, model="truth", metric="rms_db") + values(lines, model="random_pairing", metric="rms_db"):
         assert float(value) == pytest.approx(-20, abs=0.1)
 
 
-def test_what_is_there_is_not_played_again(run):
+def test_results_can_be_read_seen_and_heard(run):
+    chosen, _ = run
+    summary = lines_of(chosen.out_dir, "summary")
+    truth = [line for line in summary if line["model"] == "truth" and line["metric"] == "chroma_agreement"]
+    assert [line["normalised"] for line in truth] in (["1"], [""])
+    assert "random_pairing" in (chosen.out_dir / "summary.txt").read_text()
+    figure = chosen.out_dir / "figures" / "lookahead"
+    assert figure.with_suffix(".png").stat().st_size > 10_000 and "<svg" in figure.with_suffix(".svg").read_text()
+    assert (chosen.out_dir / "index.html").read_text().count("data:audio/mpeg") > 6
+
+
+def test_what_is_there_is_neither_played_nor_judged_again(run):
     chosen, lines = run
     answers = sorted((chosen.out_dir / "audio").rglob("*.wav"))
-    assert len(answers) == (3 + 4) * 3
-    before = [path.stat().st_mtime_ns for path in answers]
+    assert len(answers) == (3 + 4 + 2) * 3
+    judged = [path.with_suffix(".json") for path in answers]
+    before = [path.stat().st_mtime_ns for path in answers + judged]
     answers[0].unlink()
     scores.run(chosen)
-    assert [path.stat().st_mtime_ns for path in answers[2:]] == before[2:]
-    with (chosen.out_dir / "scores.csv").open() as file:
-        again = list(csv.DictReader(file))
-    untimed = [line for line in again if not line["metric"].endswith("_ms")]
-    assert untimed == [line for line in lines if not line["metric"].endswith("_ms")]
+    after = [path.stat().st_mtime_ns for path in answers + judged]
+    changed = [i for i, (a, b) in enumerate(zip(before, after, strict=True)) if a != b]
+    assert changed == [0, len(answers)], "what was deleted, and its scores"
+    assert lines_of(chosen.out_dir) == lines
 
 
-@pytest.mark.parametrize("clock", ["none", "score"])
-def test_a_clock_gets_a_row_of_its_own(run, model_folder, band, clock):
-    chosen, _ = run
-    scores.run(
-        settings(model_folder, band, chosen.out_dir.parent / clock, f"clock={clock}", "regimes=[{r: 0.1, w: 1}]")
+def test_the_parts_can_be_run_one_after_the_other(run, model_folder, band, tmp_path):
+    _, lines = run
+    with pytest.raises(UserError, match="let it play first"):
+        scores.run(settings(model_folder, band, tmp_path, "do=[score]"))
+    for part in ("play", "score", "report"):
+        assert not (tmp_path / "index.html").exists()
+        scores.run(settings(model_folder, band, tmp_path, f"do=[{part}]"))
+        assert (tmp_path / "scores.csv").exists() == (part != "play")
+    again = [line for line in lines_of(tmp_path) if not line["metric"].endswith("_ms")]
+    assert again == [line for line in lines if not line["metric"].endswith("_ms")]
+    assert (tmp_path / "index.html").exists()
+
+
+def test_same_seed_same_numbers_in_any_batch_and_in_processes(run, model_folder, band, tmp_path):
+    _, lines = run
+    scores.run(settings(model_folder, band, tmp_path, "batch=1", "workers=2", "do=[play,score]"))
+    for a, b in zip(lines, lines_of(tmp_path), strict=True):
+        assert {**a, "value": 0} == {**b, "value": 0}
+        if not a["metric"].endswith("_ms") and a["value"]:
+            assert float(a["value"]) == pytest.approx(float(b["value"]), rel=1e-3, abs=1e-4)
+
+
+def test_samplers_and_clocks_are_compared_excerpt_by_excerpt(model_folder, band, tmp_path):
+    few = ["regimes=[{r: 0.25, w: 1}]", "seeds=[0,1]", "sampler=[student_1,teacher_4]", "clock=[none,score]"]
+    chosen = settings(model_folder, band, tmp_path, *few)
+    scores.run(chosen)
+    compared = lines_of(tmp_path, "differences")
+    assert {(line["sampler"], line["clock"]) for line in compared} == {
+        ("student_1", "score"), ("teacher_4", "none"), ("teacher_4", "score")
+    }  # fmt: skip
+    assert {line["against"] for line in compared} == {"tiny student_1 none live"}
+    assert {line["n"] for line in compared if line["metric"] == "rms_db"} == {"6"}, "three excerpts, two seeds"
+
+
+def test_the_papers_protocol_stands_beside_ours(model_folder, band, tmp_path):
+    chosen = settings(model_folder, band, tmp_path, "protocol=[live,paper]", "regimes=[{r: 0.5, w: 0}]")
+    scores.run(chosen)
+    assert {line["protocol"] for line in lines_of(tmp_path) if line["model"] == "tiny"} == {"live", "paper"}
+
+
+def test_a_broken_metric_costs_only_its_own_scores(run, model_folder, band, tmp_path, monkeypatch, caplog):
+    def breaks(excerpt):
+        if excerpt.stem == "guitar":
+            raise ZeroDivisionError("no strings")
+        return {"strings": 6.0}
+
+    monkeypatch.setitem(judges.METRICS, "harmony", lambda panel: breaks)
+    chosen = settings(model_folder, band, tmp_path, "regimes=[{r: 0.25, w: 1}]", "coherence=nowhere", "seconds=3")
+    with caplog.at_level("WARNING"):
+        scores.run(chosen)
+    assert "no strings" in caplog.text
+    lines = lines_of(tmp_path)
+    assert {line["stem"] for line in lines if line["metric"] == "strings"} == {"bass"}
+    assert {line["stem"] for line in lines if line["metric"] == "rms_db"} == {"bass", "guitar"}
+
+
+def test_a_metric_that_cannot_be_had_is_left_out_by_name(model_folder, band, tmp_path, caplog):
+    chosen = settings(
+        model_folder, band, tmp_path, "metrics=[beats,coherence,levels]", "tracker=final0.ckpt", "coherence=nowhere"
     )
-    with (chosen.out_dir.parent / clock / "summary.csv").open() as file:
-        subjects = {(line["model"], line["visibility_s"]) for line in csv.DictReader(file) if line["regime"]}
-    assert subjects == {(f"tiny+{clock}", "-0.6")}
+    assert judges.panel(chosen).metrics == ("levels",)
+    assert "tracker=madmom" in caplog.text and "experiment=coherence" in caplog.text
 
 
 def test_audio_made_otherwise_is_refused(run, model_folder, band):
@@ -157,10 +198,20 @@ def test_audio_made_otherwise_is_refused(run, model_folder, band):
         scores.run(settings(model_folder, band, chosen.out_dir, "seconds=3"))
 
 
+def test_a_model_that_was_trained_further_is_another_model(run, model_folder, band, tmp_path):
+    chosen, _ = run
+    copy = tmp_path / "tiny"
+    shutil.copytree(model_folder, copy)
+    save_weights(shaken(Autoencoder(**CODEC), seed=1), copy / "codec.safetensors")
+    with pytest.raises(UserError, match=r"another codec.safetensors"):
+        scores.run(settings(copy, band, chosen.out_dir))
+
+
 def test_answers_start_only_when_the_model_was_asked(run):
     """In look-ahead the first answer begins two steps in; what lies before was nobody's turn."""
     chosen, _ = run
-    answer = audio.read(chosen.out_dir / "audio" / "tiny" / "r0.25_w1" / "Track01902" / "bass.s0.wav")
+    folder = chosen.out_dir / "audio" / "tiny" / "student_2.model.live" / "r0.25_w1" / "Track01902"
+    answer = audio.read(folder / "bass.s0.wav")
     assert len(answer) == round(3.5 * RATE)
     assert not answer[: 2 * 66_150 - 882].any()
 
@@ -171,7 +222,18 @@ def test_a_song_knows_its_context_partner_and_beats(band):
     assert first.start == RATE // 2 and first.samples == 3 * RATE
     np.testing.assert_allclose(first.context["bass"], first.truth["drums"], err_msg="guitar is silent in this one")
     np.testing.assert_array_equal(first.partners["bass"], second.truth["bass"])
-    np.testing.assert_allclose(first.beats_s, [0, 0.5, 1, 1.5, 2, 2.5], atol=1e-6)
+    np.testing.assert_allclose(first.beats_until(2 * RATE), [0, 0.5, 1, 1.5], atol=1e-6)
+
+
+@pytest.mark.parametrize("damaged", ["stems/S00.flac", "all_src.mid"])
+def test_a_damaged_track_is_skipped_only_when_asked(band, tmp_path, damaged):
+    root = tmp_path / "band"
+    shutil.copytree(band, root)
+    (root / "test" / "Track01901" / damaged).unlink()
+    with pytest.raises(UserError, match="on_bad=skip"):
+        load_songs(Data(str(root)), ["bass"], tracks=None, seconds=2)
+    names = [song.name for song in load_songs(Data(str(root), on_bad="skip"), ["bass"], tracks=None, seconds=2)]
+    assert names == ["Track01902", "Track01903"]
 
 
 @pytest.mark.parametrize(
@@ -180,7 +242,9 @@ def test_a_song_knows_its_context_partner_and_beats(band):
         ("stems=[flute]", "choose among bass"),
         ("tracks=0", "must be positive"),
         ("regimes=[{r: 2, w: 0}]", r"r=2 w=0"),
-        ("clock=sun", "choose model"),
+        ("clock=sun", "choose among model"),
+        ("do=[dance]", "choose among play"),
+        ("seeds=[1,1]", "none twice"),
         ("overlap=-1", "not be negative"),
     ],
 )
@@ -189,58 +253,28 @@ def test_settings_that_make_no_sense_are_refused(model_folder, band, tmp_path, o
         settings(model_folder, band, tmp_path, override)
 
 
-def test_unknown_metric_names_the_known_ones(model_folder, band, tmp_path):
-    with pytest.raises(UserError, match="beats, separation, harmony, levels"):
-        scores.run(settings(model_folder, band, tmp_path, "metrics=[taste]"))
+@pytest.mark.parametrize(
+    "override, complaint",
+    [
+        ("metrics=[taste]", "beats, coherence, harmony, levels, separation"),
+        ("sampler=euphoric_1", "choose one of"),
+        ("model=[{0},{0}/../tiny]", "same name"),
+    ],
+)
+def test_names_that_nobody_has_are_told_before_anything_is_played(model_folder, band, tmp_path, override, complaint):
+    with pytest.raises(UserError, match=complaint):
+        scores.run(settings(model_folder, band, tmp_path, override.format(model_folder)))
+    assert not (tmp_path / "audio").exists()
 
 
-@pytest.mark.parametrize("experiment", ["latency", "regimes"])
-def test_every_experiment_composes(model_folder, band, tmp_path, experiment):
-    chosen = settings(model_folder, band, tmp_path, f"experiment={experiment}")
+@pytest.mark.parametrize("experiment", ["latency", "regimes", "students", "lookahead", "leak", "demo_page"])
+def test_every_experiment_composes(experiment):
+    with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        chosen = read(hydra.compose("evaluate", [f"experiment={experiment}"]))
     assert chosen.measure == ("latency" if experiment == "latency" else "scores")
-    assert len(chosen.regimes) == (3 if experiment == "latency" else 9)
-    assert set(chosen.stems) <= set(STEMS)
-
-
-def test_summary_counts_only_what_is_defined():
-    def line(value):
-        return {"model": "m", "regime": "x", "r": 1, "w": 0, "visibility_s": -1.5, "metric": "rms_db", "value": value}
-
-    (summary,) = report.summarise([line(1.0), line(3.0), line(float("nan"))])
-    assert (summary["mean"], summary["standard_error"], summary["n"]) == (2, pytest.approx(1), 2)
-    assert "-1.50" in report.table([summary]).splitlines()[1]
-
-
-class Paper(nn.Module):
-    """A codec of the paper's shape that remembers what it was asked."""
-
-    hop, channels = 4096, 64
-
-    def __init__(self):
-        super().__init__()
-        self.unused = nn.Parameter(torch.zeros(1))
-        self.asked = []
-
-    def encode(self, heard):
-        self.asked.append(("encode", heard.shape[1]))
-        return torch.ones(1, 64, heard.shape[1] // 4096)
-
-    def decode(self, latents):
-        self.asked.append(("decode", latents.shape[2]))
-        return torch.zeros(1, latents.shape[2] * 4096)
-
-
-def test_latency_times_both_sides(model_folder, band, tmp_path):
-    chosen = settings(model_folder, band, tmp_path, "latency.steps=2", "latency.paper_cycles=1")
-    step = Step(0.25, 1)
-    paper = Paper()
-    theirs = time_paper(paper, filler(PaperUNet(width=16, blocks=1).eval()), chosen, step)
-    ours = time_live(load_model(model_folder), chosen, step)
-    assert paper.asked == [("encode", 264_600), ("decode", 17)] * 2, "one warm-up, one timed"
-    assert (len(theirs), len(ours)) == (1, 2)
-    for timing in theirs + ours:
-        parts = timing["encode_ms"] + timing["sample_ms"] + timing["decode_ms"]
-        assert timing["cycle_ms"] == pytest.approx(parts) and min(timing.values()) > 0
+    assert set(chosen.stems) <= set(STEMS) and chosen.name == experiment
+    text = (ROOT / "conf" / "experiment" / f"{experiment}.yaml").read_text()
+    assert f"# python evaluate.py experiment={experiment}" in text.splitlines()[:2]
 
 
 def test_a_typo_is_one_line_with_the_nearest_key():

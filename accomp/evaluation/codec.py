@@ -23,7 +23,7 @@ from accomp.data.slakh import Track, find_tracks
 from accomp.errors import UserError
 from accomp.evaluation.codec_table import OURS, RIVAL, card
 from accomp.evaluation.latency import Timing, time_paper
-from accomp.evaluation.report import write_scores, write_text
+from accomp.evaluation.report import write_lines, write_text
 from accomp.evaluation.settings import Settings
 from accomp.evaluation.songs import middle
 from accomp.metrics.clicks import border_excess, click_db
@@ -60,7 +60,7 @@ def run(settings: Settings) -> Path:
     rival = Music2Latent(weights).to(settings.device) if weights or settings.latency.paper_cycles else None
     lines = list(score(settings, codec, whole(rival) if weights else None))
     lines += cost(settings, codec, rival)
-    write_scores(settings.out_dir / "scores.csv", lines)
+    write_lines(settings.out_dir / "scores.csv", lines)
     text = card(settings, codec, lines, weights)
     write_text(settings.out_dir / "table.md", text)
     log.info("\n%s\n%s", text, settings.out_dir / "scores.csv")

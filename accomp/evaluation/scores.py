@@ -1,101 +1,128 @@
-"""From audio on the shelf to numbers: every metric on every answer, as one tidy table.
+"""An evaluation in three parts, each of which continues where it stopped: play, score, report.
 
-One line per excerpt and metric, plus lines whose track and stem are `*` for what is only defined of many excerpts
-together: `fad_latent` and the timings.
+`play` fills a shelf with audio, `score` files numbers beside each answer, `report` writes the tidy table (one line per
+excerpt and metric, and lines whose track and stem are `*` for what is only defined of many excerpts together), its
+summary, the figures and the page to listen to.
 """
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from accomp import audio
-from accomp.checkpoint import Model, load_model
+from accomp.checkpoint import Model
+from accomp.data.latents import fingerprint
 from accomp.errors import UserError
 from accomp.evaluation import report
-from accomp.evaluation.performances import Row, Shelf, perform, prepare, rows, seeds_of
+from accomp.evaluation.figures import draw
+from accomp.evaluation.judges import Case, Panel, cases, filed, judge_all, panel
+from accomp.evaluation.listening import write_page
+from accomp.evaluation.performances import perform, prepare
+from accomp.evaluation.rows import Row, Shelf, load_cast, rows, seeds_of
 from accomp.evaluation.settings import Settings
-from accomp.evaluation.songs import Song, load_songs
-from accomp.metrics.beats import BeatAgreement, madmom_tracker
-from accomp.metrics.contract import Excerpt, Metric
-from accomp.metrics.frechet import frechet_distance, latent_embedding
-from accomp.metrics.harmony import harmony
+from accomp.evaluation.songs import load_songs
+from accomp.metrics.embeddings import Embed, latent_embedding, vggish_embedding
+from accomp.metrics.frechet import frechet_distance
+from accomp.metrics.kernel import kernel_distance
 from accomp.metrics.latency import lead_ms, percentiles
-from accomp.metrics.levels import levels
-from accomp.metrics.separation import separation
+from accomp.timeline import to_seconds
 
 log = logging.getLogger(__name__)
 
-METRICS: dict[str, Callable[[], Metric]] = {
-    "beats": lambda: BeatAgreement(madmom_tracker()),
-    "separation": lambda: separation,
-    "harmony": lambda: harmony,
-    "levels": lambda: levels,
-}
-
 
 def run(settings: Settings) -> Path:
-    """Play, score, write `scores.csv` and `summary.csv`, and log the table; the folder they are in."""
-    strange = sorted(set(settings.metrics) - set(METRICS))
-    if strange:
-        raise UserError(f"metrics={strange}: choose among {', '.join(METRICS)}")
-    metrics = [METRICS[name]() for name in settings.metrics]
-    model = load_model(settings.model, settings.device)
-    model.sampler(settings.sampler)
+    """Do the parts asked for; the folder that everything is in."""
+    asked = panel(settings)
+    cast = load_cast(settings)
+    lines_of = rows(settings, cast)  # before anything is played: a misspelt sampler is told at once
     songs = load_songs(settings.data, settings.stems, settings.tracks, settings.seconds)
     shelf = Shelf(settings.out_dir / "audio")
-    prepare(shelf, settings)
-    perform(settings, model, songs, shelf)
-    lines = list(score(settings, model, songs, shelf, metrics))
-    report.write_scores(settings.out_dir / "scores.csv", lines)
-    summary = report.summarise(lines)
-    report.write_scores(settings.out_dir / "summary.csv", summary)
-    log.info("\n%s\n%s", report.table(summary), settings.out_dir / "scores.csv")
+    prepare(shelf, settings, cast)
+    if "play" in settings.do:
+        perform(settings, cast, songs, shelf)
+    there = cases(lines_of, songs, {row: seeds_of(row, settings) for row in lines_of}, shelf)
+    if not there and settings.do != ["play"]:
+        raise UserError(f"{shelf.root} holds nothing that was asked for; let it play first (do='[play,score,report]')")
+    if "score" in settings.do:
+        judge_all(there, asked, settings.workers)
+        _write_scores(settings, asked, there, crowds(settings, next(iter(cast.values())), there), shelf)
+    if "report" in settings.do:
+        _report(settings, there)
     return settings.out_dir
 
 
-def score(
-    settings: Settings, model: Model, songs: Sequence[Song], shelf: Shelf, metrics: Sequence[Metric]
-) -> Iterator[dict]:
-    """The lines of the tidy table, row by row."""
-    embed = latent_embedding(model.codec)
-    real = np.concatenate([embed(truth) for song in songs for truth in song.truth.values()])
-    todo = [(row, song, stem, seed) for row in rows(settings, model) for song in songs for stem in song.stems
-            for seed in seeds_of(row, settings)]  # fmt: skip
-    clouds: dict[tuple[Row, int], list[np.ndarray]] = {}
-    for row, song, stem, seed in tqdm(todo, desc="scoring", unit="stem"):
-        answer = audio.read(shelf.answer(row, song, stem, seed))
-        excerpt = Excerpt(stem, answer, song.context[stem], song.truth[stem], song.beats_s)
-        for metric in metrics:
-            for name, value in metric(excerpt).items():
-                yield _line(row, song.name, stem, seed, name, value)
-        clouds.setdefault((row, seed), []).append(embed(answer))
-    # Seed by seed, so that every row is judged on as many points as the recordings are.
-    for (row, seed), cloud in clouds.items():
-        yield _line(row, "*", "*", seed, "fad_latent", frechet_distance(real, np.concatenate(cloud)))
-    for row in rows(settings, model):
-        for name, value in _timings(row, songs, shelf, settings).items():
-            yield _line(row, "*", "*", "*", name, value)
+def _write_scores(settings: Settings, asked: Panel, there: Sequence[Case], distances: list[dict], shelf: Shelf) -> None:
+    lines = [
+        _line(case.row, case.song.name, case.stem, case.seed, name, value)
+        for case in there
+        for metric, values in filed(case).items()
+        if metric in map(asked.key, asked.metrics)
+        for name, value in values.items()
+    ]
+    played = dict.fromkeys(case.row for case in there)
+    report.write_lines(settings.out_dir / "scores.csv", lines + distances + list(timings(played, settings, shelf)))
 
 
-def _timings(row: Row, songs: Sequence[Song], shelf: Shelf, settings: Settings) -> dict[str, float]:
-    """How long the cycles of a row took (all stems of a song in one), and how early they were, at worst."""
-    if row.regime is None:
-        return {}
-    files = [shelf.timings(row, song, seed) for song in songs for seed in seeds_of(row, settings)]
-    times = [entry["cycle_ms"] for path in files if path.is_file() for entry in json.loads(path.read_text())]
-    found = percentiles(times)
-    leads = {f"lead_{name}_ms": lead_ms(found[key], row.regime.step, settings.overlap) for name, key in
-             (("median", "p50"), ("least", "max"))}  # fmt: skip
-    return {f"cycle_{key}_ms": value for key, value in found.items()} | leads
+def _report(settings: Settings, there: Sequence[Case]) -> None:
+    """Summary, comparison, figures and page, all from the tidy table."""
+    folder = settings.out_dir
+    lines = report.read_lines(folder / "scores.csv")
+    summary = report.summarise(lines)
+    report.write_lines(folder / "summary.csv", summary)
+    if compared := report.compare(lines):
+        report.write_lines(folder / "differences.csv", compared)
+    table = report.table(summary)
+    report.write_text(folder / "summary.txt", table + "\n")
+    figures = draw(folder, summary)
+    write_page(settings, there, summary, figures)
+    if settings.wandb:
+        report.log_to_wandb(settings.wandb, settings.name, folder, summary)
+    log.info("\n%s\n%s\n%s", table, folder / "scores.csv", folder / "index.html")
+
+
+def crowds(settings: Settings, model: Model, there: Sequence[Case]) -> list[dict]:
+    """How far the stems of each row are, taken together, from the recordings, under every embedding there is.
+
+    Seed by seed, so that every row is judged on as many points as the recordings are.
+    """
+    kind = f"{model.config['codec']['kind']}_{fingerprint(model.codec)[:4]}"
+    embeddings: dict[str, Embed] = {kind: latent_embedding(model.codec)}
+    if settings.vggish:
+        embeddings["vggish"] = vggish_embedding(settings.vggish)
+    lines = []
+    for name, embed in embeddings.items():
+        real: dict[tuple[str, str, int], np.ndarray] = {}
+        groups: dict[tuple[Row, int], list[Case]] = {}
+        for case in there:
+            groups.setdefault((case.row, case.seed), []).append(case)
+        for (row, seed), group in tqdm(groups.items(), desc=f"crowds ({name})", unit="row"):
+            cloud = np.concatenate([embed(case.audio) for case in group])
+            for case in group:
+                key = (case.song.name, case.stem, case.samples)
+                if key not in real:
+                    real[key] = embed(case.truth)
+            truth = np.concatenate([real[case.song.name, case.stem, case.samples] for case in group])
+            for metric, distance in (("fad", frechet_distance), ("kad", kernel_distance)):
+                lines.append(_line(row, "*", "*", seed, f"{metric}_{name}", distance(truth, cloud)))
+    return lines
+
+
+def timings(played: Sequence[Row], settings: Settings, shelf: Shelf) -> Iterator[dict]:
+    """The three clocks of a row: what a cycle computes, how early it delivers, and how old what it heard may be."""
+    for row in played:
+        if not row.plays or not shelf.latency(row).is_file():
+            continue
+        cycles = percentiles([entry["cycle_ms"] for entry in json.loads(shelf.latency(row).read_text())])
+        step = row.regime.step
+        found = {f"cycle_{key}_ms": value for key, value in cycles.items()}
+        found |= {f"lead_{name}_ms": lead_ms(cycles[key], step, settings.overlap) for name, key in
+                  (("median", "p50"), ("least", "max"))}  # fmt: skip
+        found["generative_ms"] = 1000 * to_seconds(step.offset + step.samples)
+        yield from (_line(row, "*", "*", "*", name, value) for name, value in found.items())
 
 
 def _line(row: Row, track: str, stem: str, seed: int | str, metric: str, value: float) -> dict:
-    regime = row.regime
-    place = {"regime": regime.name, "r": regime.r, "w": regime.w} if regime else {"regime": "", "r": "", "w": ""}
-    visibility_s = round(regime.step.visibility_s, 4) if regime else ""
-    subject = {"model": row.model, **place, "visibility_s": visibility_s}
-    return {**subject, "track": track, "stem": stem, "seed": seed, "metric": metric, "value": value}
+    return row.subject | {"track": track, "stem": stem, "seed": seed, "metric": metric, "value": value}

@@ -1,15 +1,20 @@
 """What an evaluation is asked to do, checked before anything is loaded."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from accomp.errors import UserError
 from accomp.timeline import STEMS, Step
 
 CLOCKS = ("model", "none", "score")
+PROTOCOLS = ("live", "paper")
+PARTS = ("play", "score", "report")
+OPEN = ("tracks", "seconds", "threads")  # null means all there is
+AXES = {"model": "models", "sampler": "samplers", "clock": "clocks", "protocol": "protocols"}  # one value or several
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,7 @@ class Data:
     root: str = "data/band"
     split: str = "test"
     splits: str = "redux"
+    on_bad: str = "refuse"
 
 
 @dataclass
@@ -43,49 +49,85 @@ class Latency:
     w: float = 1.0
     steps: int = 60
     paper_cycles: int = 3
+    paper_sampler: str = "cm_2"
     seed: int = 0
 
 
 @dataclass
+class Page:
+    """What of the evaluation can be listened to on index.html."""
+
+    track: str | None = None  # the first one when None
+    players: int = 3  # at most so many, each in one regime per depth
+    seconds: float = 30.0  # at most
+
+
+@dataclass
 class Settings:
-    """conf/evaluate.yaml, typed."""
+    """conf/evaluate.yaml, typed. `model`, `sampler`, `clock` and `protocol` are the first of what may be several."""
 
     name: str
     out_dir: Path
     measure: str = "scores"
-    model: str = "models/live"
-    sampler: str | None = None
-    clock: str = "model"
+    do: list[str] = field(default_factory=lambda: list(PARTS))
+    models: list[str] = field(default_factory=lambda: ["models/live"])
+    samplers: list[str | None] = field(default_factory=lambda: [None])
+    clocks: list[str] = field(default_factory=lambda: ["model"])
+    protocols: list[str] = field(default_factory=lambda: ["live"])
     device: str = "cpu"
     threads: int | None = None
+    workers: int = 2
+    batch: int = 12
     data: Data = field(default_factory=Data)
     regimes: list[Regime] = field(default_factory=list)
-    stems: list[str] = field(default_factory=lambda: ["bass", "drums"])
-    tracks: int | None = 3
+    stems: list[str] = field(default_factory=lambda: list(STEMS))
+    tracks: int | None = None
     seconds: float | None = 30.0
     seeds: list[int] = field(default_factory=lambda: [0])
     overlap: int = 882
     metrics: list[str] = field(default_factory=list)
+    tracker: str = "madmom"
+    coherence: str = "models/coherence"
+    vggish: str | None = None
+    page: Page = field(default_factory=Page)
+    wandb: str | None = None
     latency: Latency = field(default_factory=Latency)
     sets: dict[str, str] | None = None  # of measure=codec: label and root of several data sets
     music2latent: str | None = None  # of measure=codec: the rival's weight file
+
+    @property
+    def model(self) -> str:
+        return self.models[0]
+
+    @property
+    def sampler(self) -> str | None:
+        return None if self.samplers == ["all"] else self.samplers[0]
+
+    @property
+    def clock(self) -> str:
+        return self.clocks[0]
 
 
 def read(config: DictConfig) -> Settings:
     """A composed configuration as typed settings. Raises UserError, or OmegaConf's own error on a wrong type."""
     known = {entry.name for entry in fields(Settings)}
     chosen: dict[str, Any] = {key: config[key] for key in config if key in known}
+    for key, several in AXES.items():
+        if key in config:
+            chosen[several] = config[key] if isinstance(config[key], ListConfig) else [config[key]]
     settings: Settings = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Settings), chosen))
-    strange = sorted(set(settings.stems) - set(STEMS))
-    if strange or not settings.stems:
-        raise UserError(f"stems={strange or '[]'}: choose among {', '.join(STEMS)}")
-    if settings.clock not in CLOCKS:
-        raise UserError(
-            f"clock={settings.clock}: choose model (its own tracker), none, or score (the beats of the MIDI file)"
-        )
-    for label, value in {"tracks": settings.tracks, "seconds": settings.seconds, "threads": settings.threads}.items():
+    _among("stems", settings.stems, STEMS)
+    _among("clock", settings.clocks, CLOCKS, " (its own tracker, no beat, or the beats of the MIDI file)")
+    _among("protocol", settings.protocols, PROTOCOLS)
+    _among("do", settings.do, PARTS)
+    for label in ("model", "sampler", "seeds"):
+        values = getattr(settings, AXES.get(label, label))
+        if not values or len(set(values)) < len(values):
+            raise UserError(f"{label}={values}: name at least one, and none twice")
+    for label in ("tracks", "seconds", "threads", "workers", "batch"):
+        value = getattr(settings, label)
         if value is not None and value <= 0:
-            raise UserError(f"{label}={value}: must be positive, or null for all there is")
+            raise UserError(f"{label}={value}: must be positive" + ", or null for all there is" * (label in OPEN))
     if settings.overlap < 0:
         raise UserError(f"overlap={settings.overlap}: must not be negative, it counts samples")
     for regime in (*settings.regimes, settings.latency):
@@ -94,3 +136,9 @@ def read(config: DictConfig) -> Settings:
         except ValueError as error:
             raise UserError(f"regime r={regime.r:g} w={regime.w:g}: {error}") from error
     return settings
+
+
+def _among(label: str, values: Sequence[str], allowed: Sequence[str], meaning: str = "") -> None:
+    strange = sorted(set(values) - set(allowed))
+    if strange or not values or len(set(values)) < len(values):
+        raise UserError(f"{label}={strange or list(values)}: choose among {', '.join(allowed)}{meaning}, none twice")

@@ -22,7 +22,7 @@ class Song:
     """A stretch of a track. `truth` maps the stems asked for that really play in it to (N,) float32.
 
     `context` maps the same stems to the sum of all other stems; `grid` holds the beats of the score, counted from
-    the stretch's first sample, or None where the track has no score; `partners` maps the same stems to what that
+    the stretch's first sample; `partners` maps the same stems to what that
     instrument plays in another track.
     """
 
@@ -31,7 +31,7 @@ class Song:
     truth: dict[str, np.ndarray]
     context: dict[str, np.ndarray]
     partners: dict[str, np.ndarray]
-    grid: BeatGrid | None
+    grid: BeatGrid
 
     @property
     def stems(self) -> tuple[str, ...]:
@@ -41,13 +41,9 @@ class Song:
     def samples(self) -> int:
         return len(next(iter(self.truth.values())))
 
-    @property
-    def beats_s(self) -> np.ndarray | None:
-        """Beats inside the stretch."""
-        if self.grid is None:
-            return None
-        inside = (self.grid.beats_s >= 0) & (self.grid.beats_s < to_seconds(self.samples))
-        return self.grid.beats_s[inside]
+    def beats_until(self, samples: int) -> np.ndarray:
+        """Beats of the score inside the first `samples` of the stretch, in seconds."""
+        return self.grid.beats_s[(self.grid.beats_s >= 0) & (self.grid.beats_s < to_seconds(samples))]
 
 
 def load_songs(data: Data, stems: Sequence[str], tracks: int | None, seconds: float | None) -> list[Song]:
@@ -55,7 +51,7 @@ def load_songs(data: Data, stems: Sequence[str], tracks: int | None, seconds: fl
 
     Stems that are silent there are left out, and named in the log. Raises UserError when nothing is left.
     """
-    found = find_tracks(Path(data.root), data.split, data.splits)
+    found = find_tracks(Path(data.root), data.split, data.splits, on_bad=data.on_bad)
     songs = []
     for i in range(len(found) if tracks is None else min(tracks, len(found))):
         song = _load(found, i, stems, seconds)
@@ -75,11 +71,8 @@ def _load(found: Sequence[Track], index: int, stems: Sequence[str], seconds: flo
         log.info("%s: %s is silent there, left out", track.name, stem)
     context = {stem: sum(audio[other] for other in STEMS if other != stem) for stem in playing}
     partners = {stem: _partner(found, index, stem, stop - start) for stem in playing}
-    grid = None
-    if track.midi is not None:
-        whole = beat_grid(track.midi)
-        shift_s = to_seconds(start)
-        grid = BeatGrid(whole.beats_s - shift_s, whole.downbeats_s - shift_s)
+    whole, shift_s = beat_grid(track.midi), to_seconds(start)
+    grid = BeatGrid(whole.beats_s - shift_s, whole.downbeats_s - shift_s)
     return Song(track.name, start, {stem: audio[stem] for stem in playing}, context, partners, grid)
 
 

@@ -2,14 +2,17 @@
 
 F-measure with a window of +-70 ms (Davies, Degara and Plumbley 2009), every beat counted from the first one on: no
 skipped opening. Tracker: madmom's bidirectional RNN and dynamic Bayesian network (Boeck, Krebs and Widmer, ISMIR 2014
-and 2016). LICENCE: madmom's code is BSD, its trained models are CC BY-NC-SA 4.0 (not for commercial use).
-Failure rule: a stem in which no beat can be tracked scores 0 and `beat_coverage` 0; it is never left out.
+and 2016), or Beat This (Foscarin, Schlueter and Widmer, ISMIR 2024), the paper's, when its weights are given.
+LICENCE: madmom's code is BSD, its trained models are CC BY-NC-SA 4.0 (not for commercial use).
+Failure rule: a stem in which no beat can be tracked scores 0 and `beat_coverage` 0; it is never left out. Only with
+`drop_failures`, which is the paper's way, it is: then F1 is NaN where fewer than two beats were found on either side.
 """
 
 import importlib.metadata
 import sys
 from collections.abc import Callable
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 
@@ -30,8 +33,8 @@ class BeatAgreement:
     since the same context is met by every answer to it.
     """
 
-    def __init__(self, track: Tracker):
-        self._track = track
+    def __init__(self, track: Tracker, drop_failures: bool = False):
+        self._track, self._drop_failures = track, drop_failures
         self._context_beats: dict[int, np.ndarray] = {}
 
     def __call__(self, excerpt: Excerpt) -> dict[str, float]:
@@ -40,10 +43,14 @@ class BeatAgreement:
         if key not in self._context_beats:
             self._context_beats[key] = self._track(excerpt.context)
         return {
-            "beat_f1_grid": float("nan") if excerpt.beats_s is None else f_measure(excerpt.beats_s, beats),
-            "beat_f1_context": f_measure(self._context_beats[key], beats),
+            "beat_f1_grid": float("nan") if excerpt.beats_s is None else self._agreement(excerpt.beats_s, beats),
+            "beat_f1_context": self._agreement(self._context_beats[key], beats),
             "beat_coverage": float(len(beats) > 0),
         }
+
+    def _agreement(self, reference_s: np.ndarray, beats_s: np.ndarray) -> float:
+        failed = min(len(reference_s), len(beats_s)) < 2
+        return float("nan") if failed and self._drop_failures else f_measure(reference_s, beats_s)
 
 
 def f_measure(reference_s: np.ndarray, estimated_s: np.ndarray, tolerance_s: float = TOLERANCE_S) -> float:
@@ -61,6 +68,27 @@ def f_measure(reference_s: np.ndarray, estimated_s: np.ndarray, tolerance_s: flo
             j += 1
     total = len(reference_s) + len(estimated_s)
     return 2 * matches / total if total else 0.0
+
+
+def beat_tracker(name: str) -> Tracker:
+    """`madmom`, or the path of a checkpoint of Beat This. Raises UserError when package or checkpoint is missing."""
+    return madmom_tracker() if name == "madmom" else beat_this_tracker(Path(name))
+
+
+def beat_this_tracker(checkpoint: Path) -> Tracker:
+    """Beat This without its dynamic Bayesian network, as the paper uses it ("final0")."""
+    if not checkpoint.is_file():
+        raise UserError(f"tracker={checkpoint}: no such checkpoint of Beat This; use tracker=madmom")
+    try:
+        from beat_this.inference import Audio2Beats
+    except ImportError as error:
+        raise UserError("this tracker needs a package: pip install beat-this==1.1.0, or use tracker=madmom") from error
+    beats_and_downbeats = Audio2Beats(str(checkpoint), device="cpu", dbn=False)
+
+    def track(audio: np.ndarray) -> np.ndarray:
+        return np.zeros(0) if is_silent(audio) else np.asarray(beats_and_downbeats(audio, SAMPLE_RATE)[0])
+
+    return track
 
 
 def madmom_tracker() -> Tracker:

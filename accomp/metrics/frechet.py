@@ -1,37 +1,13 @@
 """Do the stems, taken together, sound like real ones? The Fréchet distance between two crowds of embeddings.
 
 Each crowd is described by its mean and covariance (Dowson and Landau 1982; for audio: Kilgour et al. 2019, "FAD"). The
-number depends on the embedding and on how many points there are, so the embedding is part of the metric's name and only
-rows with equally many points compare: `fad_latent` uses the model's own codec, `PIECE_S` long means of its latents.
+number depends on the embedding and on how many points there are, so the embedding is part of the metric's name (see
+`accomp.metrics.embeddings`) and only rows with equally many points compare.
 It does not hear whether stem and context fit: a random pairing, being real stems, scores about 0.
 Failure rule: too few points for a covariance is NaN; silence is a crowd like any other, and far away.
 """
 
-from collections.abc import Callable
-
 import numpy as np
-import torch
-
-from accomp.codec.contract import Codec
-from accomp.timeline import SAMPLE_RATE
-
-PIECE_S = 0.5
-Embed = Callable[[np.ndarray], np.ndarray]
-
-
-def latent_embedding(codec: Codec) -> Embed:
-    """Audio (N,) -> points (M, C): the codec's latent frames, averaged over half-second pieces."""
-    frames = max(1, round(PIECE_S * SAMPLE_RATE / codec.hop))
-
-    @torch.inference_mode()
-    def embed(audio: np.ndarray) -> np.ndarray:
-        device = next(codec.parameters()).device
-        latents = codec.encode(torch.from_numpy(np.asarray(audio, np.float32))[None].to(device))[0]
-        pieces = latents.shape[1] // frames
-        points = latents[:, : pieces * frames].reshape(codec.channels, pieces, frames).mean(dim=2)
-        return points.T.double().cpu().numpy()
-
-    return embed
 
 
 def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:

@@ -1,8 +1,10 @@
-"""Do the notes fit? Pitch classes of the stem against pitch classes of the context, second by second.
+"""Do the notes fit? Pitch classes of the stem against those of the context and of the chord, second by second.
 
 Chroma are Fourier magnitudes folded onto the twelve pitch classes (Fujishima 1999, "pitch class profile"). The
 agreement is the mean Pearson correlation of the two profiles over one-second pieces in which both sound: 1 is the same
-chord, 0 is chance. Read it between the rows `random_pairing` and `truth`.
+chord, 0 is chance. The chord of a second is the major or minor triad that fits context and true stem together best (templates:
+Fujishima 1999 again); `chord_agreement` is the share of the stem's profile on its three notes, 0.25 by chance.
+Read both between the rows `random_pairing` and `truth`.
 Failure rule: a silent answer scores 0. Drums have no chroma: NaN.
 """
 
@@ -13,14 +15,18 @@ from accomp.metrics.levels import is_silent
 from accomp.timeline import SAMPLE_RATE
 
 PIECE = SAMPLE_RATE  # samples; one second of Hann-windowed sound tells semitones apart from about 70 Hz upward
+TRIADS = [[(root + step) % 12 for step in chord] for root in range(12) for chord in ((0, 4, 7), (0, 3, 7))]
 LOWEST_HZ, HIGHEST_HZ = 60.0, 2000.0  # fundamentals and near partials; cymbals and noise stay out
 
 
 def harmony(excerpt: Excerpt) -> dict[str, float]:
-    """`chroma_agreement` of the answer with the context, in [-1, 1]."""
+    """`chroma_agreement` of the answer with the context, in [-1, 1], and `chord_agreement` with the music, in [0, 1]."""
     if excerpt.stem == "drums":
-        return {"chroma_agreement": float("nan")}
-    return {"chroma_agreement": chroma_agreement(excerpt.answer, excerpt.context)}
+        return {"chroma_agreement": float("nan"), "chord_agreement": float("nan")}
+    return {
+        "chroma_agreement": chroma_agreement(excerpt.answer, excerpt.context),
+        "chord_agreement": chord_agreement(excerpt.answer, excerpt.context + excerpt.truth),
+    }
 
 
 def chroma_agreement(a: np.ndarray, b: np.ndarray) -> float:
@@ -34,6 +40,17 @@ def chroma_agreement(a: np.ndarray, b: np.ndarray) -> float:
         if profile_a.std() > 0 and profile_b.std() > 0:
             scores.append(np.corrcoef(profile_a, profile_b)[0, 1])
     return float(np.mean(scores)) if scores else 0.0
+
+
+def chord_agreement(stem: np.ndarray, music: np.ndarray) -> float:
+    """Mean share of the profile of (N,) `stem` on the notes of the triad of `music`; 0 if they never both sound."""
+    shares = []
+    for start in range(0, len(stem) - PIECE + 1, PIECE):
+        piece, whole = stem[start : start + PIECE], music[start : start + PIECE]
+        if not is_silent(piece) and not is_silent(whole):
+            profile = chroma(whole)
+            shares.append(chroma(piece)[max(TRIADS, key=lambda notes, profile=profile: profile[notes].sum())].sum())
+    return float(np.mean(shares)) if shares else 0.0
 
 
 def chroma(audio: np.ndarray) -> np.ndarray:

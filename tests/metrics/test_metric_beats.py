@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+import torch
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accomp.metrics.beats import BeatAgreement, f_measure, madmom_tracker
+from accomp.errors import UserError
+from accomp.metrics.beats import BeatAgreement, beat_tracker, f_measure, madmom_tracker
 from accomp.metrics.contract import Excerpt
 
 GRID = np.arange(0.5, 12, 0.5)
@@ -39,6 +41,7 @@ def test_a_beat_counts_once():
     assert f_measure(np.array([1.0]), np.array([0.95, 1.0, 1.05])) == pytest.approx(2 / 4)
 
 
+@settings(deadline=None)
 @given(times, times)
 def test_agrees_with_mir_eval(reference, estimated):
     mir_eval = pytest.importorskip("mir_eval")
@@ -77,3 +80,29 @@ def test_a_context_is_tracked_once():
     for _ in range(3):
         agree(Excerpt("bass", np.zeros_like(context), context, context, GRID))
     assert len(heard) == 3 + 1
+
+
+def test_the_papers_way_drops_failures_and_still_says_so():
+    silence, beats = np.zeros(44_100, np.float32), {0: GRID, 1: np.zeros(0)}
+    agree = BeatAgreement(lambda audio: beats[int(audio[0])], drop_failures=True)
+    for answer, context, dropped in ((0, 0, False), (1, 0, True), (0, 1, True)):
+        scores = agree(Excerpt("bass", silence + answer, silence + context, silence, GRID))
+        assert np.isnan(scores["beat_f1_context"]) == dropped
+        assert scores["beat_coverage"] == 1 - answer
+
+
+def test_a_tracker_that_is_not_there_is_told_with_the_one_that_is(tmp_path):
+    with pytest.raises(UserError, match="tracker=madmom"):
+        beat_tracker(str(tmp_path / "final0.ckpt"))
+
+
+def test_beat_this_tracks_with_a_checkpoint(tmp_path):
+    beat_this = pytest.importorskip("beat_this.model.beat_tracker", reason="pip install beat-this==1.1.0")
+    small = {"transformer_dim": 128, "n_layers": 1, "stem_dim": 32}
+    net = beat_this.BeatThis(**small)
+    state = {f"model.{name}": value for name, value in net.state_dict().items()}
+    torch.save({"state_dict": state, "hyper_parameters": small}, tmp_path / "tiny.ckpt")
+    track = beat_tracker(str(tmp_path / "tiny.ckpt"))
+    times_s = track(clicks(GRID))
+    assert times_s.ndim == 1 and (np.diff(times_s) > 0).all(), "untrained: any beats, but times that ascend"
+    assert len(track(np.zeros(44_100, np.float32))) == 0

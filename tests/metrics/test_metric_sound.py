@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
-import torch
-from torch import nn
 
 from accomp.metrics.contract import Excerpt
-from accomp.metrics.frechet import frechet_distance, latent_embedding
-from accomp.metrics.harmony import chroma, chroma_agreement, harmony
+from accomp.metrics.frechet import frechet_distance
+from accomp.metrics.harmony import chord_agreement, chroma, chroma_agreement, harmony
+from accomp.metrics.kernel import SCALE, kernel_distance
 from accomp.metrics.levels import correlation, levels, silence_ratio
 from accomp.metrics.separation import CEILING_DB, FLOOR_DB, separation
 
@@ -62,8 +61,17 @@ def test_same_chord_agrees_and_a_foreign_one_does_not():
     assert chroma_agreement(tone(92.5), c_major) < 0.1
     assert chroma_agreement(c_major, c_major) == pytest.approx(1)
     assert chroma_agreement(c_major, f_sharp) < 0
-    assert harmony(excerpt(0 * c_major, c_major)) == {"chroma_agreement": 0}
-    assert np.isnan(harmony(excerpt(c_major, c_major, stem="drums"))["chroma_agreement"])
+    assert harmony(excerpt(0 * c_major, c_major)) == {"chroma_agreement": 0, "chord_agreement": 0}
+    assert all(np.isnan(value) for value in harmony(excerpt(c_major, c_major, stem="drums")).values())
+
+
+def test_a_stem_agrees_with_the_chord_it_plays_and_not_with_another():
+    c_major = tone(261.63) + tone(329.63) + tone(392.0)
+    assert chord_agreement(tone(130.81), c_major) > 0.8, "the root"
+    assert chord_agreement(tone(185.0), c_major) < 0.2, "F sharp, a tritone away"
+    assert chord_agreement(noise(), c_major) == pytest.approx(0.25, abs=0.03), "chance: three of twelve"
+    silent_half = np.concatenate([tone(130.81, 1), np.zeros(2 * RATE, np.float32)])
+    assert chord_agreement(silent_half, c_major) > 0.8, "a rest is no wrong note"
 
 
 def test_sdr_of_added_noise_is_the_noise_ratio():
@@ -101,19 +109,20 @@ def test_frechet_works_with_fewer_points_than_dimensions():
     assert np.isfinite(frechet_distance(a, b)) and frechet_distance(a, b) > 0
 
 
-class Average(nn.Module):
-    """A codec of one channel: the mean of each frame."""
-
-    hop, channels = 2205, 1
-
-    def __init__(self):
-        super().__init__()
-        self.unused = nn.Parameter(torch.zeros(1))
-
-    def encode(self, audio):
-        return audio.unfold(1, self.hop, self.hop).mean(-1)[:, None]
+def test_kernel_distance_of_known_gaussians():
+    """Two Gaussians of unit variance under a Gaussian kernel of width w have a discrepancy that can be written down."""
+    apart, size = 2.0, 3
+    a, b = RNG.standard_normal((2, 1500, size))
+    b[:, 0] += apart
+    width2 = np.median(np.sqrt(((a[:400, None] - a[None, :400]) ** 2).sum(-1)[np.triu_indices(400, 1)])) ** 2
+    same = (width2 / (width2 + 2)) ** (size / 2)
+    expected = SCALE * 2 * same * (1 - np.exp(-(apart**2) / (2 * (width2 + 2))))
+    assert kernel_distance(a, b) == pytest.approx(expected, rel=0.1)
 
 
-def test_latent_embedding_averages_half_seconds():
-    audio = np.repeat(np.float32([0.1, 0.2, 0.3]), RATE // 2)
-    np.testing.assert_allclose(latent_embedding(Average())(audio)[:, 0], [0.1, 0.2, 0.3], atol=1e-6)
+def test_kernel_distance_is_unbiased_and_needs_a_scale():
+    same = [kernel_distance(*RNG.standard_normal((2, 40, 4))) for _ in range(100)]
+    assert abs(np.mean(same)) < 4 * np.std(same) / 10, "about 0 on average, and so sometimes below"
+    assert min(same) < 0
+    assert np.isnan(kernel_distance(np.zeros((1, 2)), np.zeros((5, 2))))
+    assert np.isnan(kernel_distance(np.zeros((5, 2)), np.ones((5, 2))))

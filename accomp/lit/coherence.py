@@ -1,0 +1,74 @@
+"""Training of the coherence model: a stem must find the context it was played with among all others of the batch."""
+
+import lightning as L
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from accomp.lit.optimiser import warmup_cosine
+from accomp.metrics.coherence import PIECE, Coherence
+from accomp.timeline import to_samples
+
+SILENT = 1e-3  # root mean square; -60 dBFS
+
+
+class CoherenceModule(L.LightningModule):
+    """Contrastive loss (InfoNCE, van den Oord et al. 2018) both ways, plus each stem's own context shifted in time.
+
+    The shifted context is what makes it hear the beat: it has the same notes and the same sound, only not at that moment.
+    Excerpts must be longer than 5 s by `longest_shift_s`. Items whose stem or context is silent are left out.
+
+    Args:
+        net: values of `CoherenceConfig`
+        shortest_shift_s, longest_shift_s: how far a wrong context is shifted
+    """
+
+    def __init__(
+        self,
+        net: dict | None = None,
+        learning_rate: float = 1e-3,
+        warmup_steps: int = 100,
+        steps: int = 3000,
+        shortest_shift_s: float = 0.1,
+        longest_shift_s: float = 1.5,
+    ):
+        super().__init__()
+        self.save_hyperparameters()
+        self.net = Coherence(**(net or {}))
+
+    def training_step(self, batch: dict, index: int) -> Tensor:
+        loss, found, unshifted = self.judge(batch, torch.Generator().manual_seed(2**40 + self.global_step))
+        self.log_dict({"train/loss": loss, "train/found": found, "train/unshifted": unshifted}, prog_bar=True)
+        return loss
+
+    def validation_step(self, batch: dict, index: int) -> None:
+        loss, found, unshifted = self.judge(batch, torch.Generator().manual_seed(index))
+        said = {"val/loss": loss, "val/found": found, "val/unshifted": unshifted}
+        self.log_dict(said, prog_bar=True, batch_size=len(batch["stem"]))
+
+    def judge(self, batch: dict, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """The loss, how often the right context was the nearest, and how often it was nearer than the shifted one."""
+        sounds = (self.loudness(batch["target"]) > SILENT) & (self.loudness(batch["context"]) > SILENT)
+        target, context = batch["target"][sounds], batch["context"][sounds]
+        if len(target) < 2:  # nothing to tell apart; keep the graph whole
+            zero = 0.0 * sum(parameter.sum() for parameter in self.net.parameters())
+            return zero, zero.detach(), zero.detach()
+        h = self.hparams
+        low, high = to_samples(h.shortest_shift_s), to_samples(h.longest_shift_s)
+        shift = torch.randint(low, high + 1, (len(target),), generator=generator).tolist()
+        late = torch.stack([row[by : by + PIECE] for row, by in zip(context, shift, strict=True)])
+        stems = self.net.stems(target[:, :PIECE])
+        contexts, shifted = self.net.contexts(torch.cat([context[:, :PIECE], late])).chunk(2)
+        scale = self.net.scale.exp().clamp(max=100.0)
+        pairs, wrong = scale * stems @ contexts.T, scale * (stems * shifted).sum(1, keepdim=True)
+        right = torch.arange(len(stems), device=stems.device)
+        loss = (F.cross_entropy(torch.cat([pairs, wrong], 1), right) + F.cross_entropy(pairs.T, right)) / 2
+        return loss, (pairs.argmax(1) == right).float().mean(), (pairs.diagonal() > wrong[:, 0]).float().mean()
+
+    @staticmethod
+    def loudness(audio: Tensor) -> Tensor:
+        return audio[:, :PIECE].square().mean(1).sqrt()
+
+    def configure_optimizers(self):
+        h = self.hparams
+        return warmup_cosine(self.net.parameters(), h.learning_rate, h.warmup_steps, h.steps)

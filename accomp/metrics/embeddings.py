@@ -1,0 +1,108 @@
+"""Sound as points in space, for the distances between crowds of them: FAD and KAD.
+
+`latent_embedding` is always there: half-second means of a codec's latents, named after its kind and weights, because two
+codecs' latents never compare. `vggish_embedding` is the paper's (Hershey et al. 2017; published weights in PyTorch's names,
+`vggish-10086976.pth`, no PCA, no last activation): 0.96 s of a 64-band log-mel spectrogram at 16 kHz become 128 numbers.
+"""
+
+from collections.abc import Callable
+from math import gcd
+from pathlib import Path
+from pickle import UnpicklingError
+
+import numpy as np
+import torch
+from scipy.signal import resample_poly
+from torch import nn
+
+from accomp.codec.contract import Codec
+from accomp.errors import UserError
+from accomp.timeline import SAMPLE_RATE
+
+PIECE_S = 0.5
+VGGISH_RATE, WINDOW, FFT, HOP, PATCH = 16_000, 400, 512, 160, 96  # Hz; samples; frames
+MELS, LOW_HZ, HIGH_HZ = 64, 125.0, 7500.0
+Embed = Callable[[np.ndarray], np.ndarray]
+
+
+def latent_embedding(codec: Codec) -> Embed:
+    """Audio (N,) -> points (M, C): the codec's latent frames, averaged over half-second pieces."""
+    frames = max(1, round(PIECE_S * SAMPLE_RATE / codec.hop))
+
+    @torch.inference_mode()
+    def embed(audio: np.ndarray) -> np.ndarray:
+        device = next(codec.parameters()).device
+        latents = codec.encode(torch.from_numpy(np.asarray(audio, np.float32))[None].to(device))[0]
+        pieces = latents.shape[1] // frames
+        points = latents[:, : pieces * frames].reshape(codec.channels, pieces, frames).mean(dim=2)
+        return points.T.double().cpu().numpy()
+
+    return embed
+
+
+def vggish() -> nn.Module:
+    """The network, (B, 1, 96, 64) -> (B, 128), in the published weights' names."""
+    layers: list[nn.Module] = []
+    into = 1
+    for width in (64, 128, (256, 256), (512, 512)):
+        for out in (width,) if isinstance(width, int) else width:
+            layers += [nn.Conv2d(into, out, 3, padding=1), nn.ReLU()]
+            into = out
+        layers.append(nn.MaxPool2d(2))
+    dense = [nn.Linear(512 * 6 * 4, 4096), nn.ReLU(), nn.Linear(4096, 4096), nn.ReLU(), nn.Linear(4096, 128)]
+
+    class Vggish(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.features, self.embeddings = nn.Sequential(*layers), nn.Sequential(*dense)
+
+        def forward(self, mel: torch.Tensor) -> torch.Tensor:
+            return self.embeddings(self.features(mel).permute(0, 2, 3, 1).flatten(1))
+
+    return Vggish()
+
+
+def vggish_embedding(weights: Path | str) -> Embed:
+    """Audio (N,) -> points (M, 128), one for every whole 0.96 s. Raises UserError when the weights are missing or not these."""
+    with torch.device("meta"):
+        net = vggish().eval()
+    try:
+        net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True), assign=True)
+    except FileNotFoundError as error:
+        raise UserError(f"{weights}: no such weights of VGGish; leave vggish=null to do without") from error
+    except (OSError, RuntimeError, TypeError, AttributeError, UnpicklingError) as error:
+        raise UserError(f"{weights}: not VGGish's weights ({' '.join(str(error).split())[:120]})") from error
+
+    @torch.inference_mode()
+    def embed(audio: np.ndarray) -> np.ndarray:
+        mel = log_mel(audio)
+        patches = mel[: len(mel) // PATCH * PATCH].reshape(-1, 1, PATCH, MELS)
+        return net(torch.from_numpy(patches).float()).double().numpy()
+
+    return embed
+
+
+def log_mel(audio: np.ndarray) -> np.ndarray:
+    """VGGish's view of audio (N,) at 44.1 kHz: (frames, 64), log(mel + 0.01) every 10 ms."""
+    divisor = gcd(VGGISH_RATE, SAMPLE_RATE)
+    low = resample_poly(np.asarray(audio, np.float64), VGGISH_RATE // divisor, SAMPLE_RATE // divisor)
+    if len(low) < WINDOW:
+        return np.zeros((0, MELS))
+    frames = np.lib.stride_tricks.sliding_window_view(low, WINDOW)[::HOP]
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)
+    return np.log(np.abs(np.fft.rfft(frames * window, FFT, axis=1)) @ mel_bands().T + 0.01)
+
+
+def mel_bands() -> np.ndarray:
+    """Triangles on the mel scale of HTK, (64, 257), peaks of 1, the zero frequency left out."""
+
+    def mel(hz: np.ndarray | float) -> np.ndarray:
+        return 1127.0 * np.log1p(np.asarray(hz) / 700.0)
+
+    bins = mel(np.arange(FFT // 2 + 1) * VGGISH_RATE / FFT)
+    edges = np.linspace(mel(LOW_HZ), mel(HIGH_HZ), MELS + 2)[:, None]
+    rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
+    weights = np.maximum(0.0, np.minimum(rising, falling))
+    weights[:, 0] = 0.0
+    return weights

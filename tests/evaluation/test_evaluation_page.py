@@ -1,0 +1,128 @@
+"""The page in a real browser, opened from the disk: everything plays, winds, and can be reached by keyboard."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import hydra
+import pytest
+
+from accomp.cli import CONF
+from accomp.errors import UserError
+from accomp.evaluation import scores
+from accomp.evaluation.settings import read
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+def evaluate(model_folder, band, out, *overrides: str) -> Path:
+    few = ["tracks=1", "seconds=6", "metrics=[levels]", "seeds=[0]", "clock=model", "workers=1", "stems=[bass,drums]"]
+    paths = [
+        f"model={model_folder}",
+        f"data={{root: {band}, split: train, splits: redux, on_bad: refuse}}",
+        f"out_dir={out}",
+    ]
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        scores.run(read(hydra.compose("evaluate", [*paths, *few, *overrides])))
+    return out / "index.html"
+
+
+@pytest.fixture(scope="module")
+def page_file(model_folder, small_band, tmp_path_factory) -> Path:
+    return evaluate(model_folder, small_band, tmp_path_factory.mktemp("page"))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator:
+    sync = pytest.importorskip("playwright.sync_api", reason="pip install playwright==1.65.2")
+    if CHROMIUM is None:
+        pytest.skip("no browser here: apt-get install chromium")
+    with sync.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, page_file) -> Iterator:
+    page = browser.new_page(viewport={"width": 1200, "height": 900})
+    page.set_default_timeout(120_000)
+    said, asked = [], []
+    page.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(page_file.as_uri())
+    yield page
+    page.close()
+    assert said == [], "nothing to complain about"
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == [], "nothing is fetched"
+
+
+def playing(page) -> list[int]:
+    return page.evaluate("[...document.querySelectorAll('audio')].flatMap((a, i) => a.paused ? [] : [i])")
+
+
+def test_every_player_loads_plays_and_winds(page):
+    count = page.locator(".clip").count()
+    assert count == 2 * (4 + 3 * 2), "two stems: truth, context, mix, codec; three regimes: alone and mixed"
+    lengths = page.evaluate("""Promise.all([...document.querySelectorAll('audio')].map(audio => new Promise((done, fail) => {
+        audio.addEventListener('loadedmetadata', () => done(audio.duration));
+        audio.addEventListener('error', () => fail(new Error(audio.error.message)));
+        audio.load()})))""")
+    assert lengths == pytest.approx([6.0] * count, abs=0.15)
+    page.locator(".clip button").first.click()
+    page.wait_for_function("document.querySelector('audio').currentTime > 0.2")
+    page.locator(".clip .wave").first.click(position={"x": 100, "y": 10})
+    width = page.locator(".clip .wave").first.bounding_box()["width"]
+    page.wait_for_function(f"document.querySelector('audio').currentTime >= {6 * 100 / width - 0.2}")
+    page.locator(".clip button").first.click()
+    assert playing(page) == []
+
+
+def test_another_sound_goes_on_at_the_same_place(page):
+    first, second = page.locator(".clip").nth(0), page.locator(".clip").nth(5)
+    first.locator("button").click()
+    first.locator(".wave").press("End")
+    first.locator(".wave").press("ArrowLeft")
+    first.locator(".wave").press("ArrowLeft")
+    second.locator("button").click()
+    page.wait_for_function("!document.querySelectorAll('audio')[5].paused")
+    assert playing(page) == [5], "one at a time"
+    assert page.evaluate("document.querySelectorAll('audio')[5].currentTime") > 1.5
+
+
+def test_the_keyboard_alone_is_enough(page):
+    page.locator("input[name=stem]").first.focus()
+    page.keyboard.press("ArrowRight")
+    shown = page.locator("article:visible h4").all_inner_texts()
+    assert {text.lower() for text in shown} == {"bass"}, "the radio buttons follow the arrows"
+    while page.evaluate("document.activeElement.tagName") != "BUTTON":
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_function("[...document.querySelectorAll('audio')].some(a => !a.paused)")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.getAttribute('role')") == "slider"
+    page.keyboard.press("ArrowRight")
+    assert float(page.evaluate("document.activeElement.getAttribute('aria-valuenow')")) >= 2
+    page.keyboard.press(" ")
+    page.wait_for_function("[...document.querySelectorAll('audio')].every(a => a.paused)")
+
+
+def test_it_fits_a_phone(page):
+    page.set_viewport_size({"width": 360, "height": 740})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    sizes = [page.locator(".clip button").nth(i).bounding_box() for i in range(3)]
+    assert all(min(size["width"], size["height"]) >= 40 for size in sizes), "large enough for a thumb"
+
+
+def test_everything_has_a_name(page):
+    names = page.locator(".clip button").evaluate_all("all => all.map(one => one.getAttribute('aria-label'))")
+    assert len(set(names)) == len(names)
+    assert page.locator("figure svg").count() == 1 and page.locator("tbody tr").count() > 5
+
+
+def test_a_track_that_was_not_played_is_told(page_file, model_folder, small_band):
+    with pytest.raises(UserError, match=r"page.track=Track09999: choose one of Track"):
+        evaluate(model_folder, small_band, page_file.parent, "do=[report]", "page.track=Track09999")

@@ -1,0 +1,94 @@
+"""Means, intervals and comparisons on scores whose answer is known."""
+
+import math
+
+import numpy as np
+import pytest
+
+from accomp.evaluation import report
+from accomp.evaluation.figures import draw, ours, read_published
+from accomp.evaluation.rows import SUBJECT
+
+
+def line(
+    value, model="m", sampler="s", track="a", stem="bass", seed="0", metric="beat_f1_context", regime="x", v="-1.5"
+):
+    who = dict(zip(SUBJECT, (model, sampler, "model" if sampler else "", "live" if sampler else "", regime, "0.25", "1", v),
+                   strict=True))  # fmt: skip
+    return who | {"track": track, "stem": stem, "seed": seed, "metric": metric, "value": value}
+
+
+def test_summary_counts_only_what_is_defined():
+    (summary,) = report.summarise([line(1.0), line(3.0, track="b"), line(math.nan, track="c")])
+    assert (summary["mean"], summary["n"]) == (2, 2)
+    assert (summary["low"], summary["high"]) == (1, 3), "with two tracks both extremes are drawn often"
+
+
+def test_an_interval_is_over_tracks_and_not_over_excerpts():
+    """A hundred excerpts of one song are one song."""
+    many = [("a", 0.0)] * 100 + [("b", 1.0)] * 100
+    assert report.interval(many) == (0, 1)
+    assert all(map(math.isnan, report.interval([("a", 0.1), ("a", 0.9)])))
+
+
+def test_an_interval_of_many_tracks_is_as_wide_as_theory_says():
+    values = np.random.default_rng(1).standard_normal(400)
+    low, high = report.interval([(str(i), value) for i, value in enumerate(values)])
+    assert low == pytest.approx(values.mean() - 1.96 / 20, abs=0.02)
+    assert high == pytest.approx(values.mean() + 1.96 / 20, abs=0.02)
+
+
+def test_scores_of_fit_are_placed_between_a_random_pairing_and_the_truth():
+    honest = [line(0.2, "random_pairing", "", regime="", v=""), line(0.6, "truth", "", regime="", v="")]
+    summary = report.summarise([*honest, line(0.5), line(-30.0, metric="rms_db")])
+    normalised = {(entry["model"], entry["metric"]): entry["normalised"] for entry in summary}
+    assert normalised["m", "beat_f1_context"] == pytest.approx(0.75)
+    assert math.isnan(normalised["m", "rms_db"])
+
+
+def test_rows_are_compared_on_the_excerpts_they_share():
+    base = [line(0.1 * i, track=t, seed=str(i)) for i in range(2) for t in "ab"]
+    better = [line(0.1 * i + 0.3, sampler="t", track=t, seed=str(i)) for i in range(3) for t in "ab"]
+    (difference,) = report.compare(base + better)
+    assert difference["difference"] == pytest.approx(0.3) and difference["n"] == 4
+    assert (difference["low"], difference["high"]) == (pytest.approx(0.3), pytest.approx(0.3)), (
+        "song by song it is the same"
+    )
+    assert difference["against"] == "m s model live"
+
+
+def test_the_table_tells_what_was_hidden_and_the_embedding(tmp_path):
+    summary = report.summarise([line(0.25), line(0.5, track="b"), line(3.5, track="*", metric="fad_sketch_3c20")])
+    head, row = report.table(summary).splitlines()
+    assert "FAD sketch_3c20" in head and "-1.50" in row and "0.375" in row
+
+
+def test_csv_comes_back_as_it_went(tmp_path):
+    lines = [line(0.5), line(math.nan)]
+    report.write_lines(tmp_path / "scores.csv", lines)
+    back = report.read_lines(tmp_path / "scores.csv")
+    assert back[0] == lines[0] and math.isnan(back[1]["value"])
+
+
+def test_look_ahead_is_drawn_to_the_right_and_published_fit_is_normalised(tmp_path):
+    summary = report.summarise([line(0.2), line(0.4, regime="y", v="1.5")])
+    ((_, points),) = ours(summary, "beat_f1_context").items()
+    assert [point[:2] for point in points] == [(-1.5, 0.4), (1.5, 0.2)]
+    table = read_published()
+    best = next(row for row in table if row["model"] == "diffusion" and row["r"] == 1)
+    assert best["fit"] == pytest.approx((62.09 - 52.1) / (61.531 - 52.1), abs=1e-3)
+    assert {row["source"] for row in table} >= {"measured", "read off the figure"}
+    assert list(draw(tmp_path, summary)) == ["lookahead"], "one sampler has no speed to compare"
+
+
+def test_several_samplers_are_drawn_against_their_time(tmp_path):
+    lines = [line(f1, sampler=name, track=track) for name, f1 in (("s", 0.2), ("t", 0.3)) for track in "ab"]
+    lines += [line(ms, sampler=name, track="*", metric="cycle_p50_ms") for name, ms in (("s", 20.0), ("t", 90.0))]
+    assert list(draw(tmp_path, report.summarise(lines))) == ["lookahead", "speed"]
+
+
+def test_the_table_goes_to_wandb_when_asked(tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    report.log_to_wandb("accomp", "mine", tmp_path, report.summarise([line(0.2)]))
+    assert list(tmp_path.glob("wandb/offline-run-*/*.wandb"))

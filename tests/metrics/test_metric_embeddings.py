@@ -1,0 +1,57 @@
+"""Sound becomes the right number of points, and VGGish's view of it is the published one."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from accomp.errors import UserError
+from accomp.metrics.embeddings import MELS, PATCH, latent_embedding, log_mel, mel_bands, vggish, vggish_embedding
+
+RATE = 44_100
+
+
+class Average(nn.Module):
+    """A codec of one channel: the mean of each frame."""
+
+    hop, channels = 2205, 1
+
+    def __init__(self):
+        super().__init__()
+        self.unused = nn.Parameter(torch.zeros(1))
+
+    def encode(self, audio):
+        return audio.unfold(1, self.hop, self.hop).mean(-1)[:, None]
+
+
+def test_latent_embedding_averages_half_seconds():
+    audio = np.repeat(np.float32([0.1, 0.2, 0.3]), RATE // 2)
+    np.testing.assert_allclose(latent_embedding(Average())(audio)[:, 0], [0.1, 0.2, 0.3], atol=1e-6)
+
+
+def test_a_tone_lies_in_its_mel_band():
+    """1000 Hz is 1000 mel on this scale: band 22 of 64 between 125 and 7500 Hz."""
+    sine = np.sin(2 * np.pi * 1000 * np.arange(2 * RATE) / RATE)
+    mel = log_mel(sine)
+    assert mel.shape == (1 + (32_000 - 400) // 160, MELS)
+    centres = np.linspace(*(1127 * np.log1p(np.array([125.0, 7500.0]) / 700)), MELS + 2)[1:-1]
+    assert mel.mean(0).argmax() == np.abs(centres - 1127 * np.log1p(1000 / 700)).argmin()
+    assert mel.min() >= np.log(0.01) and len(log_mel(np.zeros(100))) == 0
+    assert mel_bands().max() <= 1 and (mel_bands().sum(1) > 0).all()
+
+
+def test_the_network_has_the_published_shapes():
+    with torch.device("meta"):
+        shapes = {name: tuple(value.shape) for name, value in vggish().state_dict().items()}
+    assert sum(np.prod(shape) for shape in shapes.values()) == 72_141_184, "as published"
+    assert shapes["features.13.weight"] == (512, 512, 3, 3) and shapes["embeddings.0.weight"] == (4096, 12_288)
+    with torch.device("meta"):
+        assert vggish()(torch.empty(2, 1, PATCH, MELS)).shape == (2, 128)
+
+
+def test_weights_that_are_missing_or_strange_are_one_line(tmp_path):
+    with pytest.raises(UserError, match="vggish=null"):
+        vggish_embedding(tmp_path / "none.pth")
+    torch.save({"features.0.weight": torch.zeros(1)}, tmp_path / "other.pth")
+    with pytest.raises(UserError, match="not VGGish's weights"):
+        vggish_embedding(tmp_path / "other.pth")
