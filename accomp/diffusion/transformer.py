@@ -2,7 +2,8 @@
 
 Every token is a patch of frames. It carries the noisy target, the model's own clean past, the player's context and the
 three masks that say which of these exist, and the clock. Noise level, stem and clock enter through adaptive layer norm, with
-one shared modulation and a learned table per layer (Chen et al. 2023, PixArt-alpha); the clock's part differs from token to token.
+one shared modulation and a learned table per layer (Chen et al. 2023, PixArt-alpha); the clock's part differs from token to
+token.
 """
 
 import math

@@ -65,6 +65,7 @@ class DiffusionModule(L.LightningModule):
     """
 
     draw_class: type[PlayingDraw] | type[PaperDraw] = PlayingDraw
+    change = 0.0
 
     def __init__(
         self,
@@ -84,6 +85,7 @@ class DiffusionModule(L.LightningModule):
     ):
         super().__init__()
         self.save_hyperparameters()
+        self.change = change
         self.denoiser = Denoiser(Transformer(**net))
         if start is not None:
             read_run(Path(start), "denoiser.", self.denoiser).train()
@@ -103,7 +105,7 @@ class DiffusionModule(L.LightningModule):
         sigma = log_normal(len(target), self.hparams.noise_mean, self.hparams.noise_std, generator).to(target)
         noise = torch.randn(target.shape, generator=generator).to(target)
         estimate = self.denoiser(target + sigma.view(-1, 1, 1) * noise, sigma, condition)
-        return (loss_weight(sigma) * masked_mse(estimate, target, condition.masks.target, self.hparams.change)).mean()
+        return (loss_weight(sigma) * masked_mse(estimate, target, condition.masks.target, self.change)).mean()
 
     def condition(self, batch: dict, generator: torch.Generator, player: Denoiser) -> Condition:
         """What the model is told of a batch: masks as in play, a past that is not quite right, a clock that may err.

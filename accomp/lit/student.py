@@ -67,7 +67,7 @@ class StudentModule(L.LightningModule):
         raise NotImplementedError
 
     def distance(self, answer: Tensor, goal: Tensor, condition: Condition) -> Tensor:
-        return masked_mse(answer, goal, condition.masks.target, self.playing.hparams.change)
+        return masked_mse(answer, goal, condition.masks.target, self.playing.change)
 
     def configure_optimizers(self):
         h = self.hparams

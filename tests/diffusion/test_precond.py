@@ -1,10 +1,10 @@
 import pytest
 import torch
+from tiny_model import shaken
 
 from accomp.diffusion.precond import SIGMA_MIN, ConsistencyDenoiser, Denoiser, Guided, loss_weight, masked_mse
 from accomp.diffusion.transformer import Condition, Transformer
 from accomp.window import Masks
-from tiny_model import shaken
 
 
 class Recorder(torch.nn.Module):

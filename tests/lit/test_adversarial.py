@@ -85,7 +85,7 @@ def test_without_weight_the_codec_trains_as_without_a_judge(attached):
     made.hparams.adversarial_weight = made.hparams.feature_weight = 0.0
     with_judge = gradients(made, made.training_step(batch, 0))
     audio = pieces(batch, made.codec.hop)
-    loss = made.distance(made.noisy_round_trip(audio), audio)
+    loss = made.distance(made.noisy_round_trip(audio), audio, made.window())
     for name, gradient in gradients(made, loss).items():
         torch.testing.assert_close(gradient, with_judge[name], msg=name)
 
@@ -95,4 +95,4 @@ def test_codec_keeps_its_place_in_checkpoints():
     kept = {name for name in judged.state_dict() if name.startswith("codec.")}
     assert kept == set(plain.state_dict()), "so that either run can become a model folder"
     assert dict(judged.hparams)["codec"] == CODEC and dict(judged.hparams)["discriminator"] == JUDGE
-    assert set(dict(plain.hparams)) == {"codec", "learning_rate", "warmup_steps", "steps", "noise"}
+    assert set(dict(plain.hparams)) == {"codec", "learning_rate", "warmup_steps", "steps", "noise", "start"}
