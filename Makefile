@@ -30,6 +30,18 @@ demo: $(BAND)  ## play 30 s to the server in real time and write out/demo/
 test: $(VENV)/.installed  ## run the tests
 	$(PY) -m pytest
 
+fault-bench: $(VENV)/.installed  ## everything that can go wrong on stage, whole (under 10 minutes on a quiet machine)
+	$(PY) -m pytest -m "not gpu and not cluster" --durations=10 tests/server/test_faults.py tests/server/test_abuse.py \
+		tests/server/test_record.py tests/server/test_controls.py tests/server/test_engine.py tests/test_serve.py
+
+cluster-test: $(VENV)/.installed  ## train on a real one-node Slurm (root; apt-get install slurmctld slurmd slurm-client munge)
+	$(PY) -m pytest -m cluster tests/cluster
+
+lock: $(VENV)/.installed  ## pin every package by hash, for Linux: requirements.lock and requirements-play.lock
+	$(PY) -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	for name in requirements requirements-play; do $(VENV)/bin/uv pip compile --quiet --generate-hashes \
+		--python-version 3.11 --python-platform x86_64-manylinux_2_28 $$name.txt -o $$name.lock; done
+
 lint: $(VENV)/.installed  ## check style
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
 
@@ -42,4 +54,4 @@ latency: $(VENV)/.installed  ## time our cycle beside the paper's network shapes
 clean:  ## remove what runs have written (keeps .venv and data)
 	rm -rf out
 
-.PHONY: help setup data demo test lint evaluate latency clean
+.PHONY: help setup data demo test fault-bench cluster-test lock lint evaluate latency clean

@@ -1,45 +1,133 @@
-"""Train the autoencoder, the diffusion model or the student.
+"""Train the codec, the diffusion model, the student or the beat tracker.
 
-    python train.py experiment=autoencoder
+    python train.py experiment=sketch
     python train.py experiment=diffusion trainer=gpu logger=wandb
+    python train.py -m experiment=diffusion module.learning_rate=3e-4,1e-3 launcher=slurm
 
-Every run writes its resolved configuration, a CSV of what it logged and its checkpoints into `out_dir`; the same command
-resumes a run that was interrupted.
+Every run writes its resolved configuration, a CSV of what it logged, its checkpoints and how it ended (status.json) into
+`out_dir`; in a sweep (-m) each trial into a folder of its own there. The same command resumes what was interrupted.
 """
 
 import logging
+import os
+import secrets
 import sys
 from pathlib import Path
 
-import hydra
-import lightning as L
+import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from accomp.cli import build, run
+from accomp import launch
+from accomp.cli import CONF, build, in_sweep, run
 from accomp.errors import UserError
+from accomp.trials import flat, read_status, write_status
 
 log = logging.getLogger("train")
 
 
-def train(config: DictConfig) -> None:
-    """Compose, build, fit; resume from the run's own last checkpoint when there is one."""
-    L.seed_everything(config.seed, workers=True, verbose=False)
+def train(config: DictConfig) -> dict:
+    """Train in `out_dir`, alone there; what the last validation measured."""
     out = Path(config.out_dir)
-    out.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(config, out / "config.yaml", resolve=True)
+    with launch.only_writer(out):
+        return fit(config, out)
 
+
+def fit(config: DictConfig, out: Path) -> dict:
+    """Compose, build, fit, validate; resume from the run's own last checkpoint when there is one."""
+    import hydra
+    import lightning as L
+    from lightning.pytorch.loggers import WandbLogger
+
+    from accomp.evaluation.report import write_provenance
+    from accomp.lit.callbacks import WholeCheckpoints, read_last
+
+    last, checkpoint = read_last(out / "checkpoints")
+    if last is not None:
+        refuse_other_settings(config, out)
+        status = read_status(out)
+        if status.get("state") == "done" and checkpoint["global_step"] >= config.trainer.max_steps:
+            log.info("%s: trained already, %d steps", out, checkpoint["global_step"])
+            return status["figures"]
+    ranks = launch.environment(config.trainer.devices, config.trainer.num_nodes, in_sweep())
+    identify(config, checkpoint)
+
+    L.seed_everything(config.seed, workers=True, verbose=False)
     data, module = build(config.data), build(config.module)
     callbacks = [build(node) for node in config.callbacks.values() if node]
-    loggers = [build(node) for node in config.logger.values() if node]
-    trainer = hydra.utils.instantiate(config.trainer, callbacks=callbacks, logger=loggers, _convert_="all")
+    loggers = start_loggers(config)
+    plugins = [*ranks, WholeCheckpoints()]
+    trainer = hydra.utils.instantiate(
+        config.trainer, callbacks=callbacks, logger=loggers, plugins=plugins, _convert_="all"
+    )
+    if trainer.is_global_zero:
+        write_provenance(out, config, CONF.parent)
+        write_status(out, "running")
+    for logger in loggers:
+        logger.log_hyperparams(OmegaConf.to_container(config, resolve=True))
+    if last is not None:
+        log.info("resuming from %s, step %d", last, checkpoint["global_step"])
+    del checkpoint
+    try:
+        figures = fit_and_validate(trainer, module, data, last)
+    finally:
+        for logger in loggers:
+            if isinstance(logger, WandbLogger) and trainer.is_global_zero:
+                logger.experiment.finish()  # the next trial of this process is another run
+    if trainer.is_global_zero:
+        write_status(out, "done", figures=figures, step=trainer.global_step)
+    log.info("trained; checkpoint: %s", out / "checkpoints/last.ckpt")
+    return figures
 
-    last = out / "checkpoints" / "last.ckpt"
-    if last.is_file():
-        log.info("resuming from %s", last)
-    trainer.fit(module, data, ckpt_path=str(last) if last.is_file() else None)
-    if trainer.interrupted:
-        raise UserError(f"interrupted; the same command resumes from {last}")
-    log.info("trained; checkpoint: %s", last)
+
+def fit_and_validate(trainer, module, data, last: Path | None) -> dict[str, float]:
+    """Train to the end, and validate there; the last value of everything that validation logs."""
+    trainer.fit(module, data, ckpt_path=None if last is None else str(last))
+    if not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:  # the last step did not end an epoch
+        trainer.validate(module, data, verbose=False)
+    values = sorted(trainer.callback_metrics.items())
+    return {name: float(value) for name, value in values if name.startswith("val/")}
+
+
+def identify(config: DictConfig, checkpoint: dict) -> None:
+    """Give the run its number in Weights & Biases: the one in its checkpoint, or a new one."""
+    known = checkpoint.get("callbacks", {}).get("LastCheckpoint", {}).get("run_id")
+    run_id = known or os.environ.get("WANDB_RUN_ID") or secrets.token_hex(4)
+    if config.callbacks.get("checkpoint"):
+        config.callbacks.checkpoint.run_id = run_id
+    if config.logger.get("wandb"):
+        config.logger.wandb.id = run_id
+
+
+def refuse_other_settings(config: DictConfig, out: Path) -> None:
+    """UserError when the run in this folder was begun with another model or seed: its checkpoint would not be ours."""
+    before = flat(yaml.safe_load((out / "config.yaml").read_text()))
+    now = flat(OmegaConf.to_container(config, resolve=True))
+    for key, value in now.items():
+        fixed = key == "seed" or (key.startswith("module.") and key != "module.steps" and not isinstance(value, str))
+        if fixed and key in before and before[key] != value:
+            raise UserError(
+                f"{out} holds a run with {key}={before[key]}, not {value}; choose another name= or remove that folder"
+            )
+
+
+def start_loggers(config: DictConfig) -> list:
+    """The loggers. Weights & Biases must not decide whether a run goes on: out of reach, it writes to the disk alone."""
+    loggers = []
+    for node in filter(None, config.logger.values()):
+        logger = build(node)
+        if node._target_.endswith("WandbLogger") and launch.rank() == 0:
+            from wandb.errors import Error
+
+            try:
+                logger.experiment  # noqa: B018 (connects)
+            except Error as error:
+                log.warning(
+                    "W&B is out of reach (%s); `wandb sync` can send this run later", str(error).splitlines()[0]
+                )
+                node.mode = "offline"
+                logger = build(node)
+        loggers.append(logger)
+    return loggers
 
 
 if __name__ == "__main__":

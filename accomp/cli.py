@@ -10,11 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, InstantiationException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from submitit.core.utils import UncompletedJobError
 
+from accomp import launch, trials
 from accomp.errors import UserError
+
+log = logging.getLogger(__name__)
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 
@@ -33,22 +39,55 @@ def run(task: Callable[[DictConfig], object], config_name: str) -> int:
         sys.stdout.write(f"{doc}\nGroups in conf/: {groups}. `--cfg job` shows the composed configuration.\n")
         return 0
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # let composition errors reach the handler below
-    mistakes: list[UserError] = []
-
-    @functools.wraps(task)
-    def guarded(config: DictConfig) -> object:  # Hydra would print a preamble of its own around what escapes
-        try:
-            return task(config)
-        except UserError as error:
-            mistakes.append(error)
-            sys.stderr.write(f"error: {error}\n")
-
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        filter(None, (str(CONF.parent), os.environ.get("PYTHONPATH")))
+    )  # of jobs
+    guarded = Guarded(task)
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(guarded)()
     except (HydraException, OmegaConfBaseException) as error:
         sys.stderr.write(f"error: {explain(error, config_name)}\n")
         return 2
-    return 2 if mistakes else 0
+    except UncompletedJobError as error:
+        sys.stderr.write(f"error: a trial ended without an answer: it was killed, or left the queue. {error}\n")
+        return 1
+    return 2 if guarded.mistaken else 0
+
+
+class Guarded:
+    """A task that says a user's mistake in one line; in a sweep, a trial that fails is recorded and the others go on.
+
+    A trial of a sweep gets the folder that Hydra made for it as its `out_dir`.
+    """
+
+    def __init__(self, task: Callable[[DictConfig], object]):
+        self.task, self.mistaken = task, False
+        functools.update_wrapper(self, task)
+
+    def __call__(self, config: DictConfig) -> object:  # Hydra would print a preamble of its own around what escapes
+        if in_sweep():
+            config.out_dir = HydraConfig.get().runtime.output_dir
+        try:
+            return self.task(config)
+        except UserError as error:
+            self.mistaken = True
+            sys.stderr.write(f"error: {error}\n")
+            self.record(config, str(error))
+        except Exception as error:  # whatever it is, it must not take the other trials with it
+            if not in_sweep():
+                raise
+            log.exception("this trial failed; the sweep goes on")
+            self.record(config, f"{type(error).__name__}: {error}")
+        return None
+
+    def record(self, config: DictConfig, reason: str) -> None:
+        if in_sweep() and launch.rank() == 0:
+            trials.write_status(Path(config.out_dir), "failed", reason=" ".join(reason.split())[:500])
+
+
+def in_sweep() -> bool:
+    """Whether this is one trial of several (`-m`)."""
+    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
 
 
 def build(node: DictConfig) -> object:
@@ -58,6 +97,9 @@ def build(node: DictConfig) -> object:
     except InstantiationException as error:
         if isinstance(error.__cause__, UserError):
             raise error.__cause__ from None
+        if isinstance(error.__cause__, ModuleNotFoundError):
+            reason = " ".join(str(error.__cause__).split())
+            raise UserError(f"{node._target_} needs a package that is not installed here: {reason}") from error
         raise
 
 

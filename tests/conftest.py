@@ -6,6 +6,7 @@ from tiny_model import write_tiny_model
 
 from accomp.checkpoint import load_model
 from accomp.data.band import main as build_band
+from accomp.data.latents import main as encode
 
 torch.set_num_threads(1)
 
@@ -26,3 +27,13 @@ def small_band(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("data") / "band"
     assert build_band(["compose", "--out", str(out), "--tracks", "4", "--seconds", "8", "--jobs", "1"]) == 0
     return out
+
+
+@pytest.fixture(scope="session")
+def tiny_training(small_band, model_folder, tmp_path_factory) -> list[str]:
+    """Arguments of train.py for a diffusion model that trains in a second, in epochs of 4 steps of 2 excerpts."""
+    latents = tmp_path_factory.mktemp("latents")
+    assert encode(["--data", str(small_band), "--codec", str(model_folder), "--out", str(latents)]) == 0
+    data = [f"root={small_band}", f"latents={latents}", "frames=64", "batch_size=2", "epoch_items=8"]
+    net = [f"module.net.{value}" for value in ("channels=8", "width=16", "layers=1", "heads=2")]
+    return ["experiment=diffusion", *net, *(f"data.{value}" for value in (*data, "validation_items=2", "workers=0"))]

@@ -1,15 +1,18 @@
 """The whole way of a model: autoencoder, latents, diffusion, student, model folder, streamer; a few steps each."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
+import processes
 import pytest
 import torch
 import yaml
 from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.utils import instantiate
+from lightning.pytorch.callbacks import Callback
+from omegaconf import OmegaConf
+from processes import said
 
 from accomp.checkpoint import load_model
 from accomp.checkpoint import main as gather
@@ -19,15 +22,14 @@ from accomp.stream.rollout import rollout
 from accomp.stream.streamer import Streamer
 from accomp.timeline import Step
 
-ROOT = Path(__file__).parent.parent
 TINY_CODEC = ["width=16", "latent_width=24", "encoder_blocks=1", "decoder_blocks=1", "latent_blocks=1", "channels=8"]
 
 
-def train(*arguments, check=True):
-    command = [sys.executable, "train.py", "trainer.precision=32-true", "data.workers=0", "callbacks.progress=null"]
-    done = subprocess.run([*command, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert not check or done.returncode == 0, done.stderr[-2000:]
-    return done
+def train(*arguments):
+    """Train in `out_dir`, the last argument, in a process of its own."""
+    *settings, place = map(str, arguments)
+    out = Path(place.removeprefix("out_dir="))
+    assert processes.train(out, "data.workers=0", *settings) == [0], said(out)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +69,7 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_undisturbed_one(runs):
     net = [f"module.net.{v}" for v in ("channels=8", "width=16", "layers=1", "heads=2")]
     common = ["experiment=diffusion", *data, *net, "steps=6", "callbacks.checkpoint.every_n_steps=1"]
     train(*common, f"out_dir={out}/whole")
-    train(*common, f"out_dir={out}/parts", "trainer.max_steps=3")  # inside the second epoch
+    train(*common, "trainer.max_steps=3", f"out_dir={out}/parts")  # inside the second epoch
     train(*common, f"out_dir={out}/parts")
     one, two = (torch.load(out / run / "checkpoints/last.ckpt", weights_only=True) for run in ("whole", "parts"))
     assert one["global_step"] == two["global_step"] == 6
@@ -86,10 +88,10 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_undisturbed_one(runs):
     ],
 )
 def test_a_mistake_is_one_clear_line(tmp_path, arguments, message):
-    done = train(*arguments, f"out_dir={tmp_path}/run", check=False)
-    assert done.returncode == 2
-    assert done.stderr.strip().splitlines()[-1].startswith("error: ") and message in done.stderr
-    assert "Traceback" not in done.stderr
+    assert processes.train(tmp_path, *arguments) == [2]
+    text = said(tmp_path)
+    assert text.strip().splitlines()[-1].startswith("error: ") and message in text
+    assert "Traceback" not in text
 
 
 @pytest.mark.parametrize(
@@ -99,9 +101,39 @@ def test_a_mistake_is_one_clear_line(tmp_path, arguments, message):
     ),
 )
 def test_every_training_configuration_builds(experiment, monkeypatch):
-    if experiment == "student" or experiment.startswith("paper_"):
+    if experiment.startswith(("student", "paper_")):
         pytest.skip("needs a teacher's run or the codec's weights; built elsewhere")
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("train", [f"experiment={experiment}", "trainer.accelerator=cpu", "out_dir=unused"])
     instantiate(config.module, _convert_="all")
     instantiate(config.data, _convert_="all")
+
+
+OPTIONS = [
+    f"{group}={path.stem}"
+    for group in ("trainer", "logger", "callbacks", "launcher", "data", "net@module.net")
+    for path in sorted((CONF / group.partition("@")[0]).glob("*.yaml"))
+]
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_composes(option):
+    """And what is no module, data set or trainer (these need a GPU or files) is made."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("train", ["experiment=diffusion", option, "out_dir=unused"], return_hydra_config=True)
+    OmegaConf.to_container(config.hydra.launcher, resolve=False)
+    for node in filter(None, config.callbacks.values()):
+        assert isinstance(instantiate(node, _convert_="all"), Callback)
+
+
+@pytest.mark.parametrize("path", sorted((CONF / "sweep").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_sweep_varies_what_there_is(path):
+    command = path.read_text().splitlines()[1].split()  # `# python train.py experiment=... sweep=... launcher=slurm`
+    root, sweep = command[2].removesuffix(".py"), [word for word in command[3:] if "=" in word]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose(root, sweep, return_hydra_config=True)
+        assert config.hydra.mode.name == "MULTIRUN" and config.hydra.sweep.dir.endswith(path.stem)
+        params = [f"{key}={value}" for key, value in config.hydra.sweeper.params.items()]
+        for override in OverridesParser.create().parse_overrides(params):
+            for value in override.sweep_string_iterator():
+                compose(root, [*sweep, f"{override.get_key_element()}={value}"])

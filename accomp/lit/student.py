@@ -153,7 +153,7 @@ class ConsistencyStudentModule(StudentModule):
         dsm = (loss_weight(sigma) * self.distance(estimate, target, condition)).mean()
         return {"cd": cd, "dsm": self.hparams.dsm_weight * dsm}
 
-    def on_train_batch_end(self, *_) -> None:
+    def on_before_zero_grad(self, optimizer: torch.optim.Optimizer) -> None:
         with torch.no_grad():
             for slow, fast in zip(self.slow.parameters(), self.denoiser.parameters(), strict=True):
                 slow.lerp_(fast, 1 - self.hparams.slowness)

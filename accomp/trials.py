@@ -1,0 +1,143 @@
+"""Many runs side by side: how each one ended, and one table of them all.
+
+    python -m accomp.trials out/train/diffusion
+
+reads every run below the folder and writes trials.csv into it: one line per run, with the settings in which the runs
+differ, how it ended and its last figures. If the runs are evaluations, their scores are joined into scores.csv as well.
+"""
+
+import argparse
+import csv
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+from hydra.experimental.callback import Callback as HydraCallback
+from omegaconf import DictConfig
+
+from accomp.errors import UserError
+from accomp.launch import is_being_written
+
+log = logging.getLogger(__name__)
+
+STATUS = "status.json"
+
+
+def write_status(folder: Path, state: str, **facts: object) -> None:
+    """How a run stands: `running`, `done` or `failed`, with a reason or figures; the file is whole at any moment."""
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f"{STATUS}.tmp"
+    temporary.write_text(json.dumps({"state": state, **facts}, indent=1) + "\n")
+    os.replace(temporary, folder / STATUS)
+
+
+def read_status(folder: Path) -> dict:
+    """What `write_status` wrote last; {} when it wrote nothing."""
+    try:
+        return json.loads((folder / STATUS).read_text())
+    except FileNotFoundError:
+        return {}
+
+
+def state(folder: Path) -> str:
+    """`done`, `failed`, `running`, or `stopped`: begun, not ended, and nobody works on it."""
+    said = read_status(folder).get("state", "done" if (folder / "scores.csv").is_file() else "running")
+    return "stopped" if said == "running" and not is_being_written(folder) else said
+
+
+def flat(node: object, prefix: str = "") -> dict[str, object]:
+    """A nested configuration as {dotted key: value}."""
+    if not isinstance(node, dict):
+        return {prefix: node}
+    return {k: v for key, value in node.items() for k, v in flat(value, f"{prefix}.{key}" if prefix else key).items()}
+
+
+def settings(run: Path) -> dict[str, object]:
+    """The settings of a run, flat, without those that only say where it lies."""
+    path = run / "config.yaml"
+    known = flat(yaml.safe_load(path.read_text())) if path.is_file() else {}
+    place = str(known.pop("out_dir", run))
+    return {key: value for key, value in known.items() if place not in str(value)}
+
+
+def compare(folder: Path) -> list[dict]:
+    """A line per run below a folder: its name, state, the settings that are not the same in all, figures and reason."""
+    runs = sorted({path.parent for name in ("config.yaml", STATUS) for path in folder.rglob(name)} - {folder})
+    if not runs:
+        raise UserError(f"{folder}: no runs below this folder")
+    chosen = {run: settings(run) for run in runs}
+    keys = dict.fromkeys(key for one in chosen.values() for key in one)
+    varied = [key for key in keys if len({str(one.get(key)) for one in chosen.values() if one}) > 1]
+    lines = []
+    for run, one in chosen.items():
+        status = read_status(run)
+        line = {"run": run.relative_to(folder).as_posix(), "state": state(run)}
+        line |= {key: one.get(key) for key in varied} | status.get("figures", {})
+        lines.append(line | {"reason": status.get("reason")})
+    return lines
+
+
+def join_scores(folder: Path, lines: Sequence[dict]) -> list[dict]:
+    """Every line of every run's scores.csv, with the run and its varied settings in front."""
+    joined = []
+    for line in lines:
+        path = folder / line["run"] / "scores.csv"
+        if path.is_file():
+            about = {key: value for key, value in line.items() if key not in ("state", "reason")}
+            with path.open(newline="") as file:
+                joined += [about | score for score in csv.DictReader(file)]
+    return joined
+
+
+def write_table(path: Path, lines: Sequence[dict]) -> None:
+    """Write lines as CSV, with a column for every key that any of them has; the file is whole at any moment."""
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("w", newline="") as file:
+        writer = csv.DictWriter(file, dict.fromkeys(key for line in lines for key in line), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(lines)
+    os.replace(temporary, path)
+
+
+class TableAfterSweep(HydraCallback):
+    """Writes the table when a sweep's command ends, and makes it end with status 1 when a trial failed."""
+
+    def on_multirun_end(self, config: DictConfig, **_) -> None:
+        folder = Path(config.hydra.sweep.dir)
+        lines = write_tables(folder)
+        failed = [line["run"] for line in lines if line["state"] != "done"]
+        log.info("%d of %d trials are done; %s", len(lines) - len(failed), len(lines), folder / "trials.csv")
+        if failed:
+            log.error("not done: %s", ", ".join(failed))
+            raise SystemExit(1)
+
+
+def write_tables(folder: Path) -> list[dict]:
+    """Write trials.csv, and scores.csv if there are scores, into a folder of runs; the lines of trials.csv."""
+    lines = compare(folder)
+    write_table(folder / "trials.csv", lines)
+    if scores := join_scores(folder, lines):
+        write_table(folder / "scores.csv", scores)
+    return lines
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="a folder of runs, e.g. of a sweep")
+    folder = parser.parse_args(arguments).folder
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        write_tables(folder)
+    except UserError as error:
+        log.error("error: %s", error)
+        return 2
+    sys.stdout.write((folder / "trials.csv").read_text())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,187 @@
+"""Search for good settings: each trial learns from those before it, however many workers share the search.
+
+    python -m accomp.tune out/tune/rate --trials 30 experiment=diffusion steps=5000 \\
+        'module.learning_rate=tag(log,interval(1e-4,3e-3))' 'module.net.layers=choice(4,6,8)' 'data.batch_size=range(8,33,8)'
+
+asks Optuna for the values that are written as a range, trains with them and tells it the objective. Start the same
+command as often as you like, on as many machines as share the folder: a Slurm array of it is a parallel search. Trials
+whose worker died are taken up again by another, from their last checkpoint. What is known lies in FOLDER/journal.log.
+"""
+
+import argparse
+import fcntl
+import logging
+import math
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import optuna
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
+from hydra.errors import HydraException
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from accomp.errors import UserError
+from accomp.launch import is_being_written, only_writer
+from accomp.trials import read_status
+
+log = logging.getLogger(__name__)
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def space(overrides: Sequence[str]) -> tuple[list[str], dict[str, BaseDistribution]]:
+    """Overrides in Hydra's grammar: those that say one value, and what the others may be."""
+    fixed, free = [], {}
+    try:
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
+    except HydraException as error:
+        raise UserError(" ".join(str(error).split())) from error
+    for text, override in zip(overrides, parsed, strict=True):
+        if override.is_sweep_override():
+            free[override.get_key_element()] = distribution(override)
+        else:
+            fixed.append(text)
+    if not free:
+        raise UserError("nothing to search: write a setting as interval(a,b), range(a,b) or choice(a,b,...)")
+    return fixed, free
+
+
+def distribution(override: Override) -> BaseDistribution:
+    """interval(a,b), range(a,b,step) (b itself is not in it) or choice(a,b,...) as Optuna has it; tag(log,...) by ratios."""
+    sweep = override.value()
+    if isinstance(sweep, ChoiceSweep):
+        return CategoricalDistribution([str(element) for element in override.sweep_string_iterator()])
+    if isinstance(sweep, IntervalSweep):
+        whole = isinstance(sweep.start, int) and isinstance(sweep.end, int)
+        return (IntDistribution if whole else FloatDistribution)(sweep.start, sweep.end, log="log" in sweep.tags)
+    if isinstance(sweep, RangeSweep) and all(isinstance(v, int) for v in (sweep.start, sweep.stop, sweep.step)):
+        last = sweep.start + (sweep.stop - 1 - sweep.start) // sweep.step * sweep.step
+        return IntDistribution(sweep.start, last, step=sweep.step)
+    raise UserError(
+        f"{override.input_line}: write interval(a,b), int(interval(a,b)), range(a,b) in whole numbers, or choice(a,b,...)"
+    )
+
+
+@contextmanager
+def turn(folder: Path) -> Iterator[None]:
+    """One worker at a time asks, so that a trial that was just given out is never taken for an abandoned one."""
+    with (folder / ".turn").open("w") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX)
+        yield
+
+
+def reap(study: optuna.Study, folder: Path) -> None:
+    """Close trials that nobody works on, and queue their values again, to go on from what they had reached."""
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        if not is_being_written(worker_folder(folder, trial)):
+            log.info("trial %d was abandoned; its values are tried again", trial.number)
+            study.enqueue_trial(trial.params, user_attrs={"run": run_folder(folder, trial).name})
+            study.tell(trial.number, state=TrialState.FAIL)
+
+
+def run_folder(folder: Path, trial: Trial | FrozenTrial) -> Path:
+    """Where a trial trains: a folder of its own, or that of the abandoned one that it continues."""
+    return folder / str(trial.user_attrs.get("run", trial.number))
+
+
+def worker_folder(folder: Path, trial: Trial | FrozenTrial) -> Path:
+    return folder / "workers" / str(trial.number)
+
+
+def train(run: Path, overrides: Sequence[str], objective: str) -> float:
+    """One training in a process of its own; the objective, or UserError with the reason why there is none.
+
+    A signal that stops this worker goes to the training, which saves; then the worker goes as it would have.
+    """
+    command = [sys.executable, str(ROOT / "train.py"), *overrides, f"out_dir={run}"]
+    run.mkdir(parents=True, exist_ok=True)
+    with (run / "output.log").open("a") as output:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
+        stopped = []
+
+        def stop(number: int, frame: object) -> None:
+            stopped.append(number)
+            process.send_signal(number)
+
+        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            status = process.wait()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+    if stopped:
+        raise SystemExit(128 + stopped[0])  # the trial stays open, and the next worker goes on with it
+    figures = read_status(run).get("figures", {})
+    if status or not math.isfinite(figures.get(objective, math.nan)):
+        raise UserError(f"exit status {status}, {objective}={figures.get(objective)}; see {run / 'output.log'}")
+    return figures[objective]
+
+
+def work(study: optuna.Study, folder: Path, trials: int, objective: str, overrides: Sequence[str]) -> None:
+    """Ask, train and tell until the study has as many trials as wanted."""
+    fixed, free = space(overrides)
+    while True:
+        with ExitStack() as held:
+            with turn(folder):
+                reap(study, folder)
+                known = study.get_trials(deepcopy=False)
+                if sum((t.state != TrialState.WAITING) - ("run" in t.user_attrs) for t in known) >= trials:
+                    return
+                trial = study.ask(free)
+                held.enter_context(only_writer(worker_folder(folder, trial)))
+            values = [f"{name}={value}" for name, value in trial.params.items()]
+            log.info("trial %d: %s", trial.number, " ".join(values))
+            try:
+                value = train(run_folder(folder, trial), [*fixed, *values], objective)
+            except UserError as error:
+                log.error("trial %d failed: %s", trial.number, error)
+                study.tell(trial, state=TrialState.FAIL)
+            else:
+                log.info("trial %d: %s=%.6g", trial.number, objective, value)
+                study.tell(trial, value)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="of the search; the same folder continues it")
+    parser.add_argument("--trials", type=int, required=True, help="how many in all, by all workers together")
+    parser.add_argument("--objective", default="val/loss", help="what is to become small (default: val/loss)")
+    parser.add_argument("overrides", nargs="+", help="as for train.py; those with a range are searched")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    folder = options.folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        space(options.overrides)
+        study = optuna.create_study(
+            storage=JournalStorage(JournalFileBackend(str(folder / "journal.log"))),
+            study_name="accomp",
+            sampler=optuna.samplers.TPESampler(constant_liar=True),
+            load_if_exists=True,
+        )
+        work(study, folder, options.trials, options.objective, options.overrides)
+    except UserError as error:
+        log.error("error: %s", error)
+        return 2
+    if study.get_trials(states=(TrialState.COMPLETE,)):
+        log.info(
+            "best: trial %d, %s=%.6g, %s",
+            study.best_trial.number,
+            options.objective,
+            study.best_value,
+            study.best_params,
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,199 @@
+"""Training in processes of its own, forked from this one so that nothing is imported twice; and ways to stop it."""
+
+import json
+import os
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import CSVLogger
+
+ROOT = Path(__file__).parent.parent
+LIMIT_S = 600
+
+
+def forked(task: Callable[[], int | None], log: Path, **environment: str) -> int:
+    """Start a process that does a task and ends with its result as exit status; its number. What it says goes to `log`."""
+    if pid := os.fork():
+        return pid
+    status = 1
+    try:
+        os.setsid()
+        out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(out, 1)
+        os.dup2(out, 2)
+        sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
+        os.environ.update(environment)
+        status = task() or 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(status & 255)
+
+
+def ended(pid: int) -> int:
+    """Wait for a process; its exit status, or minus the signal that killed it. One that hangs is killed."""
+    deadline = time.monotonic() + LIMIT_S
+    while time.monotonic() < deadline:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.005)
+    os.killpg(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    raise TimeoutError(f"process {pid} did not end within {LIMIT_S} s")
+
+
+def answer(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
+def wait_for(done: Callable[[], object], what: str, limit_s: float = 60) -> None:
+    deadline = time.monotonic() + limit_s
+    while not done():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what}: nothing after {limit_s} s")
+        time.sleep(0.2)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def train(out: Path, *arguments: str, ranks: int = 1, **environment: str) -> list[int]:
+    """`python train.py` with arguments, as one process or as ranks started by torchrun; how each ended."""
+    shape = ["trainer.precision=32-true", "+trainer.enable_progress_bar=false", "callbacks.progress=null"]
+    settings = [str(argument) for argument in arguments if argument != "-m"]
+    argv = ["train.py", *["-m"] * ("-m" in arguments), *shape, *settings, f"out_dir={out}"]
+    port = str(free_port())
+
+    def task() -> None:
+        os.chdir(ROOT)
+        sys.argv = argv
+        runpy.run_path("train.py", run_name="__main__")
+
+    def rank(i: int) -> dict[str, str]:
+        if ranks == 1:
+            return environment
+        world = {"RANK": i, "LOCAL_RANK": i, "WORLD_SIZE": ranks, "LOCAL_WORLD_SIZE": ranks, "GROUP_RANK": 0}
+        meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "TORCHELASTIC_RUN_ID": "test"}
+        return {k: str(v) for k, v in world.items()} | meeting | environment
+
+    out.mkdir(parents=True, exist_ok=True)
+    started = [forked(task, out / f"output{i}.log", **rank(i)) for i in range(ranks)]
+    return [ended(pid) for pid in started]
+
+
+def said(out: Path) -> str:
+    return "".join(path.read_text()[-3000:] for path in sorted(out.glob("output*.log")))
+
+
+def state(out: Path) -> dict:
+    return torch.load(out / "checkpoints/last.ckpt", weights_only=True)
+
+
+def assert_equal_weights(one: Path, two: Path) -> None:
+    """Weights, averages and the optimiser's memory are the same to the bit, after the same number of steps."""
+    one, two = state(one), state(two)
+    assert one["global_step"] == two["global_step"]
+    for part in ("current_model_state", "state_dict"):
+        for name, value in one[part].items():
+            assert torch.equal(value, two[part][name]), (part, name)
+    for index, memory in one["optimizer_states"][0]["state"].items():
+        for name, value in memory.items():
+            assert torch.equal(value, two["optimizer_states"][0]["state"][index][name]), (index, name)
+
+
+class SignalAt(Callback):
+    """Sends this process a signal while it is in its n-th optimiser step, on one rank or on all of them."""
+
+    def __init__(self, step: int, number: int = signal.SIGKILL, rank: int | None = None):
+        self.step, self.number, self.rank = step, number, rank
+
+    def on_train_batch_start(self, trainer: L.Trainer, module, batch, index: int) -> None:
+        if trainer.global_step == self.step - 1 and self.rank in (None, trainer.global_rank):
+            os.kill(os.getpid(), self.number)
+
+
+class SignalAll(SignalAt):
+    """Sends a signal to this process and to all that it has started."""
+
+    def on_train_batch_start(self, trainer: L.Trainer, module, batch, index: int) -> None:
+        if trainer.global_step == self.step - 1:
+            os.killpg(os.getpgid(0), self.number)
+
+
+class PoisonAt(Callback):
+    """Breaks the gradients of some optimiser steps."""
+
+    def __init__(self, steps: list[int]):
+        self.steps = steps
+
+    def on_after_backward(self, trainer: L.Trainer, module) -> None:
+        if trainer.global_step + 1 in self.steps:
+            next(p for p in module.parameters() if p.grad is not None).grad[...] = float("nan")
+
+
+class Facts(Callback):
+    """Writes what a rank trained with, and what came of it, beside the checkpoints."""
+
+    def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        total = sum(float(value.double().sum()) for value in module.state_dict().values())
+        facts = {"learning_rate": module.hparams.learning_rate, "sum": total, "ranks": trainer.world_size}
+        (Path(trainer.default_root_dir) / f"rank{trainer.global_rank}.json").write_text(json.dumps(facts))
+
+
+class Slowly(Callback):
+    """Takes its time over every step, so that something can happen meanwhile."""
+
+    def __init__(self, seconds: float):
+        self.seconds = seconds
+
+    def on_train_batch_start(self, *_) -> None:
+        time.sleep(self.seconds)
+
+
+class Pace(Callback):
+    """Writes how many steps a second it made after the first few, and which part of the time went into logging."""
+
+    def __init__(self, after: int = 5):
+        self.after = after
+
+    def on_train_batch_end(self, trainer: L.Trainer, *_) -> None:
+        if trainer.global_step == self.after:
+            self.begun = time.perf_counter()
+
+    def on_train_end(self, trainer: L.Trainer, module) -> None:
+        seconds = time.perf_counter() - self.begun
+        spent = sum(logger.spent for logger in trainer.loggers if isinstance(logger, TimedLogger))
+        pace = {"steps_per_s": (trainer.global_step - self.after) / seconds, "logging": spent / seconds}
+        (Path(trainer.default_root_dir) / f"pace{trainer.global_rank}.json").write_text(json.dumps(pace))
+
+
+class TimedLogger(CSVLogger):
+    """The CSV logger with a stopwatch."""
+
+    spent = 0.0
+
+    def log_metrics(self, metrics: dict, step: int | None = None) -> None:
+        before = time.perf_counter()
+        super().log_metrics(metrics, step)
+        self.spent += time.perf_counter() - before
+
+    def save(self) -> None:
+        before = time.perf_counter()
+        super().save()
+        self.spent += time.perf_counter() - before
