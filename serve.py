@@ -2,24 +2,30 @@
 
     python serve.py [--serverport 7000] [--clientport 8000] [--client_ip 127.0.0.1] [--model models/live] [--device cpu]
 
-Speaks the OSC messages of the Max external `multi_track` (clients/python/README.md lists them). Once the model is
-loaded and warm it says `/ready` to the client, and then one line per step to standard error. Ends at once on SIGTERM or
-Ctrl-C.
+Speaks the OSC messages of the Max external `multi_track` (clients/python/README.md lists them, docs/on_stage.md says how
+to use them). Once the model is loaded and warm it says `/ready` to the client, and then one line per step to standard
+error. Ends at once on SIGTERM or Ctrl-C.
 """
 
 import argparse
+import contextlib
 import gc
 import logging
+import logging.handlers
 import os
+import queue
+import select
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from accomp.errors import UserError
 from accomp.server.endpoint import bind, sources_of
 
 MOST_THREADS = 4  # a small network gains nothing from more
+LINES_WAITING = 1000  # of the log, while nobody reads them
 
 log = logging.getLogger("accomp.serve")
 
@@ -29,11 +35,18 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--serverport", type=int, default=7000, help="UDP port to listen on (%(default)s)")
     parser.add_argument("--clientport", type=int, default=8000, help="UDP port of the client (%(default)s)")
     parser.add_argument("--client_ip", default="127.0.0.1", help="the one client; nobody else is heard (%(default)s)")
-    parser.add_argument("--server_ip", default="0.0.0.0", help="address of this machine to listen on (%(default)s)")
+    parser.add_argument(
+        "--source_ip", help="where the client's packets seem to come from, behind a router (--client_ip)"
+    )
+    parser.add_argument("--server_ip", help="address of this machine to listen on (loopback for a client on this machine, "
+                        "else 0.0.0.0, all of them)")  # fmt: skip
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps or auto (%(default)s)")
     parser.add_argument("--model", type=Path, default=Path(__file__).resolve().parent / "models" / "live",
-                        help="model folder (models/live)")  # fmt: skip
+                        help="model folder (models/live); those beside it can be changed to while playing")  # fmt: skip
     parser.add_argument("--sampler", default=None, help="one of the model's samplers (its own default)")
+    parser.add_argument(
+        "--record", type=Path, metavar="FOLDER", help="record everything into a new file in this folder"
+    )
     return parser.parse_args(argv)
 
 
@@ -41,8 +54,13 @@ def serve(args: argparse.Namespace) -> None:
     """Take the port, then perform. That it is taken already should not cost the time of loading."""
     if not 0 < args.clientport < 65_536:
         raise UserError(f"--clientport {args.clientport} is no UDP port; choose one from 1 to 65535")
-    sources = sources_of(args.client_ip)
-    with bind(args.server_ip, args.serverport) as ear:
+    sources = sources_of(args.client_ip) | (sources_of(args.source_ip) if args.source_ip else set())
+    at_home = all(ip.startswith("127.") for ip in sources)
+    server_ip = args.server_ip or ("127.0.0.1" if at_home else "0.0.0.0")
+    with bind(server_ip, args.serverport) as ear:
+        if not server_ip.startswith("127."):
+            log.warning("listening on %s beyond this machine: whoever sends as %s is heard; on an open network use a tunnel",
+                        server_ip, " or ".join(sorted(sources)))  # fmt: skip
         perform(args, sources, ear)
 
 
@@ -50,51 +68,77 @@ def perform(args: argparse.Namespace, sources: set[str], ear: socket.socket) -> 
     """Load, warm up, say so, play."""
     import torch  # seconds: not before the port is known to be free
 
-    from accomp.checkpoint import load_model
     from accomp.server.endpoint import Endpoint
     from accomp.server.engine import Core
+    from accomp.server.models import device_name, models_beside, streamers_of
     from accomp.server.performer import Performer
-    from accomp.stream.streamer import Streamer
+    from accomp.server.record import Recorder
 
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, min(MOST_THREADS, (os.cpu_count() or 2) - 1)))  # one core stays free to listen
-    model = load_model(args.model, device_name(args.device))
-    about = {"model": model.name, "device": str(model.device), "sampler": args.sampler or ""}
-    performer = Performer(lambda stems: Streamer(model, stems, sampler=args.sampler))
-    endpoint = Endpoint(Core(sources, about), performer, ear, (args.client_ip, args.clientport))
-    endpoint.warm_up()
+    device, folder = device_name(args.device), args.model
+    make = streamers_of(folder, device, args.sampler)
+    about = {"model": folder.resolve().name, "device": device, "sampler": args.sampler or ""}
+    recorder = None
+    if args.record is not None:
+        header = {"about": about, "folder": str(folder.resolve()), "threads": torch.get_num_threads()}
+        recorder = Recorder(args.record, header | {"sources": sorted(sources)})
+
+    def load(name: str) -> Callable:
+        known = models_beside(folder)
+        if name not in known:
+            raise UserError(f"no such model; there are {', '.join(sorted(known))}")
+        return streamers_of(known[name], device, args.sampler, strict=False)
+
+    client = (args.client_ip, args.clientport)
+    endpoint = Endpoint(Core(sources, about), Performer(make), ear, client, load, recorder)
+    endpoint.warm_up(make)
     gc.collect()
     gc.freeze()  # what is here now stays: no collection ever walks through it again (a quarter of a second)
-    log.info("ready: model %s on %s, listening on %s:%d, answering %s:%d", model.name, model.device, args.server_ip,
-             args.serverport, args.client_ip, args.clientport)  # fmt: skip
+    log.info("ready: model %s on %s, listening on %s:%d, answering %s:%d", about["model"], device, *ear.getsockname(),
+             *client)  # fmt: skip
     endpoint.run()
-
-
-def device_name(device: str) -> str:
-    """What torch calls it: a bare number is a CUDA device, "auto" the fastest there is."""
-    import torch
-
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return f"cuda:{device}" if device.isdigit() else device
 
 
 def end_now(signum: int, frame: object) -> None:
     """Leave without waiting for the step in hand: the client's launcher kills what is not gone after half a second."""
-    os.write(2, b"stopped\n")
+    with contextlib.suppress(OSError):
+        if select.select((), (2,), (), 0)[1]:  # somebody reads
+            os.write(2, b"stopped\n")
     os._exit(0)
+
+
+class PatientHandler(logging.handlers.QueueHandler):
+    """Hands lines to a thread that writes them; when nobody reads them, new ones are lost and the music is not."""
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        with contextlib.suppress(queue.Full):
+            self.queue.put_nowait(record)
+
+
+def start_log() -> logging.handlers.QueueListener:
+    """Log to standard error, from a thread of its own."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    lines = queue.Queue(LINES_WAITING)
+    logging.basicConfig(level=logging.INFO, handlers=[PatientHandler(lines)])
+    listener = logging.handlers.QueueListener(lines, handler)
+    listener.start()
+    return listener
 
 
 def main(argv: list[str] | None = None) -> int:
     args = arguments(argv)
     signal.signal(signal.SIGTERM, end_now)
     signal.signal(signal.SIGINT, end_now)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    listener = start_log()
     try:
         serve(args)
     except UserError as error:
+        listener.stop()
         sys.stderr.write(f"error: {error}\n")
         return 2
+    listener.stop()
     return 0
 
 

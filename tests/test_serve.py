@@ -1,21 +1,29 @@
-"""serve.py as a process of its own: what it says when it cannot start, how it plays, how it ends."""
+"""serve.py as a process of its own: what it says when it cannot start, how it plays, changes models, and how it ends."""
 
+import multiprocessing
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
+from safetensors.torch import load_file, save_file
 
 import serve
 from accomp.errors import UserError
+from accomp.server import protocol as osc
 from accomp.server.client import Client, Setup
 from accomp.server.endpoint import bind
+from accomp.server.models import streamers_of
+from accomp.server.replay import main as replay
 from accomp.stream.rollout import rollout
 from accomp.stream.streamer import Streamer
 from accomp.timeline import SAMPLE_RATE, Step
@@ -69,7 +77,7 @@ def test_what_is_played_is_what_is_scored(model_folder, model):
     context = np.random.default_rng(0).normal(0, 0.1, 4 * SAMPLE_RATE).astype(np.float32)
     with server(model_folder) as (process, port, clientport):
         with Client({"context": context}, Setup(("piano",), step), ("127.0.0.1", port), clientport) as client:
-            assert client.connect(30, alive=lambda: process.poll() is None)
+            assert client.connect(60, alive=lambda: process.poll() is None)
             heard = client.play()["piano"]
             client.settle()
         code, seconds = end(process)
@@ -95,6 +103,138 @@ def test_ends_at_once_even_while_it_is_loading(model_folder):
         code, seconds = end(process)
     assert (code, seconds < 0.5) == (0, True)
     bind("0.0.0.0", port).close()
+
+
+HOSTILE = {
+    "pickle": lambda folder: (folder / "codec.safetensors").write_bytes(b"\x80\x04cos\nsystem\n(S'touch x'\ntR."),
+    "truncated": lambda folder: _cut(folder / "codec.safetensors"),
+    "huge header": lambda folder: (folder / "teacher.safetensors").write_bytes((2**62).to_bytes(8, "little") + b"{}"),
+    "code in the config": lambda folder: (folder / "config.yaml").write_text(
+        "!!python/object/apply:os.system ['touch x']"
+    ),
+    "a class by name": lambda folder: _change(folder, lambda c: c["codec"].update(kind="os.system")),
+    "another shape": lambda folder: _change(folder, lambda c: c["net"].update(width=64)),
+    "not finite": lambda folder: _poison(folder / "student.safetensors"),
+}
+
+
+def _cut(path):
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def _change(folder, change):
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    change(config)
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+
+
+def _poison(path):
+    tensors = load_file(path)
+    next(iter(tensors.values())).view(-1)[0] = float("nan")
+    save_file(tensors, path)
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_hostile_model_is_refused_and_nothing_of_it_runs(model_folder, tmp_path, monkeypatch, case):
+    monkeypatch.chdir(tmp_path)
+    folder = shutil.copytree(model_folder, tmp_path / "model")
+    HOSTILE[case](folder)
+    with pytest.raises(UserError, match="damaged"):
+        streamers_of(folder, "cpu", None)
+    assert not (tmp_path / "x").exists()
+
+
+def test_models_are_changed_while_playing_and_it_can_be_played_again(model_folder, tmp_path):
+    """No step is missed, a damaged model changes nothing, and the recording gives the same answers to the bit."""
+    for name in ("first", "second", "broken"):
+        shutil.copytree(model_folder, tmp_path / name)
+    HOSTILE["truncated"](tmp_path / "broken")
+    step = Step(0.125, 1.0)
+    context = np.random.default_rng(0).normal(0, 0.1, 7 * SAMPLE_RATE).astype(np.float32)
+    wanted = {2: "second", 4: "broken", 6: "../first", 7: "first"}
+    said = []
+    with server(tmp_path / "first", "--record", str(tmp_path / "tape")) as (process, port, clientport):
+        with Client({"context": context}, Setup(("bass",), step), ("127.0.0.1", port), clientport) as client:
+            assert client.connect(60, alive=lambda: process.poll() is None)
+
+            def on_step(client):
+                said.append(dict(client.about))
+                if name := wanted.get(client.tape.batch_id):
+                    client.send(osc.UseModel(name))
+
+            client.play(on_step)
+            client.settle()
+        end(process)
+        log = process.stderr.read()
+    assert not client.dropped and [s["batch_id"] for s in client.steps] == list(range(1, client.tape.batch_id + 1))
+    assert "second" in {about.get("model") for about in said} and "model second plays from now on" in log
+    assert "broken was not loaded" in log and "../first was not loaded, no such model" in log
+    (recording,) = (tmp_path / "tape").iterdir()
+    assert replay([str(recording), "--out", str(tmp_path / "again")]) == 0
+    assert sorted(p.name for p in (tmp_path / "again").iterdir()) == ["bass.wav", "context.wav"]
+
+
+def _serve(arguments):
+    """In a child: as `python serve.py` does, with everything imported already."""
+    sys.exit(serve.main(arguments))
+
+
+@pytest.mark.parametrize("times", [5, pytest.param(50, marks=pytest.mark.slow)])
+def test_it_ends_within_half_a_second_in_the_middle_of_a_step(model_folder, times):
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["serve", "accomp.server.models"])
+    for n in range(times):
+        port, clientport = free_port(), free_port()
+        child = context.Process(target=_serve, args=(["--model", str(model_folder), "--serverport", str(port),
+                                                      "--clientport", str(clientport)],))  # fmt: skip
+        child.start()
+        with Client({"context": np.zeros(2 * SAMPLE_RATE, np.float32)}, Setup(("bass",), Step(0.0625)), ("127.0.0.1", port),
+                    clientport) as client:  # fmt: skip
+            assert client.connect(60, alive=child.is_alive)
+            for k in range(1, 4):
+                client.predict(k * client.setup.step.samples)
+        time.sleep(0.003 * (n % 10))
+        began = time.monotonic()
+        os.kill(child.pid, signal.SIGTERM)
+        child.join(5)
+        assert child.exitcode == 0 and time.monotonic() - began < 0.5
+        bind("127.0.0.1", port).close()
+
+
+def test_a_server_that_was_killed_is_back_in_the_song(model_folder):
+    """kill -9 in mid-song; the next one says /ready by itself, is told the settings, and answers within two steps."""
+    step = Step(0.125, 1.0)
+    context = np.random.default_rng(0).normal(0, 0.1, 60 * SAMPLE_RATE).astype(np.float32)
+    with server(model_folder) as (process, port, clientport):
+        client = Client({"context": context}, Setup(("bass",), step), ("127.0.0.1", port), clientport)
+        with client:
+            assert client.connect(60)
+            playing = threading.Thread(target=client.play, daemon=True)
+            playing.start()
+            wait(lambda: client.steps)
+            process.kill()
+            process.wait()
+            before = len(client.steps)
+            command = [*process.args]
+            again = subprocess.Popen(command, cwd=ROOT, env=ENV, stderr=subprocess.DEVNULL)
+            try:
+                client.ready.clear()
+                assert client.ready.wait(60)
+                ready_at = client.tape.batch_id
+                wait(lambda: len(client.steps) > before)
+                assert client.steps[-1]["batch_id"] <= ready_at + 3
+            finally:
+                again.kill()
+                again.wait()
+                client._closing = True
+                playing.join(5)
+
+
+def wait(until, timeout_s=30.0):
+    end_s = time.monotonic() + timeout_s
+    while not until():
+        assert time.monotonic() < end_s
+        time.sleep(0.01)
 
 
 def damaged(folder):

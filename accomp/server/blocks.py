@@ -1,4 +1,4 @@
-"""Datagrams into a batch of audio, and an answer into datagrams.
+"""Datagrams into a batch of audio.
 
 A batch is what the client sends for one request: one plane (the sum of what is played, "context") or one plane per
 stem, each cut into chunks that may arrive in any order, more than once, or never. Its memory is fixed beforehand by the
@@ -9,11 +9,32 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from accomp.server.protocol import MIN_PACKAGE, Block, Chunk, ProtocolError
+from accomp.server.osc import ProtocolError
+from accomp.server.protocol import MIN_PACKAGE, Block
 from accomp.timeline import STEMS, WINDOW
 
 LOUDEST = 4.0  # input beyond +12 dBFS is not audio
-HEADERS = 2  # empty chunks in front of an answer, of which one has to arrive
+BEFORE = 4410  # samples of the batch before that may help to fill a gap
+BRIDGED = 4410  # the longest gap that is bridged (0.1 s); a longer one is rest
+FADE = 441  # samples over which the music leaves before a long gap and comes back after it
+
+
+def conceal(samples: np.ndarray, filled: np.ndarray) -> np.ndarray:
+    """The samples (N,) with every gap filled so that it does not click.
+
+    A gap is covered by what lies before it played backwards, fading out, and what lies after it played backwards, fading in:
+    no jump at either end, and the colour of what was lost. In a long gap each fade is short and silence lies between.
+    """
+    samples = np.where(filled, samples, 0)
+    borders = np.flatnonzero(np.diff(np.concatenate([[True], filled, [True]]).astype(np.int8)))
+    for start, stop in zip(borders[::2], borders[1::2], strict=True):
+        gap = stop - start
+        reach = gap if gap <= BRIDGED else FADE
+        fade = 1 - (np.arange(reach, dtype=np.float32) + 1) / (reach + 1)
+        before, after = samples[max(0, start - reach) : start][::-1].copy(), samples[stop : stop + reach][::-1].copy()
+        samples[start : start + len(before)] += before * fade[: len(before)]
+        samples[stop - len(after) : stop] += after * fade[: len(after)][::-1]
+    return samples
 
 
 @dataclass(eq=False)
@@ -56,10 +77,10 @@ class Batch:
             raise ProtocolError("mixed batch", f"total_chunks {block.total} after {self._total}")
         if self.planes and (block.plane == "context") != ("context" in self.planes):
             raise ProtocolError("mixed batch", "a summed context and single stems in one batch")
-        self._total = block.total
         clean = np.clip(np.nan_to_num(block.samples, nan=0.0, posinf=0.0, neginf=0.0), -LOUDEST, LOUDEST)
-        self.unclean += int(np.count_nonzero(clean != block.samples))
         self.planes.setdefault(block.plane, Plane()).add(block.start, clean)
+        self.unclean += int(np.count_nonzero(clean != block.samples))
+        self._total = block.total
         self.datagrams += 1
 
     @property
@@ -92,32 +113,24 @@ class Batch:
         counted_out = self.datagrams >= self._total and plane.end == self.step
         return (announced == self._total or short_tail or counted_out) and bool(plane.filled[: plane.end].all())
 
-    def runs(self, length: int) -> list[tuple[int, np.ndarray]]:
-        """What is known of the first `length` samples: the runs without a gap, planes summed, as (start, samples)."""
-        total, known = np.zeros(length, np.float32), np.zeros(length + 2, np.int8)
-        for plane in self.planes.values():
-            total += plane.samples[:length]
-            known[1:-1] |= plane.filled[:length]
-        borders = np.flatnonzero(np.diff(known))
-        return [(int(a), total[a:b]) for a, b in zip(borders[::2], borders[1::2], strict=True)]
+    def audio(self, length: int, before: "Batch | None" = None) -> tuple[np.ndarray, int]:
+        """The first `length` samples, planes summed and gaps concealed, and how many were missing from one plane or more.
 
-
-@dataclass(frozen=True)
-class Parcel:
-    """One stem's answer on the wire: the header, to be sent first and more than once, and the chunks in order."""
-
-    header: bytes
-    chunks: tuple[bytes, ...]
-
-
-def parcel(stem: str, batch_id: int, audio: np.ndarray, package: int) -> Parcel:
-    """Cut an answer (N,) into chunks of `package` samples; what is not finite is silence, what is too loud is clipped.
-
-    The external notes where to write only when it sees chunk 0, and writes whatever overtook it in the wrong place. So
-    an empty chunk 0 goes first, HEADERS times; it places the rest and is counted in the total.
-    """
-    audio = np.clip(np.nan_to_num(audio, nan=0.0, posinf=0.0, neginf=0.0), -1, 1)
-    starts = range(0, len(audio), package)
-    total = len(starts) + HEADERS
-    chunks = [Chunk(stem, batch_id, k, total, audio[start : start + package]) for k, start in enumerate(starts)]
-    return Parcel(Chunk(stem, batch_id, 0, total, audio[:0]).pack(), tuple(chunk.pack() for chunk in chunks))
+        `before` is the batch that ended where this one begins.
+        """
+        total, whole = np.zeros(length, np.float32), np.ones(length, bool)
+        for name in self.expected_planes:
+            plane = self.planes.get(name)
+            if plane is None:
+                whole[:] = False
+                continue
+            samples, filled = plane.samples[:length], plane.filled[:length]
+            if not filled.all():
+                whole &= filled
+                old = before.planes.get(name) if before is not None else None
+                tail = slice(max(0, old.end - BEFORE), old.end) if old is not None else slice(0, 0)
+                known = (old.samples[tail], old.filled[tail]) if old is not None else (samples[:0], filled[:0])
+                joined = (np.concatenate([k, new]) for k, new in zip(known, (samples, filled), strict=True))
+                samples = conceal(*joined)[len(known[0]) :]
+            total += samples
+        return total, length - int(np.count_nonzero(whole))

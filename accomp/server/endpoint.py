@@ -1,26 +1,29 @@
 """The socket and the threads: feeds the core what arrives, and does what it says (threading model: see engine.py)."""
 
+import gc
 import logging
 import socket
 import threading
 import time
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from accomp.errors import UserError
 from accomp.server import protocol as osc
-from accomp.server.blocks import HEADERS, Parcel
-from accomp.server.engine import Action, Core, Deliver, Send, Work
-from accomp.server.performer import Job, Performer
+from accomp.server.actions import Action, Deliver, Load, Send, Silence, Stop, Swap, Work
+from accomp.server.answers import Burst
+from accomp.server.engine import Core
+from accomp.server.performer import Job, Performer, silence, warm_up
+from accomp.server.record import Recorder
+from accomp.timeline import Step
 
 log = logging.getLogger(__name__)
 
 RECEIVE_BUFFER = 4 << 20  # bytes asked for; the system may give less
 BACKLOG = 4096  # datagrams: no more can have waited while the model was loading
 LONGEST_WAIT_S = 0.2
-PACE_BYTES, PACE_S = 25_000, 0.001  # clients with a small buffer lose datagrams that come any faster
-RESEND_S = 0.02  # chunks this young may have met a client that was just changing to its next batch
+
+MakeStreamer = Callable  # (stems) -> Streamer
 
 
 def bind(ip: str, port: int) -> socket.socket:
@@ -54,23 +57,35 @@ def sources_of(client_ip: str) -> set[str]:
 
 
 class Endpoint:
-    """Runs a server on a bound socket until `stop` is called; answers go to `client` (ip, port) and nowhere else."""
+    """Runs a server on a bound socket until `stop` is called; answers go to `client` (ip, port) and nowhere else.
 
-    def __init__(self, core: Core, performer: Performer, ear: socket.socket, client: tuple[str, int]):
+    load       makes a streamer's maker of a model's name, or raises UserError; None: there is only one model
+    recorder   is given every event, in order
+    """
+
+    def __init__(self, core: Core, performer: Performer, ear: socket.socket, client: tuple[str, int],
+                 load: Callable[[str], MakeStreamer] | None = None, recorder: Recorder | None = None):  # fmt: skip
         self._core, self._performer, self._ear, self._client = core, performer, ear, client
+        self._load_model, self._recorder = load, recorder
         self._mouth = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._mouth.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, RECEIVE_BUFFER)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._infer = ThreadPoolExecutor(1, "infer")
         self._send = ThreadPoolExecutor(1, "send")
+        self._load = ThreadPoolExecutor(1, "load")
+        self._warm: dict[str, MakeStreamer] = {}
         self._stopping = False
+        self._reason = ""
 
-    def warm_up(self) -> None:
-        """Play to silence on the thread that will play to music; raises what the performer raises."""
-        self._infer.submit(self._performer.warm_up).result()
+    def warm_up(self, make: MakeStreamer) -> None:
+        """Play to silence on the thread that will play to music; raises what the model raises."""
+        self._infer.submit(warm_up, make).result()
 
     def run(self) -> None:
-        """Serve. What came in while the model was loading is heard first: settings are kept, audio is refused."""
+        """Serve. What came in while the model was loading is heard first: settings are kept, audio is refused.
+
+        Raises UserError when the model failed so often that there is no point in going on.
+        """
         try:
             self._ear.setblocking(False)
             for _ in range(BACKLOG):
@@ -78,20 +93,26 @@ class Endpoint:
                     break
             self._do("on_ready")
             while not self._stopping:
-                self._do("on_tick")
                 due_s = self._core.next_deadline
+                if due_s is not None and time.monotonic() >= due_s:
+                    self._do("on_tick")
+                    due_s = self._core.next_deadline
                 wait_s = LONGEST_WAIT_S if due_s is None else due_s - time.monotonic()
                 self._ear.settimeout(min(LONGEST_WAIT_S, max(0.0005, wait_s)))
                 self._receive()
         finally:
-            for pool in (self._infer, self._send):  # the step in hand is finished
+            for pool in (self._load, self._infer, self._send):  # the step in hand is finished
                 pool.shutdown(wait=True, cancel_futures=True)
+            if self._recorder is not None:
+                self._recorder.close()
             self._mouth.close()
             self._ear.close()
+        if self._reason:
+            raise UserError(self._reason)
 
-    def stop(self) -> None:
+    def stop(self, reason: str = "") -> None:
         """Have `run` end, within LONGEST_WAIT_S and the step in hand; from any thread."""
-        self._stopping = True
+        self._reason, self._stopping = reason, True
 
     def _receive(self) -> bool:
         try:
@@ -101,23 +122,38 @@ class Endpoint:
         except OSError as error:  # Windows reports the client's closed port here
             log.debug("receive: %s", error)
             return False
-        self._do("on_datagram", data, address)
+        self._do("on_datagram", data, address[0])
         return True
 
     def _do(self, event: str, *args) -> None:
-        """Tell the core what happened, now, and carry out what it says."""
+        """Tell the core what happened, now, and carry out what it says, before anything else can happen."""
         with self._lock:
-            actions: Iterable[Action] = getattr(self._core, event)(*args, time.monotonic())
-        for action in actions:
-            match action:
-                case Send(datagrams):
-                    for datagram in datagrams:
-                        self._put(datagram)
-                case Work(job) if not self._stopping:
-                    future = self._infer.submit(self._performer.play, job)
-                    future.add_done_callback(lambda done, job=job: self._played(job, done))
-                case Deliver():
-                    self._send.submit(self._deliver, action)
+            t = time.monotonic()
+            if self._recorder is not None:
+                self._recorder.put(event, args, t)
+            for action in getattr(self._core, event)(*args, t):
+                self._act(action)
+
+    def _act(self, action: Action) -> None:
+        match action:
+            case Send(datagrams):
+                for datagram in datagrams:
+                    self._put(datagram)
+            case Stop(reason):
+                self.stop(reason)
+            case _ if self._stopping:
+                pass  # the pools are closing
+            case Work(job):
+                future = self._infer.submit(self._performer.play, job)
+                future.add_done_callback(lambda done: self._played(job, done))
+            case Deliver():
+                self._send.submit(self._deliver, action)
+            case Silence(job):
+                self._send.submit(lambda: self._put_all(Burst(silence(job)), job))
+            case Load(name, step):
+                self._load.submit(self._read_model, name, step)
+            case Swap(name):
+                self._infer.submit(self._performer.swap, self._warm.pop(name))
 
     def _played(self, job: Job, future: Future) -> None:
         """On the infer thread: hand on the answer. Whatever the model raised costs this step and no other."""
@@ -129,37 +165,39 @@ class Endpoint:
         else:
             self._do("on_answer", job, future.result())
 
+    def _read_model(self, name: str, step: Step) -> None:
+        """On the load thread. A model may fail in any way it likes: the one that plays must not notice."""
+        try:
+            if self._load_model is None:
+                raise UserError("this server has only one model")
+            make = self._load_model(name)
+            warm_up(make, [step])
+        except UserError as error:
+            self._do("on_load_failed", name, str(error))
+        except Exception as error:  # a foreign model's code: the boundary that keeps the music going
+            log.exception("model %s", name)
+            self._do("on_load_failed", name, type(error).__name__)
+        else:
+            gc.freeze()  # as at the start; what the old model leaves is freed by its last reference
+            self._warm[name] = make
+            self._do("on_loaded", name)
+
     def _deliver(self, action: Deliver) -> None:
         """On the send thread."""
-        for parcel in action.played.parcels:
-            self._put_paced(parcel, action.job.batch_id)
+        self._put_all(Burst(action.played.parcels, action.hold_until_s), action.job)
         self._put(osc.ServerPredicted().pack())
         self._do("on_sent", action)
 
-    def _put_paced(self, parcel: Parcel, batch_id: int) -> None:
-        """Send one stem's answer as one short burst.
-
-        When the client begins its next batch in mid-answer, it places the rest by what it last noted about its previous
-        batch: say the header again, repeat what may have been misplaced, go on.
-        """
-        queue = deque([parcel.header] * HEADERS + list(parcel.chunks))
-        recent: deque[tuple[float, bytes]] = deque()
-        rolled_over, burst = False, 0
-        while queue:
-            now_s = time.monotonic()
-            if not rolled_over and self._core.newest_id != batch_id:
-                rolled_over = True
-                queue.extendleft([*(d for at_s, d in reversed(recent) if now_s - at_s < RESEND_S), parcel.header])
-            datagram = queue.popleft()
-            if burst and burst + len(datagram) > PACE_BYTES:
-                time.sleep(PACE_S * (1 if burst <= PACE_BYTES else 2))
-                burst = 0
+    def _put_all(self, burst: Burst, job: Job) -> None:
+        while burst:
+            wait_s, datagram = burst.take(time.monotonic(), self._core.newest_id != job.batch_id)
+            if wait_s:
+                time.sleep(wait_s)
             self._put(datagram)
-            recent.append((now_s, datagram))
-            burst += len(datagram)
 
     def _put(self, datagram: bytes) -> None:
         try:
             self._mouth.sendto(datagram, self._client)
         except OSError as error:  # nobody there, no route, no room: UDP promises nothing, and the music goes on
-            self._core.tally.note("send", str(error), time.monotonic())
+            with self._lock:
+                self._core.tally.note("send", str(error), time.monotonic())

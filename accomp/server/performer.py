@@ -2,29 +2,40 @@
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from accomp.server.blocks import Parcel, parcel
+from accomp.beat.transport import Transport
+from accomp.server.answers import Parcel, parcel
 from accomp.timeline import SAMPLE_RATE, Step
 
 if TYPE_CHECKING:
     from accomp.stream.streamer import Streamer
 
 MEMORY = 15 * SAMPLE_RATE  # samples of context kept, so that a new instrument knows what has been played
+RATIOS = (0.25, 0.125, 0.0625, 0.5, 0.2, 0.1, 1.0)  # the client's menu, the likeliest first
+MENU = tuple(map(Step, RATIOS))
+WARM_UP_S = 2.0  # after this long no further shape is tried
+GATE_FRAME, GATE_FRAMES = 1024, 258  # samples; frames of about 6 s
+QUIET = 1e-3  # -60 dBFS: what is softer counts as rest
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the client asked for; a batch is played by those that held at its first datagram."""
+    """What the client asked for; a batch is played by those that held at its first datagram.
+
+    `density` is the share of the model's playing that is let through; `latency` how many samples late the player is heard.
+    """
 
     step: Step = field(default_factory=Step)
     fade_s: float = 0.02
     package: int = 5120
     stems: tuple[str, ...] = ()
+    density: float = 1.0
+    latency: int = 0
 
     @property
     def overlap(self) -> int:
@@ -33,7 +44,11 @@ class Settings:
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One answer to be made. `runs` is all context not handed over before, as (absolute start, samples)."""
+    """One answer to be made.
+
+    `runs` is all context not handed over before, as (absolute start, samples), in which `missing` samples never arrived;
+    `instead` is audio to be played in place of the model's, (overlap + step,).
+    """
 
     session: int
     batch_id: int
@@ -41,6 +56,9 @@ class Job:
     settings: Settings
     arrived_s: float  # of the first datagram
     closed_s: float  # when nothing more was waited for
+    transport: Transport | None = None
+    instead: np.ndarray | None = None
+    missing: int = 0
     runs: tuple[tuple[int, np.ndarray], ...] = ()
 
     @property
@@ -51,31 +69,65 @@ class Job:
 
 @dataclass(frozen=True)
 class Played:
-    """An answer as it goes out: one parcel per stem, context samples that had never arrived, and the time it took."""
+    """An answer as it goes out: one parcel per stem, the time it took, and the beat that was felt (bpm, confidence)."""
 
     parcels: tuple[Parcel, ...]
-    missing: int
     laps_ms: dict[str, float]
+    felt: tuple[float, float] = (0.0, 0.0)
+
+
+def silence(job: Job) -> tuple[Parcel, ...]:
+    """What overwrites the answer to a job."""
+    audio = np.zeros(job.settings.overlap + job.settings.step.samples, np.float32)
+    return tuple(parcel(stem, job.batch_id, audio, job.settings.package) for stem in job.settings.stems)
+
+
+class Gate:
+    """Lets through the louder share of what each voice plays, measured against its last seconds."""
+
+    def __init__(self):
+        self._recent: np.ndarray | None = None  # levels (voices, frames)
+
+    def __call__(self, audio: np.ndarray, share: float) -> np.ndarray:
+        """Audio (voices, N) -> the same with its softer frames silent; all of it at share 1, nothing at 0."""
+        length = audio.shape[1]
+        frames = np.pad(audio, ((0, 0), (0, -length % GATE_FRAME))).reshape(len(audio), -1, GATE_FRAME)
+        levels = np.sqrt(np.square(frames).mean(2))
+        old = self._recent if self._recent is not None and len(self._recent) == len(audio) else levels[:, :0]
+        self._recent = np.concatenate([old, levels], 1)[:, -GATE_FRAMES:]
+        if share >= 1:
+            return audio
+        centres = (np.arange(levels.shape[1]) + 0.5) * GATE_FRAME
+        rows = []
+        for samples, level, recent in zip(audio, levels, self._recent, strict=True):
+            sounding = recent[recent > QUIET]
+            least = np.quantile(sounding, 1 - share) if share > 0 and len(sounding) else np.inf
+            rows.append(samples * np.interp(np.arange(length), centres, level >= least).astype(np.float32))
+        return np.stack(rows)
 
 
 class Performer:
-    """Plays one job after another, on a fresh `Streamer` whenever the session or the instruments change.
+    """Plays one job after another, on a fresh `Streamer` whenever the session, the instruments or the model change.
 
-    A new instrument hears the last MEMORY samples of context that the old one heard. After an error the next job starts
-    on a fresh `Streamer` too.
+    A fresh one hears the last MEMORY samples of context that the old one heard. After an error the next job starts
+    on a fresh `Streamer` too. `swap` changes the model between two jobs.
     """
 
     def __init__(self, make_streamer: "Callable[[tuple[str, ...]], Streamer]"):
         self._make = make_streamer
         self._streamer: Streamer | None = None
+        self._for: tuple = ()  # what the streamer was made for
         self._session: int | None = None
-        self._stems: tuple[str, ...] = ()
         self._history: deque[tuple[int, np.ndarray]] = deque()
+        self._gate = Gate()
 
-    def warm_up(self) -> None:
-        """Play to silence as a client does that asks for nothing special, so that the first step is as quick as any."""
-        step = Step()
-        self._make(("bass",)).warm_up(step.samples, step.offset)
+    def swap(self, make_streamer: "Callable[[tuple[str, ...]], Streamer]") -> None:
+        """Let the next job be played by another model."""
+        self._make, self._streamer = make_streamer, None
+
+    def start_afresh(self) -> None:
+        """Let the next job be played as after an error: by a new streamer."""
+        self._streamer = None
 
     def play(self, job: Job) -> Played:
         began_s = time.perf_counter()
@@ -86,24 +138,43 @@ class Performer:
 
         settings, step = job.settings, job.settings.step
         streamer = self._hear(job)
-        self._streamer = None  # and none it stays if the next line raises
-        answer = streamer.step(job.edge, step.samples, step.offset, settings.overlap, lap=lap)
-        self._streamer = streamer
-        voices = zip(settings.stems, answer.audio, strict=True)
-        parcels = tuple(parcel(stem, job.batch_id, audio, settings.package) for stem, audio in voices)
-        return Played(parcels, answer.missing, laps_ms)
+        if job.instead is not None:
+            audio = np.tile(job.instead, (len(settings.stems), 1))
+        else:
+            streamer.clock.transport = job.transport
+            self._streamer = None  # and none it stays if the next line raises
+            edge, offset = job.edge - settings.latency, step.offset + settings.latency
+            audio = streamer.step(edge, step.samples, offset, settings.overlap, lap=lap).audio
+            self._streamer = streamer
+            audio = self._gate(audio, settings.density)
+        voices = zip(settings.stems, audio, strict=True)
+        parcels = tuple(parcel(stem, job.batch_id, samples, settings.package) for stem, samples in voices)
+        return Played(parcels, laps_ms, streamer.clock.felt)
 
     def _hear(self, job: Job) -> "Streamer":
         """The `Streamer` for this job, knowing all context up to its edge."""
         if job.session != self._session:
             self._history.clear()
-        if (job.session, job.settings.stems) != (self._session, self._stems):
+        wanted = (job.session, job.settings.stems, job.settings.latency)
+        if wanted != self._for:
             self._streamer = None
-        self._session, self._stems = job.session, job.settings.stems
+        self._for, self._session = wanted, job.session
         self._history.extend(job.runs)
         while self._history and self._history[0][0] < job.edge - MEMORY:
             self._history.popleft()
-        streamer = self._streamer or self._make(job.settings.stems)
-        for start, samples in job.runs if self._streamer else self._history:
-            streamer.push(start, samples)
-        return streamer
+        runs = job.runs
+        if self._streamer is None:
+            self._streamer, runs = self._make(job.settings.stems), self._history
+        for start, samples in runs:
+            self._streamer.push(start - job.settings.latency, samples)
+        return self._streamer
+
+
+def warm_up(make_streamer: "Callable[[tuple[str, ...]], Streamer]", steps: Iterable[Step] = MENU) -> None:
+    """Play to silence in these shapes, as far as there is time, so that no first step is slow."""
+    until_s = time.monotonic() + WARM_UP_S
+    streamer = make_streamer(("bass",))
+    for step in steps:
+        streamer.warm_up(step.samples, step.offset)
+        if time.monotonic() > until_s:
+            return

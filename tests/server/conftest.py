@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from accomp.server import protocol as osc
+from accomp.server.actions import Deliver, Load, Send, Silence, Stop, Work
 from accomp.server.client import Client, Setup
 from accomp.server.endpoint import Endpoint, bind, sources_of
-from accomp.server.engine import Core, Deliver, Send, Work
-from accomp.server.performer import Performer
+from accomp.server.engine import Core
+from accomp.server.performer import Performer, silence
 from accomp.timeline import Step
 
 CLIENT = ("127.0.0.1", 50_000)
@@ -27,7 +28,10 @@ def tune(samples: np.ndarray) -> np.ndarray:
 class FakeAnswer:
     start: int
     audio: np.ndarray
-    missing: int
+
+
+class FakeClock:
+    transport, felt = None, (0.0, 0.0)
 
 
 class FakeStreamer:
@@ -35,13 +39,14 @@ class FakeStreamer:
 
     def __init__(self, stems, fails=(), sleep_s=0.0):
         self.stems, self.fails, self.sleep_s = tuple(stems), set(fails), sleep_s
-        self.pushed, self.steps, self.warmed = [], [], 0
+        self.pushed, self.steps, self.warmed, self.clock, self.transports = [], [], 0, FakeClock(), []
 
     def push(self, start, samples):
         self.pushed.append((start, samples))
 
     def step(self, edge, step, offset, overlap=0, lap=lambda name: None):
         self.steps.append((edge, step, offset, overlap))
+        self.transports.append(self.clock.transport)
         time.sleep(self.sleep_s)
         if len(self.steps) in self.fails:
             raise RuntimeError("out of memory")
@@ -49,10 +54,9 @@ class FakeStreamer:
         for name in ("encode", "sample", "decode"):
             lap(name)
         audio = np.stack([tune(np.arange(start, edge + offset + step)) + v / 64 for v in range(len(self.stems))])
-        known = sum(max(0, min(edge, at + len(x)) - max(edge - step, at)) for at, x in self.pushed[-64:])
-        return FakeAnswer(start, audio, step - known)
+        return FakeAnswer(start, audio)
 
-    def warm_up(self, step, offset):
+    def warm_up(self, step, offset, steps=3):
         self.warmed += 1
 
 
@@ -69,7 +73,8 @@ class Bench:
             return self.streamers[-1]
 
         self.performer = Performer(make)
-        self.sent, self.answers, self.jobs, self._pending = [], [], [], []
+        self.sent, self.answers, self.jobs, self.loads, self.stopped = [], [], [], [], ""
+        self.silences, self._pending = [], []
         self.act(self.core.on_ready(self.t))
 
     def act(self, actions):
@@ -84,11 +89,18 @@ class Bench:
                     chunks = [[osc.parse_reply(d) for d in (p.header, *p.chunks)] for p in action.played.parcels]
                     self.answers.append((action.job, chunks))
                     self.act(self.core.on_sent(action, self.t))
+                case Silence(job):
+                    chunks = [[osc.parse_reply(d) for d in (p.header, *p.chunks)] for p in silence(job)]
+                    self.silences.append((job, chunks))
+                case Load(name, _):
+                    self.loads.append(name)
+                case Stop(reason):
+                    self.stopped = reason
 
     def hear(self, *messages):
         for message in messages:
             data = message if isinstance(message, bytes) else message.pack()
-            self.act(self.core.on_datagram(data, CLIENT, self.t))
+            self.act(self.core.on_datagram(data, CLIENT[0], self.t))
 
     def wait(self, seconds):
         """Let time pass in steps of 5 ms; whatever falls due happens."""
@@ -127,7 +139,7 @@ def free_port():
 class Stage:
     """A running server with a stand-in for the model, and the ports to reach it."""
 
-    def __init__(self, **fake):
+    def __init__(self, load=None, recorder=None, **fake):
         self.port, self.clientport, self.streamers = free_port(), free_port(), []
 
         def make(stems):
@@ -136,8 +148,8 @@ class Stage:
 
         self.core = Core(sources_of("127.0.0.1"), {"model": "fake", "device": "none"})
         ear, client = bind("127.0.0.1", self.port), ("127.0.0.1", self.clientport)
-        self.endpoint = Endpoint(self.core, Performer(make), ear, client)
-        self.endpoint.warm_up()
+        self.endpoint = Endpoint(self.core, Performer(make), ear, client, load, recorder)
+        self.endpoint.warm_up(make)
         self.thread = threading.Thread(target=self.endpoint.run)
         self.thread.start()
         while not self.core.ready:

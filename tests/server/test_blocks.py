@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accomp.server import protocol as osc
-from accomp.server.blocks import HEADERS, Batch, parcel
+from accomp.server.answers import HEADERS, parcel
+from accomp.server.blocks import Batch, conceal
 from accomp.timeline import WINDOW
 
 STEP = 26_460
@@ -14,10 +15,9 @@ AUDIO = np.random.default_rng(0).uniform(-1, 1, STEP).astype(np.float32)
 
 
 def gathered(batch):
-    out = np.full(batch.length, np.nan, np.float32)
-    for start, samples in batch.runs(batch.length):
-        out[start : start + len(samples)] = samples
-    return out
+    audio, missing = batch.audio(batch.length)
+    assert missing == 0
+    return audio
 
 
 @settings(max_examples=60, deadline=None)
@@ -55,13 +55,42 @@ def test_the_first_plane_of_a_song_may_be_short(kit, package):
     assert batch.complete and batch.length == 10_240
 
 
-def test_a_gap_stays_a_gap(kit):
-    batch = Batch(1, STEP, 4410, ("bass",))
-    whole = kit.blocks(1, AUDIO, 4410)
-    for block in whole[:2] + whole[3:]:
-        batch.add(block)
-    assert not batch.complete
-    assert [(s, len(x)) for s, x in batch.runs(STEP)] == [(0, 8820), (13_230, 13_230)]
+@pytest.mark.parametrize("lost", [2, 0, 5])
+def test_a_gap_is_counted_and_bridged_without_a_click(kit, lost):
+    t = np.arange(2 * STEP) / 44_100
+    music = (0.5 * np.sin(2 * np.pi * 110 * t)).astype(np.float32)
+    before, batch = Batch(1, STEP, 4410, ("bass",)), Batch(2, STEP, 4410, ("bass",))
+    for block in kit.blocks(1, music[:STEP], 4410):
+        before.add(block)
+    for k, block in enumerate(kit.blocks(2, music[STEP:], 4410)):
+        if k != lost:
+            batch.add(block)
+    audio, missing = batch.audio(STEP, before)
+    assert not batch.complete and missing == 4410
+    gap = slice(4410 * lost, 4410 * (lost + 1))
+    assert np.array_equal(np.delete(audio, np.r_[gap]), np.delete(music[STEP:], np.r_[gap]))
+    steepest = np.abs(np.diff(music)).max()
+    assert np.abs(np.diff(np.concatenate([music[:STEP], audio]))).max() < 2.1 * steepest
+    assert 0.1 < np.sqrt(np.mean(audio[gap] ** 2)) < 0.5  # something like it sounds on
+
+
+def test_a_long_gap_is_rest_with_soft_borders():
+    audio, filled = np.ones(30_000, np.float32), np.ones(30_000, bool)
+    filled[10_000:20_000] = False
+    mended = conceal(audio, filled)
+    assert not mended[10_500:19_500].any() and np.abs(np.diff(mended)).max() < 0.01
+
+
+def test_a_stem_that_is_lost_leaves_the_others_as_they_were(kit):
+    """What is missing in one plane is missing, though the others are whole."""
+    batch = Batch(1, STEP, 4410, ("bass", "drums"))
+    for plane, lost in (("guitar", 3), ("piano", None)):
+        for k, block in enumerate(kit.blocks(1, AUDIO, 4410, plane=plane, total=2 * 3 * 6)):
+            if k != lost:
+                batch.add(block)
+    audio, missing = batch.audio(STEP)
+    assert missing == 4410 and np.allclose(audio[:13_230], 2 * AUDIO[:13_230])
+    assert not np.allclose(audio[13_230:17_640], AUDIO[13_230:17_640])  # the gap was bridged in its plane only
 
 
 def test_the_data_tell_the_package_size_where_what_was_said_is_wrong(kit):

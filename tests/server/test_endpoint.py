@@ -11,7 +11,7 @@ import pytest
 
 from accomp.errors import UserError
 from accomp.server import protocol as osc
-from accomp.server.blocks import parcel
+from accomp.server.answers import Burst, parcel
 from accomp.server.endpoint import Endpoint, bind, sources_of
 from accomp.server.engine import Core
 from accomp.server.performer import Performer
@@ -32,7 +32,7 @@ def test_two_seconds_of_music_are_heard_to_the_sample(kit, stems, mode):
     with kit.Stage(sleep_s=0.02) as stage, stage.client(planes, targets=stems, send_mode=mode) as client:
         assert client.connect(5)
         heard = client.play()
-    assert stage.streamers[0].warmed == 1 and stage.streamers[1].stems == stems
+    assert stage.streamers[0].warmed == 7 and stage.streamers[1].stems == stems
     for voice, stem in enumerate(stems):
         first, stop = 2 * STEP.samples, (len(played) // STEP.samples - 1 + 1) * STEP.samples
         want = kit.tune(np.arange(first, stop)) + np.float32(voice / 64)
@@ -41,7 +41,7 @@ def test_two_seconds_of_music_are_heard_to_the_sample(kit, stems, mode):
         assert np.allclose(samples, played[start : start + len(samples)], atol=1e-6)
     assert not client.tape.late and not client.dropped and client.about["model"] == "fake"
     assert [s["missing"] for s in client.steps] == [0] * len(client.steps)
-    assert all(20 < s["cycle_ms"] < 200 < s["lead_ms"] < 356 for s in client.steps)
+    assert all(s["cycle_ms"] > 20 and 0 < s["lead_ms"] < 356 for s in client.steps)
 
 
 def test_late_answers_are_heard_late_and_counted(kit):
@@ -96,22 +96,16 @@ def test_settings_that_came_during_loading_are_kept_and_the_music_is_refused(kit
 
 
 def test_the_rest_of_an_answer_is_placed_anew_when_the_client_moves_on(kit):
-    """The core says that a newer batch is there as soon as the third datagram is out."""
-    sent, core = [], Core({"127.0.0.1"})
-    endpoint = Endpoint(
-        core, Performer(kit.FakeStreamer), bind("127.0.0.1", kit.free_port()), ("127.0.0.1", kit.free_port())
-    )
-    core.newest_id = 7
-
-    def put(datagram):
+    """The client begins its next batch as soon as the fourth datagram is out."""
+    burst, sent, t = Burst([parcel("bass", 7, noise(0.5), 4410)]), [], 0.0
+    while burst:
+        wait_s, datagram = burst.take(t, moved_on=len(sent) >= 4)
         sent.append(osc.parse_reply(datagram))
-        core.newest_id = 8 if len(sent) == 4 else core.newest_id
-
-    endpoint._put = put
-    endpoint._put_paced(parcel("bass", 7, noise(0.5), 4410), 7)
+        t += wait_s
     lengths = [(c.index, len(c.samples)) for c in sent]
     assert lengths == [(0, 0), (0, 0), (0, 4410), (1, 4410), (0, 0), (0, 0), (0, 0), (0, 4410), (1, 4410), (2, 4410),
                        (3, 4410), (4, 4410)]  # fmt: skip
+    assert t == 0  # few enough to go at once
 
 
 def test_a_port_in_use_is_one_clear_line():
@@ -134,4 +128,4 @@ def test_a_client_that_is_not_there_stops_nothing(kit, caplog):
             for message in (osc.PredictInstruments(1), osc.UpdateR(0.0625), *kit.blocks(1, noise(0.375)[:16_537])):
                 mouth.sendto(message.pack(), ("127.0.0.1", stage.port))
         time.sleep(0.5)
-        assert stage.core.steps == 1 and "lead_ms=" in caplog.text
+        assert stage.core.tally.steps == 1 and "lead_ms=" in caplog.text

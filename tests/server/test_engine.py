@@ -1,8 +1,6 @@
 """What the server decides, under a clock of our own: where answers lie, what is dropped, and that nothing stops it."""
 
 import json
-import random
-import time
 
 import numpy as np
 import pytest
@@ -221,7 +219,7 @@ def test_lead_is_the_time_left_when_the_answer_is_out(kit):
         assert record["lead_ms"] == pytest.approx(1e3 * ((offset - FADE) / SAMPLE_RATE - 0.2), abs=6)
         assert record["cycle_ms"] == pytest.approx(200, abs=6)
         assert (record["r"], record["w"], record["stems"]) == (0.25, float(offset > 0), ["bass"])
-    assert (bench.core.late, late.core.late) == (0, 1)
+    assert (bench.core.tally.late, late.core.tally.late) == (0, 1)
 
 
 def test_a_lost_update_of_r_or_package_size_is_seen_in_the_data(kit):
@@ -238,7 +236,7 @@ def test_without_an_instrument_or_a_model_every_batch_is_dropped_aloud(kit):
     play(kit, bench, [1])
     assert bench.dropped == [1] and not bench.jobs
     loading = Core({"127.0.0.1"})
-    actions = [loading.on_datagram(b.pack(), kit.CLIENT, 0.0) for b in kit.blocks(5, noise(26_460))]
+    actions = [loading.on_datagram(b.pack(), kit.CLIENT[0], 0.0) for b in kit.blocks(5, noise(26_460))]
     assert [len(a) for a in actions] == [1, 0, 0, 0, 0, 0]
     assert osc.parse_reply(actions[0][0].datagrams[0]) == osc.BatchDropped(5)
 
@@ -273,7 +271,7 @@ def test_predict_does_not_wait_for_the_rest(kit):
 def test_strangers_are_neither_heard_nor_answered(kit):
     bench = start(kit)
     for message in (osc.Reset(), osc.UpdateR(0.5), osc.LoadModel(), *kit.blocks(1, noise(26_460))):
-        assert bench.core.on_datagram(message.pack(), ("192.0.2.7", 7000), bench.t) == []
+        assert bench.core.on_datagram(message.pack(), "192.0.2.7", bench.t) == []
     assert bench.core.settings.step == Step(0.1) and bench.core.tally.counts["stranger"] == 9
 
 
@@ -283,51 +281,3 @@ def test_unclean_context_is_cleaned_before_it_is_heard(kit):
     bench.hear(*batch)
     bench.wait(0.5)
     assert not bench.streamers[0].pushed[0][1].any() and len(bench.answers) == 1
-
-
-def mutants(count, seed=0):
-    """Messages that were hurt on their way, or made up."""
-    rng = random.Random(seed)
-    audio = noise(26_460)
-    blocks = [
-        osc.Block(rng.choice(["context", *STEMS]), rng.choice([1, 2, 3, 50, 2**31 - 1]), rng.choice([0, 4410, 22_050]),
-                  rng.choice([1, 6, 12]), audio[: rng.choice([1, 50, 4410])]).pack()
-        for _ in range(60)
-    ]  # fmt: skip
-    controls = [osc.UpdateR(0.1), osc.W(1), osc.UpdateFade(0.02), osc.UpdatePackageSize(4410), osc.Reset()]
-    controls += [osc.LoadModel(), osc.PredictInstruments(1, 0, 0, 1), osc.Predict(), osc.Print()]
-    controls += [osc.PacketTest(1, audio[:9])]
-    corpus = blocks + [c.pack() for c in controls]
-    for _ in range(count):
-        data = bytearray(rng.choice(corpus))
-        for _ in range(rng.choice([0, 1, 1, 2, 8])):
-            at = rng.randrange(len(data) + 1)
-            if rng.random() < 0.5:
-                data[at : at + 1] = bytes([rng.randrange(256)])
-            elif rng.random() < 0.5:
-                del data[at : at + rng.randrange(9)]
-            else:
-                data[at:at] = rng.randbytes(rng.randrange(9))
-        yield bytes(data)
-
-
-def test_20000_hurt_datagrams_stop_nothing(kit):
-    bench = start(kit)
-    slowest_ms = 0.0
-    for n, data in enumerate(mutants(20_000)):
-        began = time.thread_time()
-        bench.act(bench.core.on_datagram(data, kit.CLIENT, bench.t))
-        slowest_ms = max(slowest_ms, 1e3 * (time.thread_time() - began))
-        bench.t += 0.001
-        if n % 50 == 0:
-            bench.wait(0.01)
-        bench.sent.clear()
-        bench.answers.clear()
-    assert slowest_ms < 5
-    bench.wait(5)
-    bench.hear(osc.Reset(), osc.UpdatePackageSize(4410), osc.UpdateR(0.1), osc.W(1), osc.UpdateFade(0.02),
-               osc.PredictInstruments(1, 0, 0, 0))  # fmt: skip
-    bench.answers.clear()
-    play(kit, bench, [1, 2, 3])
-    assert [np.array_equal(placed(c), kit.tune(np.arange(-FADE, 26_460) + (job.batch_id + 1) * 26_460))
-            for job, (c,) in bench.answers] == [True] * 3  # fmt: skip

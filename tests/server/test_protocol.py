@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pythonosc.osc_bundle_builder import OscBundleBuilder
 from pythonosc.osc_message_builder import OscMessageBuilder
 
+from accomp.server import osc as wire
 from accomp.server import protocol as osc
 
 SAMPLES = np.array([0.0, 0.5, -1.0, 1e-20, 3.0], np.float32)
@@ -38,6 +39,14 @@ REQUESTS = [
     (osc.Reset(), golden("/reset", ("i", 1))),
     (osc.Print(), golden("/print", ("T", True))),
     (osc.Predict(), golden("/predict")),
+    (osc.Hello(44_100, 264_600, "Pd 0.54"), golden("/hello", ("i", 44_100), ("i", 264_600), ("s", "Pd 0.54"))),
+    (osc.Clock(1.5, 120.0, 4, 7), golden("/clock", ("d", 1.5), ("d", 120.0), ("i", 4), ("i", 7))),
+    (osc.Tempo(0.0), golden("/tempo", ("d", 0.0))),
+    (osc.UseModel("live-2"), golden("/model", ("s", "live-2"))),
+    (osc.Density(0.5), golden("/density", ("d", 0.5))),
+    (osc.Panic(), golden("/panic")),
+    (osc.Calibrate(), golden("/calibrate")),
+    (osc.AskStatus(), golden("/status")),
     (osc.PacketTest(3, SAMPLES), golden("/packet_test", ("i", 3), *floats(SAMPLES))),
     *(
         (
@@ -74,7 +83,7 @@ def test_packs_and_parses_to_the_byte(parse, message, data):
 
 @pytest.mark.parametrize("parse, message, data", CASES, ids=lambda x: getattr(x, "address", ""))
 def test_no_truncation_and_no_trailing_byte_goes_unseen(parse, message, data):
-    bare = osc._pad(data[: data.index(b"\0")])  # the form without type tags is a message of its own
+    bare = wire.pad(data[: data.index(b"\0")])  # the form without type tags is a message of its own
     whole = [data[:n] for n in range(len(data)) if not (data[:n] == bare and isinstance(message, osc._Trigger))]
     for bad in [*whole, data + b"\0", data + b"\0\0\0\0", data + b"junk", b"junk" + data]:
         with pytest.raises(osc.ProtocolError):
@@ -126,6 +135,17 @@ REFUSED = {
     "package 16384": golden("/update_package_size", ("i", 16_384)),
     "package 4410.5": golden("/update_package_size", ("f", 4410.5)),
     "package 1e30": golden("/update_package_size", ("d", 1e30)),
+    "clock of 0 bpm": golden("/clock", ("d", 0.0), ("d", 0.0), ("i", 4), ("i", 1)),
+    "tempo 5": golden("/tempo", ("d", 5.0)),
+    "density 2": golden("/density", ("d", 2.0)),
+    "hello without a name": golden("/hello", ("i", 44_100), ("i", 264_600)),
+    "hello from T 10^9": golden("/hello", ("i", 44_100), ("i", 10**9), ("s", "x")),
+    "an empty name": golden("/model", ("s", "")),
+    "a name of 65": golden("/model", ("s", 65 * "x")),
+    "a name with a newline": golden("/model", ("s", "a\nb")),
+    "a number for a name": golden("/model", ("i", 1)),
+    "many texts": golden("/model", *[("s", "x")] * 9),
+    "text among samples": golden("/context", ("i", 1), ("i", 0), ("i", 1), ("s", "x")),
     "no samples": golden("/context", ("i", 1), ("i", 0), ("i", 1)),
     "double sample": golden("/context", ("i", 1), ("i", 0), ("i", 1), ("d", 0.5)),
     "start 10^8": golden("/context", ("i", 1), ("i", 10**8), ("i", 1), ("f", 0.5)),
@@ -143,10 +163,10 @@ REFUSED = {
 
 @pytest.mark.parametrize("data", REFUSED.values(), ids=REFUSED.keys())
 def test_what_is_not_a_message_is_refused_at_once(data):
-    began = time.perf_counter()
+    began = time.thread_time()
     with pytest.raises(osc.ProtocolError) as error:
         osc.parse_request(data)
-    assert time.perf_counter() - began < 0.02
+    assert time.thread_time() - began < 0.02
     assert len(error.value.reason) < 20  # a kind, not a quotation: kinds are counted
 
 

@@ -1,0 +1,77 @@
+"""An answer into datagrams, in the order and at the moments at which the external can only place them right.
+
+The external notes where to write only when it sees a stem's chunk 0, and writes whatever overtook it to the place of its
+last batch. So an empty chunk 0, the header, goes first: when the model sets to work, again before the audio, and over and
+over while the audio is held back because the network is restless.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from accomp.server.protocol import Chunk
+
+HEADERS = 2  # at a time, of which one has to arrive
+AT_ONCE, BYTES_PER_S = 100_000, 25e6  # clients with a small buffer (Pd: 208 kB) lose datagrams that come any faster
+RESEND_S = 0.02  # chunks this young may have met a client that was just changing to its next batch
+AGAIN_S = 0.01  # between headers while the audio is held back
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """One stem's answer on the wire: the header, and the chunks in order."""
+
+    header: bytes
+    chunks: tuple[bytes, ...]
+
+
+def header(stem: str, batch_id: int, samples: int, package: int) -> bytes:
+    """What places an answer of so many samples; it is counted in the total."""
+    return Chunk(stem, batch_id, 0, -(-samples // package) + HEADERS, np.zeros(0, np.float32)).pack()
+
+
+def parcel(stem: str, batch_id: int, audio: np.ndarray, package: int) -> Parcel:
+    """Cut an answer (N,) into chunks of `package` samples; what is not finite is silence, what is too loud is clipped."""
+    audio = np.clip(np.nan_to_num(audio, nan=0.0, posinf=0.0, neginf=0.0), -1, 1)
+    starts = range(0, len(audio), package)
+    total = len(starts) + HEADERS
+    chunks = [Chunk(stem, batch_id, k, total, audio[start : start + package]) for k, start in enumerate(starts)]
+    return Parcel(header(stem, batch_id, len(audio), package), tuple(chunk.pack() for chunk in chunks))
+
+
+class Burst:
+    """An answer on its way out; pure: the caller has the clock and the socket.
+
+    Until `hold_until_s` only headers go out, then everything as one short burst. When the client begins its next batch in
+    mid-answer, it places the rest by what it last noted about its previous batch: say the headers again, repeat what may
+    have been misplaced, go on.
+    """
+
+    def __init__(self, parcels: Sequence[Parcel], hold_until_s: float = 0.0):
+        self._headers = deque(parcel.header for parcel in parcels)
+        self._hold_until_s = hold_until_s
+        self._queue = deque((p.header, d) for p in parcels for d in (*[p.header] * HEADERS, *p.chunks))
+        self._recent: deque[tuple[float, bytes, bytes]] = deque()
+        self._rolled_over = False
+        self._credit, self._last_s = float(AT_ONCE), float("-inf")
+
+    def __bool__(self) -> bool:
+        return bool(self._queue)
+
+    def take(self, t: float, moved_on: bool) -> tuple[float, bytes]:
+        """The next datagram, and how many seconds to wait before it. `moved_on`: the client has begun its next batch."""
+        if t < self._hold_until_s and not moved_on:
+            self._headers.rotate()
+            return AGAIN_S / len(self._headers), self._headers[0]
+        if moved_on and not self._rolled_over:
+            self._rolled_over = True
+            young = [(h, d) for at_s, h, d in self._recent if t - at_s < RESEND_S]
+            again = [(h, h) for h in dict.fromkeys([*(h for h, _ in young), self._queue[0][0]])]
+            self._queue.extendleft(reversed([*again, *young]))
+        head, datagram = self._queue.popleft()
+        self._credit = min(AT_ONCE, self._credit + (t - self._last_s) * BYTES_PER_S) - len(datagram)
+        self._last_s, wait_s = t, max(0.0, -self._credit / BYTES_PER_S)
+        self._recent.append((t + wait_s, head, datagram))
+        return wait_s, datagram

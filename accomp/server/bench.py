@@ -1,0 +1,171 @@
+"""How fast the server is beside its model, on a machine that is otherwise quiet.
+
+    python -m accomp.server.bench parse                        # datagrams a second, beside python-osc
+    python -m accomp.server.bench overhead                     # datagrams in to datagrams out, while two cores are busy
+    python -m accomp.server.bench realtime --r 0.03125 --minutes 10 [--model models/live] [--stem drums]
+
+`realtime` starts serve.py as a process of its own and plays band-like noise to it over UDP.
+"""
+
+import argparse
+import logging
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+from accomp.errors import UserError
+from accomp.server import protocol as osc
+from accomp.server.client import Client, Setup
+from accomp.server.demo import running_server
+from accomp.server.endpoint import Endpoint, bind, sources_of
+from accomp.server.engine import Core
+from accomp.server.performer import Performer
+from accomp.timeline import SAMPLE_RATE, Step
+
+log = logging.getLogger("accomp.server.bench")
+
+MODEL_S = 0.1  # how long the stand-in for a model computes
+
+
+def percentiles(values: list[float], *which: float) -> str:
+    return ", ".join(f"p{q:g} {np.percentile(values, q):.2f}" for q in which)
+
+
+def parse() -> None:
+    """A datagram of 256 and one of 4410 samples, read by our parser and by python-osc."""
+    from pythonosc.osc_message import OscMessage
+
+    for samples in (256, 4410):
+        data = osc.Block("context", 1, 0, 30, np.linspace(-1, 1, samples, dtype=np.float32)).pack()
+        rates = []
+        for read, times in ((osc.parse_request, 2000), (lambda d: OscMessage(d).params, 100)):
+            best = float("inf")
+            for _ in range(5):
+                began = time.thread_time()  # whatever else the machine does
+                for _ in range(times):
+                    read(data)
+                best = min(best, (time.thread_time() - began) / times)
+            rates.append(1 / best)
+        ours, theirs = rates
+        log.info("%d samples: %.0f datagrams/s, python-osc %.0f, %.0f times", samples, ours, theirs, ours / theirs)
+
+
+class BusyStreamer:
+    """A stand-in for a model, that keeps every core busy for MODEL_S."""
+
+    def __init__(self, stems: tuple[str, ...]):
+        import torch
+
+        self.stems, self.clock = stems, SimpleNamespace(transport=None, felt=(0.0, 0.0))
+        self.weights = torch.randn(1024, 1024)
+        self.busy_s: list[float] = []
+
+    def push(self, start: int, samples: np.ndarray) -> None:
+        pass
+
+    def warm_up(self, step: int, offset: int) -> None:
+        self.step(step, step, offset)
+
+    def step(self, edge: int, step: int, offset: int, overlap: int = 0, lap=lambda name: None) -> SimpleNamespace:
+        began = time.perf_counter()
+        while time.perf_counter() - began < MODEL_S:
+            self.weights @ self.weights
+        self.busy_s.append(time.perf_counter() - began)
+        return SimpleNamespace(audio=np.zeros((len(self.stems), overlap + step), np.float32))
+
+
+def free_ports() -> list[int]:
+    probes = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
+    for probe in probes:
+        probe.bind(("127.0.0.1", 0))
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
+def overhead(steps: int = 60) -> None:
+    """From the last datagram of a block of 66,150 samples to the first and last of the answer, less the model's time."""
+    import torch
+
+    torch.set_num_threads(2)
+    (port, clientport), made = free_ports(), []
+    core = Core(sources_of("127.0.0.1"), {"model": "busy"})
+    make = lambda stems: made.append(BusyStreamer(stems)) or made[-1]  # noqa: E731
+    endpoint = Endpoint(core, Performer(make), bind("127.0.0.1", port), ("127.0.0.1", clientport))
+    server = threading.Thread(target=endpoint.run)
+    server.start()
+    first_ms, last_ms = [], []
+    setup = Setup(("bass",), Step(0.25, 1.0), 0.02, 4410)
+    with Client(
+        {"context": np.zeros((steps + 2) * 66_150, np.float32)}, setup, ("127.0.0.1", port), clientport
+    ) as client:
+        client.connect(10)
+        for i in range(1, steps + 1):
+            client.predict(i * 66_150)
+            began = time.perf_counter()
+            for ms, here in (
+                (first_ms, lambda i=i: i in client.tape.answered),
+                (last_ms, lambda i=i: len(client.steps) >= i),
+            ):
+                while not here() and time.perf_counter() - began < 5:
+                    time.sleep(0.0005)
+                ms.append(1e3 * (time.perf_counter() - began - made[-1].busy_s[-1]))
+    endpoint.stop()
+    server.join()
+    for name, ms in (("first", first_ms), ("last", last_ms)):
+        log.info("until the %s datagram of the answer, less the model's time, in ms: %s", name,
+                 percentiles(ms[5:], 50, 95, 99))  # fmt: skip
+
+
+def realtime(args: argparse.Namespace) -> None:
+    """Play for so many minutes in real time."""
+    (port, clientport), step = free_ports(), Step(args.r, args.w)
+    asked = argparse.Namespace(
+        model=args.model, device="auto", sampler=args.sampler, serverport=port, clientport=clientport
+    )
+    context = np.random.default_rng(0).normal(0, 0.05, int(args.minutes * 60 * SAMPLE_RATE)).astype(np.float32)
+    context *= np.exp(-(np.arange(len(context)) % (SAMPLE_RATE // 2)) / 4000)  # something like a beat, 120 a minute
+    setup = Setup((args.stem,), step, 0.02, min(4410, step.samples))
+    with (
+        Client({"context": context}, setup, ("127.0.0.1", port), clientport) as client,
+        running_server(asked) as server,
+    ):
+        if not client.connect(120, alive=lambda: server.poll() is None):
+            raise UserError("the server did not start; run serve.py by hand and read what it says")
+        client.play()
+        client.settle()
+    leads, cycles = ([s[key] for s in client.steps] for key in ("lead_ms", "cycle_ms"))
+    late = client.tape.batch_id - len(set(client.tape.answered) - client.tape.late)
+    log.info("%d steps of %.0f ms, %d late or lost (%.3f %%); lead in ms: %s; cycle in ms: %s", client.tape.batch_id,
+             1e3 * step.seconds, late, 100 * late / client.tape.batch_id, percentiles(leads, 1, 50),
+             percentiles(cycles, 50, 95, 99))  # fmt: skip
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("parse", "overhead", "realtime"))
+    parser.add_argument("--r", type=float, default=1 / 32, help="step ratio (%(default)s)")
+    parser.add_argument("--w", type=float, default=1.0, help="depth (%(default)s)")
+    parser.add_argument("--minutes", type=float, default=1.0, help="how long to play (%(default)s)")
+    parser.add_argument("--stem", default="drums", help="what the model plays (%(default)s)")
+    parser.add_argument("--model", type=Path, default=Path("models") / "live", help="model folder (models/live)")
+    parser.add_argument("--sampler", help="one of the model's samplers (its default)")
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    logging.getLogger().handlers[0].addFilter(logging.Filter(log.name))  # the server's own lines are not wanted here
+    try:
+        {"parse": parse, "overhead": overhead}.get(args.what, lambda: realtime(args))()
+    except UserError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

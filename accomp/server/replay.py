@@ -1,0 +1,141 @@
+"""Plays a recording of `serve.py --record` again, through the same decisions and the same model.
+
+    python -m accomp.server.replay RECORDING [--model models/live] [--out FOLDER]
+
+Every answer is made anew and compared with the one that was sent, bit for bit. With --out the session is also written as
+recordings to listen to: what was heard, and what each instrument answered.
+"""
+
+import argparse
+import logging
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from accomp import audio
+from accomp.errors import UserError
+from accomp.server import protocol as osc
+from accomp.server.actions import Action, Deliver, Swap, Work
+from accomp.server.engine import Core
+from accomp.server.models import models_beside, streamers_of
+from accomp.server.performer import Job, Performer, Played
+from accomp.server.record import pack, read
+from accomp.stream.rollout import lay
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Replay:
+    """A server without sockets, threads or a clock, that lives through what was recorded."""
+
+    core: Core
+    performer: Performer
+    load: Callable  # of a model's name
+    jobs: list[Job] = field(default_factory=list)
+    answers: list[tuple[Job, Played]] = field(default_factory=list)
+    differing: list[int] = field(default_factory=list)  # batches answered otherwise than then
+    _played: deque[tuple[Job, Played | None]] = field(default_factory=deque)
+    _sending: deque[Deliver] = field(default_factory=deque)
+
+    def live(self, events: Iterable[tuple[str, float, list[bytes]]]) -> None:
+        for event, t, parts in events:
+            match event:
+                case "on_datagram":
+                    args = (parts[0], parts[1].decode())
+                case "on_answer" | "on_failure":
+                    job, played = self._played.popleft()
+                    args = (job, played) if event == "on_answer" else (job,)
+                    if event == "on_failure":
+                        self.performer.start_afresh()
+                    elif pack(event, args, t) != pack(event, tuple(parts), t):
+                        self.differing.append(job.batch_id)
+                case "on_sent":
+                    args = (self._sending.popleft(),)
+                case _:
+                    args = tuple(part.decode() for part in parts)
+            self._act(getattr(self.core, event)(*args, t))
+
+    def _act(self, actions: list[Action]) -> None:
+        for action in actions:
+            match action:
+                case Work(job):
+                    self.jobs.append(job)
+                    played = self.performer.play(job)
+                    self._played.append((job, played))
+                case Deliver():
+                    self._sending.append(action)
+                    self.answers.append((action.job, action.played))
+                case Swap(name):
+                    self.performer.swap(self.load(name))
+
+    def tracks(self) -> dict[str, np.ndarray]:
+        """What was heard and answered, one session after the other, (N,) each."""
+        sessions: list[dict[str, np.ndarray]] = []
+        for session in sorted({job.session for job in self.jobs}):
+            jobs = [job for job in self.jobs if job.session == session]
+            answers = [(job, played) for job, played in self.answers if job.session == session]
+            ends = [job.edge + job.settings.step.offset + job.settings.step.samples for job, _ in answers]
+            length = max([jobs[-1].edge, *ends])
+            tracks = {"context": np.zeros(length, np.float32)}
+            for start, samples in (run for job in jobs for run in job.runs):
+                tracks["context"][start : start + len(samples)] = samples
+            for job, played in answers:
+                start = job.edge + job.settings.step.offset - job.settings.overlap
+                for stem, parcel in zip(job.settings.stems, played.parcels, strict=True):
+                    samples = np.concatenate([osc.parse_reply(d).samples for d in parcel.chunks])
+                    track = tracks.setdefault(stem, np.zeros(length, np.float32))
+                    lay(track[None], start, samples[None], job.settings.overlap)
+            sessions.append(tracks)
+        names = {name: None for tracks in sessions for name in tracks}
+        silent = [np.zeros_like(tracks["context"]) for tracks in sessions]
+        return {n: np.concatenate([s.get(n, z) for s, z in zip(sessions, silent, strict=True)]) for n in names}
+
+
+def replay(recording: Path, folder: Path | None) -> Replay:
+    """Live through a recording with the model that it names, or the one in `folder`."""
+    about, events = read(recording)
+    try:
+        torch.set_num_threads(about["threads"])
+        folder = folder or Path(about["folder"])
+        core = Core(about["sources"], about["about"])
+        device, sampler = about["about"]["device"], about["about"]["sampler"] or None
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise UserError(f"{recording}: damaged recording") from error
+
+    def load(name: str):
+        return streamers_of(models_beside(folder).get(name, folder), device, sampler)
+
+    lived = Replay(core, Performer(streamers_of(folder, device, sampler)), load)
+    lived.live(events)
+    return lived
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recording", type=Path, help="a file that serve.py --record wrote")
+    parser.add_argument("--model", type=Path, help="model folder (the one that was recorded)")
+    parser.add_argument("--out", type=Path, help="write what was heard and answered as .wav into this folder")
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        lived = replay(args.recording, args.model)
+        if args.out is not None:
+            args.out.mkdir(parents=True, exist_ok=True)
+            for name, samples in lived.tracks().items():
+                audio.write(args.out / f"{name}.wav", samples)
+    except (UserError, OSError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    log.info("%d answers, %d differ%s", len(lived.answers), len(lived.differing),
+             f": batches {lived.differing[:9]}" if lived.differing else "")  # fmt: skip
+    return 1 if lived.differing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,206 @@
+"""What a client may say beyond the external's words: a beat, a panic, a model, a density, a calibration, a question."""
+
+import json
+
+import numpy as np
+import pytest
+
+from accomp.server import protocol as osc
+from accomp.server.calibrate import sweep
+from accomp.server.performer import Gate, Performer
+from accomp.timeline import SAMPLE_RATE, Step
+
+STEP, FADE = Step(0.1).samples, 882
+
+
+def start(kit, **bench):
+    bench = kit.Bench(**bench)
+    bench.hear(osc.UpdatePackageSize(4410), osc.UpdateR(0.1), osc.W(1.0), osc.PredictInstruments(1, 0, 0, 0))
+    return bench
+
+
+def play(kit, bench, ids, sound=lambda i: np.zeros(STEP, np.float32)):
+    for i in ids:
+        bench.hear(*kit.blocks(i, sound(i)))
+        bench.wait(STEP / SAMPLE_RATE)
+
+
+def said(bench):
+    return [json.loads(m.text) for m in bench.sent if isinstance(m, osc.Status)]
+
+
+def beat_at(transport, sample):
+    return (transport.beat + (sample - transport.sample) / SAMPLE_RATE * transport.bpm / 60) % transport.beats_in_bar
+
+
+def test_a_transport_of_a_batch_holds_at_that_batch_edge_and_goes_on(kit):
+    bench = start(kit)
+    bench.hear(osc.Clock(1.5, 120.0, 4, batch_id=2))  # told before the batch
+    play(kit, bench, [1, 2])
+    bench.hear(osc.Clock(2.0, 90.0, 3, batch_id=2))  # told after it
+    play(kit, bench, [3, 4])
+    one, two, three, four = bench.streamers[0].transports
+    assert beat_at(one, 2 * STEP) == pytest.approx(1.5) and one == two
+    assert beat_at(three, 2 * STEP) == pytest.approx(2.0) and (three.bpm, three.beats_in_bar) == (90.0, 3)
+    assert three == four
+
+
+def test_a_transport_told_now_is_placed_by_the_clock_on_the_wall(kit):
+    bench = start(kit)
+    play(kit, bench, [1])
+    bench.t += 0.1 - STEP / SAMPLE_RATE  # a tenth of a second after batch 1
+    bench.hear(osc.Clock(0.0, 120.0))
+    bench.t += STEP / SAMPLE_RATE - 0.1
+    play(kit, bench, [2])
+    assert beat_at(bench.streamers[0].transports[1], STEP + round(0.1 * SAMPLE_RATE)) % 4 == pytest.approx(0, abs=0.02)
+
+
+def test_a_new_tempo_goes_on_from_the_beat_and_tempo_0_lets_go(kit):
+    bench = start(kit)
+    bench.hear(osc.Clock(0.0, 120.0, 4, batch_id=1))
+    play(kit, bench, [1])
+    bench.hear(osc.Tempo(60.0))
+    play(kit, bench, [2])
+    bench.hear(osc.Tempo(0.0))
+    play(kit, bench, [3])
+    one, two, three = bench.streamers[0].transports
+    assert two.bpm == 60 and beat_at(two, two.sample) == pytest.approx(beat_at(one, two.sample)) and three is None
+    bench.hear(osc.Tempo(100.0))  # alone it has no place
+    play(kit, bench, [4])
+    assert bench.streamers[0].transports[3] is None
+
+
+def test_panic_silences_what_is_not_yet_heard_and_forgets(kit):
+    bench = start(kit)
+    play(kit, bench, [1, 2, 3])
+    steps = bench.core.tally.steps
+    bench.hear(osc.Panic())
+    assert [job.batch_id for job, _ in bench.silences] == [2, 3] and bench.core.tally.steps == steps
+    for _, (chunks,) in bench.silences:
+        samples = np.concatenate([c.samples for c in chunks])
+        assert len(samples) == FADE + STEP and not samples.any()
+    play(kit, bench, [4])
+    assert bench.streamers[1].steps[0][0] == STEP  # a new session
+
+
+def test_status_says_how_things_stand(kit):
+    bench = start(kit)
+    play(kit, bench, range(1, 9))
+    bench.hear(*[osc.AskStatus()] * 100)
+    (status,) = [s for s in said(bench) if "faults" in s]
+    assert (status["model"], status["r"], status["w"], status["stems"]) == ("fake", 0.1, 1.0, ["bass"])
+    assert (status["state"], status["steps"], status["late"], status["dropped"]) == ("ready", 8, 0, 0)
+    assert 5 < status["cycle_ms"]["p50"] <= status["cycle_ms"]["p99"] < 20 < status["lead_ms"]["min"]
+    assert (status["missing"], status["faults"], status["clock"]) == (0, {}, "own")
+
+
+def test_hello_is_answered_and_a_wrong_sample_rate_is_said_aloud(kit):
+    bench = start(kit)
+    bench.hear(osc.Hello(44_100, 132_300, "Pd"))
+    assert said(bench)[-1]["T"] == 132_300 and "error" not in said(bench)[-1]
+    half = int(132_300 * 0.1)
+    bench.hear(*kit.blocks(1, np.zeros(half, np.float32)))
+    bench.wait(0.3)
+    assert bench.streamers[0].steps == [(half, half, half, FADE)] and not bench.core.tally.counts
+    bench.hear(osc.Hello(48_000, 264_600, "Max"))
+    assert "48000 Hz" in said(bench)[-1]["error"]
+
+
+def test_what_is_refused_is_said_to_the_client_but_not_often(kit):
+    bench = start(kit)
+    for _ in range(1000):
+        bench.hear(osc.UpdateR(0.5).pack()[:-8] + np.float64(7).astype(">f8").tobytes())
+    errors = [s["error"] for s in said(bench) if "error" in s]
+    assert len(errors) == 1 and "r must lie in" in errors[0] and bench.core.settings.step == Step(0.1)
+
+
+def test_another_model_plays_from_the_next_step_on_and_a_failed_one_changes_nothing(kit):
+    bench = start(kit)
+    play(kit, bench, [1, 2])
+    bench.hear(osc.UseModel("other"), osc.UseModel("third"))
+    assert bench.loads == ["other"]  # one at a time
+    play(kit, bench, [3])
+    bench.act(bench.core.on_load_failed("other", "it is damaged", bench.t))
+    assert "damaged" in said(bench)[-1]["error"] and said(bench)[-1]["model"] == "fake"
+    play(kit, bench, [4])
+    bench.wait(2)
+    bench.hear(osc.UseModel("other"))
+    new = []
+    actions = bench.core.on_loaded("other", bench.t)
+    bench.performer.swap(lambda stems: new.append(kit.FakeStreamer(stems)) or new[-1])
+    bench.act(actions[1:])
+    play(kit, bench, [5, 6])
+    assert said(bench)[-2]["batch_id"] == 5 and not bench.dropped and bench.core.about["model"] == "other"
+    assert [s[0] for s in new[0].steps] == [5 * STEP, 6 * STEP]
+    assert sum(len(x) for _, x in new[0].pushed) == 6 * STEP  # it has heard what the old one heard
+    assert [s[0] for s in bench.streamers[0].steps] == [i * STEP for i in (1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize("latency, step", [(441, 0.1), (9_000, 0.1), (3_000, 0.03125)])
+def test_a_click_tells_how_late_the_player_is_heard_and_that_is_made_up_for(kit, latency, step):
+    """A cable from output to input: what the server answers comes back, late, in quiet noise."""
+    bench, n = start(kit), Step(step).samples
+    bench.hear(osc.UpdateR(step), osc.UpdatePackageSize(4410))
+    rng = np.random.default_rng(0)
+    tape = rng.normal(0, 1e-3, 200 * n).astype(np.float32)
+    bench.hear(osc.Calibrate())
+    for i in range(1, 60):
+        bench.hear(*kit.blocks(i, tape[(i - 1) * n : i * n]))
+        bench.wait(n / SAMPLE_RATE)
+        job, (chunks,) = bench.answers[-1]
+        samples = np.concatenate([c.samples for c in chunks])[FADE:]
+        at = job.edge + n + latency
+        tape[at : at + n] += samples[: len(tape) - at] * 0.5 if job.instead is not None else 0
+        if bench.core.settings.latency:
+            break
+    assert bench.core.settings.latency == latency
+    bench.hear(*kit.blocks(i + 1, tape[:n]))
+    bench.wait(n / SAMPLE_RATE)
+    edge, _, offset, _ = bench.streamers[-1].steps[-1]
+    assert (edge, offset) == ((i + 1) * n - latency, n + latency)
+    assert bench.streamers[-1].pushed[-1][0] == i * n - latency
+
+
+def test_without_a_way_back_a_calibration_ends_and_changes_nothing(kit):
+    bench = start(kit)
+    bench.hear(osc.Calibrate())
+    play(kit, bench, range(1, 7), lambda i: np.random.default_rng(i).normal(0, 0.1, STEP).astype(np.float32))
+    assert "no click" in next(s for s in said(bench) if "error" in s)["error"] and bench.core.settings.latency == 0
+    assert any(np.array_equal(np.concatenate([c.samples for c in a[0]])[FADE : FADE + 2048], sweep())
+               for _, a in bench.answers) and bench.answers[-1][0].instead is None  # fmt: skip
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 1.0])
+def test_density_lets_the_louder_share_through(share):
+    gate = Gate()
+    level = np.linspace(0.01, 0.5, 60).repeat(1024).astype(np.float32)
+    audio = np.stack([level, level[::-1]])
+    heard = gate(audio, share)
+    assert heard.shape == audio.shape and np.abs(heard).max() <= 0.5
+    kept = np.mean(np.abs(heard) > 0.99 * np.abs(audio), axis=1)
+    assert np.allclose(kept, share, atol=0.03)
+    assert np.mean(heard**2) >= share * np.mean(audio**2) * 0.9
+
+
+def test_a_client_that_starts_anew_at_once_is_a_new_session_and_no_straggler(kit):
+    bench = start(kit)
+    play(kit, bench, [1, 2])
+    bench.hear(osc.LoadModel())
+    play(kit, bench, [1, 2])
+    assert [s[0] for s in bench.streamers[1].steps] == [STEP, 2 * STEP] and not bench.dropped
+
+
+def test_a_device_that_is_lost_ends_the_server(kit):
+    bench = start(kit, fails=range(1, 99))
+    play(kit, bench, range(1, 9))
+    assert bench.dropped == list(range(1, 9)) and "8 times" in bench.stopped
+
+
+def test_a_swap_makes_the_performer_hear_the_past_again(kit):
+    first, second = [], []
+    performer = Performer(lambda stems: first.append(kit.FakeStreamer(stems)) or first[-1])
+    performer.swap(lambda stems: second.append(kit.FakeStreamer(stems)) or second[-1])
+    bench = start(kit)
+    play(kit, bench, [1])
+    performer.play(bench.jobs[0])
+    assert not first and second[0].steps == [(STEP, STEP, STEP, FADE)]
