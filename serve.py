@@ -74,6 +74,7 @@ def perform(args: argparse.Namespace, sources: set[str], ear: socket.socket) -> 
     from accomp.server.performer import Performer
     from accomp.server.record import Recorder
 
+    signal.signal(signal.SIGTERM, end_now)  # until here the system ends us, at once even inside a long import
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, min(MOST_THREADS, (os.cpu_count() or 2) - 1)))  # one core stays free to listen
     device, folder = device_name(args.device), args.model
@@ -129,7 +130,6 @@ def start_log() -> logging.handlers.QueueListener:
 
 def main(argv: list[str] | None = None) -> int:
     args = arguments(argv)
-    signal.signal(signal.SIGTERM, end_now)
     signal.signal(signal.SIGINT, end_now)
     listener = start_log()
     try:

@@ -177,7 +177,14 @@ def load_codec(source: Path | str) -> Codec:
     return codec
 
 
-TEACHER = {"denoiser": "teacher", "function": "dpm_solver", "sigma_min": 0.05, "sigma_max": 20.0, "rho": 5.0, "guidance": 4.0}
+TEACHER = {
+    "denoiser": "teacher",
+    "function": "dpm_solver",
+    "sigma_min": 0.05,
+    "sigma_max": 20.0,
+    "rho": 5.0,
+    "guidance": 4.0,
+}
 STUDENT = {"denoiser": "student", "function": "consistency", "sigma_max": 20.0, "rho": 7.0}
 DEFAULT_SAMPLERS = {
     "teacher_4": TEACHER | {"steps": 4, "sigma_min": 0.3},
@@ -189,7 +196,14 @@ DEFAULT_SAMPLERS = {
 }
 # For `PaperRecipeModule`, whose network is not told what is known.
 REPLACEMENT = {
-    "adpm2_5": {"denoiser": "teacher", "function": "adpm2", "steps": 5, "sigma_min": 1e-4, "sigma_max": 50.0, "rho": 9.0}
+    "adpm2_5": {
+        "denoiser": "teacher",
+        "function": "adpm2",
+        "steps": 5,
+        "sigma_min": 1e-4,
+        "sigma_max": 50.0,
+        "rho": 9.0,
+    }
 }
 
 

@@ -101,7 +101,7 @@ def test_ends_at_once_even_while_it_is_loading(model_folder):
             time.sleep(0.01)
         time.sleep(0.3)
         code, seconds = end(process)
-    assert (code, seconds < 0.5) == (0, True)
+    assert code in (0, -signal.SIGTERM) and seconds < 0.5
     bind("0.0.0.0", port).close()
 
 

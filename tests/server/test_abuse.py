@@ -88,6 +88,8 @@ def storm(kit, count):
     """So many hurt datagrams through the core and what follows from them: the slowest one's ms, and the growth in MB."""
     rng, bench = random.Random(0), kit.Bench()
     messages, slowest_ms, grown = corpus(np.random.default_rng(0)), 0.0, 0.0
+    gc.collect()
+    gc.freeze()  # as serve.py does before it plays
     for n in range(count):
         data = hurt(rng.choice(messages), rng)
         began = time.thread_time()
@@ -106,6 +108,7 @@ def storm(kit, count):
         if n == count // 4:
             gc.collect()
             grown = -resident_mb()
+    gc.unfreeze()
     gc.collect()
     return bench, slowest_ms, grown + resident_mb()
 

@@ -105,7 +105,7 @@ def test_the_rest_of_an_answer_is_placed_anew_when_the_client_moves_on(kit):
     lengths = [(c.index, len(c.samples)) for c in sent]
     assert lengths == [(0, 0), (0, 0), (0, 4410), (1, 4410), (0, 0), (0, 0), (0, 0), (0, 4410), (1, 4410), (2, 4410),
                        (3, 4410), (4, 4410)]  # fmt: skip
-    assert t == 0  # few enough to go at once
+    assert 0 < t < 0.005  # the first 100 kB at once, then 25 kB a millisecond
 
 
 def test_a_port_in_use_is_one_clear_line():
