@@ -11,6 +11,8 @@ from accomp.server import protocol as osc
 from accomp.server.endpoint import bind
 from accomp.timeline import SAMPLE_RATE, Step
 
+pytestmark = pytest.mark.flaky(reruns=3)  # in real time: a busy machine may be late
+
 
 def check_song(tools, node, seconds, ratio, strict=False):
     context, step = tools.song(seconds), Step(ratio, 1.0)
