@@ -1,10 +1,14 @@
 """A run that was killed goes on with exactly the next excerpt: for any workers, accumulated gradients, two processes."""
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parents[2]
 
 # Trains a dummy in one or two real processes and notes which excerpts every process was given.
 SCRIPT = r"""
@@ -57,7 +61,13 @@ def test_nothing_is_repeated_or_left_out(small_band, tmp_path, workers, devices,
 
     def train(name, steps, resume):
         common = [sys.executable, script, small_band, tmp_path / name, workers, devices, accumulate, steps, resume]
-        done = subprocess.run([str(a) for a in common], capture_output=True, text=True, timeout=900)
+        done = subprocess.run(
+            [str(a) for a in common],
+            capture_output=True,
+            text=True,
+            timeout=900,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )
         assert done.returncode == 0, done.stderr[-3000:]
 
     def given(name):
