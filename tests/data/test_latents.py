@@ -119,7 +119,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(codec, small_band, 
     caplog.clear()
     home = encode_set(small_band, codec, tmp_path)
     assert [track.name for track in LatentStore(home, "train", ["band"]).tracks] == ["Track00001", "Track00002"]
-    assert not caplog.text
+    assert "not all of it is encoded yet" not in caplog.text
 
 
 def test_latents_of_another_song_are_never_kept(codec, small_band, tmp_path):
