@@ -28,6 +28,9 @@ def forked(task: Callable[[], int | None], log: Path, **environment: str) -> int
     status = 1
     try:
         os.setsid()
+        for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):  # whatever the tests before have installed
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(out, 1)
         os.dup2(out, 2)

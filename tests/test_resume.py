@@ -5,9 +5,6 @@ import signal
 import pytest
 from processes import assert_equal_weights, said, state, train
 
-# By themselves (`pytest -m slow tests/test_resume.py`): forked late in a long run of other tests, exit codes differ.
-pytestmark = pytest.mark.slow
-
 STEPS, EVERY, KILLED_IN = 7, 2, 6  # epochs are of 4 steps; checkpoints are 2 steps apart
 
 

@@ -2,7 +2,7 @@
 
     python -m accomp.data.band compose --out data/band
     python -m accomp.data.band midi --midi songs/ --soundfont A.sf2 --out data/large
-    python -m accomp.data.band midi --midi songs/ --out data/large --variants 2 --transpose -3:3 --tempo 0.9:1.1
+    python -m accomp.data.band midi --midi songs/ --out data/large --variants 2 --transpose=-3:3 --tempo 0.9:1.1
 
 Work that stops half-way goes on where it stopped: finished tracks are kept, a track appears only when it is whole.
 """

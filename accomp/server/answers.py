@@ -14,7 +14,7 @@ import numpy as np
 from accomp.server.protocol import Chunk
 
 HEADERS = 2  # at a time, of which one has to arrive
-AT_ONCE, BYTES_PER_S = 100_000, 25e6  # clients with a small buffer (Pd: 208 kB) lose datagrams that come any faster
+AT_ONCE, BYTES_PER_S = 100_000, 10e6  # of memory at the client: Pd has 208 kB, and looks into it every few milliseconds
 RESEND_S = 0.02  # chunks this young may have met a client that was just changing to its next batch
 AGAIN_S = 0.01  # between headers while the audio is held back
 
@@ -39,6 +39,11 @@ def parcel(stem: str, batch_id: int, audio: np.ndarray, package: int) -> Parcel:
     total = len(starts) + HEADERS
     chunks = [Chunk(stem, batch_id, k, total, audio[start : start + package]) for k, start in enumerate(starts)]
     return Parcel(header(stem, batch_id, len(audio), package), tuple(chunk.pack() for chunk in chunks))
+
+
+def memory(datagram: bytes) -> int:
+    """What a waiting datagram takes from the client's receive buffer, at most, in bytes; Linux allots powers of two."""
+    return 256 + (1 << (len(datagram) + 400).bit_length())
 
 
 class Burst:
@@ -71,7 +76,7 @@ class Burst:
             again = [(h, h) for h in dict.fromkeys([*(h for h, _ in young), self._queue[0][0]])]
             self._queue.extendleft(reversed([*again, *young]))
         head, datagram = self._queue.popleft()
-        self._credit = min(AT_ONCE, self._credit + (t - self._last_s) * BYTES_PER_S) - len(datagram)
+        self._credit = min(AT_ONCE, self._credit + (t - self._last_s) * BYTES_PER_S) - memory(datagram)
         self._last_s, wait_s = t, max(0.0, -self._credit / BYTES_PER_S)
         self._recent.append((t + wait_s, head, datagram))
         return wait_s, datagram

@@ -216,7 +216,6 @@ def demo(args: argparse.Namespace) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     args = arguments(argv)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end the server too
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     try:
         demo(args)
@@ -230,4 +229,5 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end the server too
     sys.exit(main())

@@ -41,7 +41,6 @@ def check_song(tools, pd, seconds, ratio):
     assert pd.cpu < 0.2
 
 
-@pytest.mark.slow  # needs a machine with nothing else to do
 def test_every_answer_is_heard_to_the_sample(tools, pd):
     check_song(tools, pd, 8, 0.25)
 
@@ -63,7 +62,6 @@ def test_what_the_network_loses_is_silence_and_nothing_else(tools, pd):
     assert not right[lost].all() and (np.abs(heard[lost & ~right]) <= 0.26).all()
 
 
-@pytest.mark.slow  # needs a machine with nothing else to do
 def test_settings_change_at_the_border_of_a_step(tools, pd):
     """Whatever is changed in the middle of a step, every answer still lies where it belongs."""
     context = tools.song(9)
