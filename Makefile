@@ -25,7 +25,7 @@ $(BAND): $(VENV)/.installed
 
 MODEL ?= models/live
 demo: $(BAND)  ## play 30 s to the server in real time and write out/demo/
-	$(PY) -m accomp.server.demo --model $(MODEL)
+	$(PY) -m accomp.server.demo --model $(MODEL) $(ARGS)
 
 test: $(VENV)/.installed  ## run the tests
 	$(PY) -m pytest

@@ -6,7 +6,8 @@ Rolls the Streamer that plays live over recordings, judges what it played, and l
 row per excerpt and metric), summary.csv, differences.csv, figures/ and index.html, a page to listen to. A run that was
 stopped continues: what has been played or judged is not done again.
 
-More experiments: regimes (the paper's figure), students (samplers), lookahead (clocks), leak (the paper's protocol), demo_page.
+More experiments: regimes (the paper's figure), students (samplers), lookahead (clocks), leak (the paper's protocol), drift
+(a minute of its own playing), demo_page.
 
 Common settings:
   model=models/live        the model folder          regime=paper             the nine regimes of the paper's figure
@@ -43,4 +44,8 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main, "evaluate"))
+    try:
+        sys.exit(cli.run(main, "evaluate"))
+    except KeyboardInterrupt:
+        sys.stderr.write("\nstopped; the same command goes on from here\n")
+        sys.exit(130)

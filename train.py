@@ -80,12 +80,12 @@ def fit(config: DictConfig, out: Path) -> dict:
 
 
 def fit_and_validate(trainer, module, data, last: Path | None) -> dict[str, float]:
-    """Train to the end, and validate there; the last value of everything that validation logs."""
+    """Train to the end, and validate there; the last value of everything that validation logs, and of what it cost."""
     trainer.fit(module, data, ckpt_path=None if last is None else str(last))
     if not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:  # the last step did not end an epoch
         trainer.validate(module, data, verbose=False)
     values = sorted(trainer.callback_metrics.items())
-    return {name: float(value) for name, value in values if name.startswith("val/")}
+    return {name: float(value) for name, value in values if name.startswith(("val/", "cost/"))}
 
 
 def identify(config: DictConfig, checkpoint: dict) -> None:
@@ -103,7 +103,8 @@ def refuse_other_settings(config: DictConfig, out: Path) -> None:
     before = flat(yaml.safe_load((out / "config.yaml").read_text()))
     now = flat(OmegaConf.to_container(config, resolve=True))
     for key, value in now.items():
-        fixed = key == "seed" or (key.startswith("module.") and key != "module.steps" and not isinstance(value, str))
+        name_or_path = isinstance(value, str) and not key.endswith("._target_")
+        fixed = key == "seed" or (key.startswith("module.") and key != "module.steps" and not name_or_path)
         if fixed and key in before and before[key] != value:
             raise UserError(
                 f"{out} holds a run with {key}={before[key]}, not {value}; choose another name= or remove that folder"

@@ -10,13 +10,13 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
 import yaml
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 # Everything that a configuration may name; nothing is imported or called by a name from a file.
 CODECS = {"causal": Autoencoder, "sketch": SketchCodec, "music2latent": Music2Latent}
 NETS = {"transformer": Transformer, "paper_unet": PaperUNet}
+LARGE = {Music2Latent, PaperUNet}  # take no room until they are loaded
 FORMS = {"edm": Denoiser, "consistency": ConsistencyDenoiser}
 SAMPLERS = {
     "euler": samplers.euler,
@@ -81,9 +82,16 @@ class Model:
             denoiser = Guided(denoiser, scale)
         return denoiser, SAMPLERS[s["function"]], sigmas
 
+    def candidates(self, name: str | None = None) -> int:
+        """How many answers this sampler makes, for the teacher to choose from."""
+        return self.config["samplers"][name or self.config["sampler"]].get("candidates", 1)
 
-def load_model(folder: Path | str, device: str = "cpu") -> Model:
-    """Load a model folder for playing. Raises UserError when it is missing, damaged or not of this program."""
+
+def load_model(folder: Path | str, device: str = "cpu", precision: torch.dtype = torch.float32) -> Model:
+    """Load a model folder for playing. Raises UserError when it is missing, damaged or not of this program.
+
+    `precision` is that of the paper's network and codec (see `accomp.stream.quick`); all else is float32.
+    """
     folder = Path(folder)
     if not (folder / "config.yaml").is_file():
         raise UserError(f"{folder}: no model folder (config.yaml is missing); the one that ships is models/live")
@@ -98,11 +106,11 @@ def load_model(folder: Path | str, device: str = "cpu") -> Model:
         if config["codec"]["kind"] == "music2latent" and not (folder / "codec.safetensors").is_file():
             raise UserError(f"{folder}: {WEIGHTS_MISSING}")
         codec = _build(CODECS, config["codec"])
-        _load(codec, folder / "codec.safetensors")
+        _load(codec, folder / "codec.safetensors", precision)
         denoisers = {}
         for name, form in config["denoisers"].items():
             denoisers[name] = FORMS[form["form"]](_build(NETS, config["net"]), form["sigma_data"])
-            _load(denoisers[name], folder / f"{name}.safetensors")
+            _load(denoisers[name], folder / f"{name}.safetensors", precision)
         tracker = None
         if "tracker" in config:
             tracker = Tracker(**config["tracker"])
@@ -130,12 +138,26 @@ def load_model(folder: Path | str, device: str = "cpu") -> Model:
 
 def _build(kinds: dict[str, type], values: dict) -> nn.Module:
     values = dict(values)
-    return kinds[values.pop("kind")](**values)
+    kind = kinds[values.pop("kind")]
+    with torch.device("meta" if kind in LARGE else "cpu"):
+        return kind(**values)
 
 
-def _load(module: nn.Module, path: Path) -> None:
-    """Load half-precision weights into a float32 module; every name and shape must match."""
-    module.load_state_dict({name: value.float() for name, value in load_file(path).items()}, strict=True)
+def _load(module: nn.Module, path: Path, precision: torch.dtype = torch.float32) -> None:
+    """Load weights into a float32 module, or into an empty one in this precision; every name and shape must match."""
+    if any(parameter.is_meta for parameter in module.parameters()):
+        module.load_state_dict(dict(_tensors(path, precision)), assign=True)
+    else:
+        module.load_state_dict({name: value.float() for name, value in load_file(path).items()})
+
+
+def _tensors(path: Path, precision: torch.dtype) -> Iterator[tuple[str, Tensor]]:
+    """The tensors of a file one by one; it is opened for each, so that what was read of it does not stay in memory."""
+    with safe_open(path, "pt") as file:
+        names = list(file.keys())
+    for name in names:
+        with safe_open(path, "pt") as file:
+            yield name, file.get_tensor(name).to(precision, copy=True)
 
 
 def save_weights(module: nn.Module, path: Path) -> None:
@@ -192,6 +214,7 @@ DEFAULT_SAMPLERS = {
     "teacher_12": TEACHER | {"steps": 12},
     "student_1": STUDENT | {"steps": 1, "sigma_min": 20.0},
     "student_2": STUDENT | {"steps": 2, "sigma_min": 1.0},
+    "student_2_of_4": STUDENT | {"steps": 2, "sigma_min": 1.0, "candidates": 4},
     "student_4": STUDENT | {"steps": 4, "sigma_min": 0.3},
 }
 # For `PaperRecipeModule`, whose network is not told what is known.
@@ -214,6 +237,8 @@ def gather(out: Path, codec: Path, teacher: Path, student: Path | None, tracker:
     parts = {"codec": load_codec(codec), "teacher": read_run(teacher, "denoiser.", Denoiser(net))}
     denoisers = {"teacher": {"form": "edm", "sigma_data": 1.0}}
     known = REPLACEMENT if module["_target_"].endswith("PaperRecipeModule") else DEFAULT_SAMPLERS
+    if not module.get("deaf"):  # a teacher that was never deaf cannot say what it would play deaf
+        known = {name: {key: value for key, value in s.items() if key != "guidance"} for name, s in known.items()}
     if student is not None:
         parts["student"] = read_run(student, "denoiser.", ConsistencyDenoiser(Transformer(**module["net"])))
         denoisers["student"] = {"form": "consistency", "sigma_data": 1.0}

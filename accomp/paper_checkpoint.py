@@ -1,6 +1,6 @@
 """Turns a checkpoint of the paper's models into a model folder that plays, running nothing that is in the file.
 
-    python -m accomp.paper_checkpoint last.ckpt models/paper_ldm [--codec music2latent.pt]
+    python -m accomp.paper_checkpoint last.ckpt models/paper_ldm [--codec music2latent.pt | --random-codec]
 
 Reads the released Lightning files (Zenodo 10.5281/zenodo.19045462) and those of `train.py experiment=paper_*`. Every tensor of
 the network must be there, with its name and shape, and every tensor in the file must have a known purpose.
@@ -25,6 +25,7 @@ from torch import Tensor
 
 from accomp.archive import Archive, Stored
 from accomp.codec.music2latent import WEIGHTS_MISSING, Music2Latent, package_weights
+from accomp.data.command import command, parser_of
 from accomp.diffusion.unet import UNet
 from accomp.errors import UserError
 
@@ -97,8 +98,8 @@ def read_network(path: Path) -> Network:
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     except (
-        *(OSError, EOFError, zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, NotImplementedError),
-        *(AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError, MemoryError),
+        *(OSError, EOFError, zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, AttributeError),
+        *(LookupError, TypeError, ValueError, OverflowError, MemoryError),
     ) as error:
         reason = " ".join(str(error).split())[:150]
         raise UserError(f"{path}: not a whole checkpoint ({type(error).__name__}: {reason}); fetch it again") from error
@@ -205,53 +206,62 @@ A model of arXiv 2604.07612, converted from `{source}` by `python -m accomp.pape
 {report}
 
 Play it with `python serve.py --model {name}`. Its codec is Music2Latent, code and weights CC BY-NC 4.0: not for
-commercial use. {codec}
+commercial use. {codec}.
 """
 
 
-def convert(source: Path, out: Path, codec: Path | None) -> Network:
-    """Write the model folder `out`; it appears whole or not at all."""
+RANDOM = "Its weights here are RANDOM (--random-codec): it plays noise, which tells how fast the model is, not how good"
+
+
+def convert(source: Path, out: Path, codec: Music2Latent | None, remark: str) -> Network:
+    """Write the model folder `out`, without a codec when None; it appears whole or not at all."""
     if out.exists():
         raise UserError(f"{out} exists already; delete it or choose another name")
     network = read_network(source)
     config = configuration(network.layout.form, network.values)
     (part,) = config["denoisers"]
     report = "\n".join(f"- {line}" for line in network.report)
-    weights = "Its weights are in codec.safetensors." if codec else f"This folder {WEIGHTS_MISSING}."
-    card = CARD.format(name=out.name, source=source.name, report=report, codec=weights)
-    codec_state = Music2Latent(codec).state_dict() if codec else None
+    card = CARD.format(name=out.name, source=source.name, report=report, codec=remark)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as temporary:
         folder = Path(temporary) / "model"
         folder.mkdir()
         save_file({f"net.unet.{name}": tensor for name, tensor in network.tensors.items()},
                   folder / f"{part}.safetensors")  # fmt: skip
-        if codec_state is not None:
-            save_file({name: value.contiguous() for name, value in codec_state.items()}, folder / "codec.safetensors")
+        if codec is not None:
+            save_file(codec.state_dict(), folder / "codec.safetensors")
         (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
         (folder / "README.md").write_text(card)
         os.replace(folder, out)
     return network
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source", type=Path, help="a Lightning checkpoint, e.g. last.ckpt")
-    parser.add_argument("out", type=Path, help="the model folder to write, e.g. models/paper_ldm")
-    parser.add_argument("--codec", type=Path, help="music2latent.pt (default: where the package music2latent keeps it)")
-    options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        network = convert(options.source, options.out, options.codec or package_weights())
-    except UserError as error:
-        log.error("error: %s", error)
-        return 2
+def run(options: argparse.Namespace) -> None:
+    """Convert with the codec that was asked for, and tell what was found."""
+    weights = None if options.random_codec else options.codec or package_weights()
+    if options.random_codec:
+        codec, remark = Music2Latent.untrained(), RANDOM
+    elif weights is not None:
+        codec, remark = Music2Latent(weights), "Its weights are in codec.safetensors"
+    else:
+        codec, remark = None, f"This folder {WEIGHTS_MISSING}"
+    network = convert(options.source, options.out, codec, remark)
     for line in network.report:
         log.info("%s", line)
-    if not (options.out / "codec.safetensors").is_file():
-        log.warning("%s: %s", options.out, WEIGHTS_MISSING)
+    if weights is None:
+        log.warning("codec: %s", remark)
     log.info("wrote %s", options.out)
-    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = parser_of(__doc__)
+    parser.add_argument("source", type=Path, help="a Lightning checkpoint, e.g. last.ckpt")
+    parser.add_argument("out", type=Path, help="the model folder to write, e.g. models/paper_ldm")
+    codec = parser.add_mutually_exclusive_group()
+    codec.add_argument("--codec", type=Path, help="music2latent.pt (default: where the package music2latent keeps it)")
+    codec.add_argument("--random-codec", action="store_true", help="a codec of random weights, which plays noise: to try "
+                       "the model out where Music2Latent's weights are not to be had")  # fmt: skip
+    return command(parser, arguments, run)
 
 
 if __name__ == "__main__":

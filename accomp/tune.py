@@ -23,6 +23,7 @@ import optuna
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
 from hydra.errors import HydraException
+from optuna import samplers
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
@@ -154,6 +155,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="of the search; the same folder continues it")
     parser.add_argument("--trials", type=int, required=True, help="how many in all, by all workers together")
     parser.add_argument("--objective", default="val/loss", help="what is to become small (default: val/loss)")
+    parser.add_argument(
+        "--random", action="store_true", help="draw every value by chance, learning nothing from others"
+    )
     parser.add_argument("overrides", nargs="+", help="as for train.py; those with a range are searched")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -165,7 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         study = optuna.create_study(
             storage=JournalStorage(JournalFileBackend(str(folder / "journal.log"))),
             study_name="accomp",
-            sampler=optuna.samplers.TPESampler(constant_liar=True),
+            sampler=samplers.RandomSampler() if options.random else samplers.TPESampler(constant_liar=True),
             load_if_exists=True,
         )
         work(study, folder, options.trials, options.objective, options.overrides)

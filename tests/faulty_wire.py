@@ -145,7 +145,7 @@ class Session:
                     cycle_s = self.cycle_s(job) if callable(self.cycle_s) else self.cycle_s
                     self.at(self.t + cycle_s, self.answer, job)
                 case Deliver():
-                    self.at(self.t, self.put, action, Burst(action.played.parcels, action.hold_until_s))
+                    self.at(self.t, self.put, action, Burst(action.played.parcels, action.hold_until_s, action.lossy))
 
     def answer(self, job):
         self.act(self.core.on_answer(job, self.performer.play(job), self.t))
@@ -155,9 +155,10 @@ class Session:
             self.leads[action.job.batch_id] = action.job.deadline_s - self.t
             self.act(self.core.on_sent(action, self.t))
             return
-        wait_s, datagram = burst.take(self.t, self.core.newest_id != action.job.batch_id)
-        self.send(self.down, self.t + wait_s, action.job.batch_id, self.receive, datagram)
-        self.at(self.t + wait_s + LEAVES_S, self.put, action, burst)
+        wait_s, datagrams = burst.take(self.t, self.core.newest_id != action.job.batch_id)
+        for n, datagram in enumerate(datagrams):
+            self.send(self.down, self.t + wait_s + n * LEAVES_S, action.job.batch_id, self.receive, datagram)
+        self.at(self.t + wait_s + len(datagrams) * LEAVES_S, self.put, action, burst)
 
     def receive(self, datagram):
         chunk = osc.parse_reply(datagram)

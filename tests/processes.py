@@ -1,6 +1,7 @@
 """Training in processes of its own, forked from this one so that nothing is imported twice; and ways to stop it."""
 
 import json
+import multiprocessing
 import os
 import runpy
 import signal
@@ -8,8 +9,8 @@ import socket
 import subprocess
 import sys
 import time
-import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import lightning as L
@@ -21,12 +22,12 @@ ROOT = Path(__file__).parent.parent
 LIMIT_S = 600
 
 
-def forked(task: Callable[[], int | None], log: Path, **environment: str) -> int:
-    """Start a process that does a task and ends with its result as exit status; its number. What it says goes to `log`."""
-    if pid := os.fork():
-        return pid
-    status = 1
-    try:
+def forked(task: Callable[[], int | None], log: Path, **environment: str) -> BaseProcess:
+    """Start a process that does a task and ends with its result as exit status, as a process of its own does: it waits
+    for what it has started. What it says goes to `log`.
+    """
+
+    def begin() -> None:
         os.setsid()
         for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):  # whatever the tests before have installed
             signal.signal(number, signal.SIG_DFL)
@@ -36,26 +37,21 @@ def forked(task: Callable[[], int | None], log: Path, **environment: str) -> int
         os.dup2(out, 2)
         sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
         os.environ.update(environment)
-        status = task() or 0
-    except SystemExit as end:
-        status = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os._exit(status & 255)
+        sys.exit(task())
+
+    process = multiprocessing.get_context("fork").Process(target=begin)
+    process.start()
+    return process
 
 
-def ended(pid: int) -> int:
+def ended(process: BaseProcess) -> int:
     """Wait for a process; its exit status, or minus the signal that killed it. One that hangs is killed."""
-    deadline = time.monotonic() + LIMIT_S
-    while time.monotonic() < deadline:
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.005)
-    os.killpg(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    raise TimeoutError(f"process {pid} did not end within {LIMIT_S} s")
+    process.join(LIMIT_S)
+    if process.exitcode is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.join()
+        raise TimeoutError(f"process {process.pid} did not end within {LIMIT_S} s")
+    return process.exitcode
 
 
 def answer(*command: str) -> str:
@@ -79,14 +75,7 @@ def free_port() -> int:
 def train(out: Path, *arguments: str, ranks: int = 1, **environment: str) -> list[int]:
     """`python train.py` with arguments, as one process or as ranks started by torchrun; how each ended."""
     shape = ["trainer.precision=32-true", "+trainer.enable_progress_bar=false", "callbacks.progress=null"]
-    settings = [str(argument) for argument in arguments if argument != "-m"]
-    argv = ["train.py", *["-m"] * ("-m" in arguments), *shape, *settings, f"out_dir={out}"]
     port = str(free_port())
-
-    def task() -> None:
-        os.chdir(ROOT)
-        sys.argv = argv
-        runpy.run_path("train.py", run_name="__main__")
 
     def rank(i: int) -> dict[str, str]:
         if ranks == 1:
@@ -95,9 +84,27 @@ def train(out: Path, *arguments: str, ranks: int = 1, **environment: str) -> lis
         meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "TORCHELASTIC_RUN_ID": "test"}
         return {k: str(v) for k, v in world.items()} | meeting | environment
 
+    started = [run_script("train.py", out, i, (*shape, *arguments), rank(i)) for i in range(ranks)]
+    return [ended(process) for process in started]
+
+
+def evaluate(out: Path, *arguments: str) -> list[int]:
+    """`python evaluate.py` with arguments; how it ended."""
+    return [ended(run_script("evaluate.py", out, 0, arguments, {}))]
+
+
+def run_script(script: str, out: Path, number: int, arguments: Sequence[str], environment: dict) -> BaseProcess:
+    """Start one of the scripts at the top, with `out` as its output folder; what it says goes to output<number>.log there."""
+    settings = [str(argument) for argument in arguments if argument != "-m"]
+    argv = [script, *["-m"] * ("-m" in arguments), *settings, f"out_dir={out}"]
+
+    def task() -> None:
+        os.chdir(ROOT)
+        sys.argv = argv
+        runpy.run_path(script, run_name="__main__")
+
     out.mkdir(parents=True, exist_ok=True)
-    started = [forked(task, out / f"output{i}.log", **rank(i)) for i in range(ranks)]
-    return [ended(pid) for pid in started]
+    return forked(task, out / f"output{number}.log", **environment)
 
 
 def said(out: Path) -> str:

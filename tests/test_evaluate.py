@@ -1,9 +1,11 @@
 """Evaluation from the command line to the CSV, on a tiny untrained model and three little songs."""
 
 import csv
+import os
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import hydra
@@ -192,6 +194,28 @@ def test_a_metric_that_cannot_be_had_is_left_out_by_name(model_folder, band, tmp
     assert "tracker=madmom" in caplog.text and "experiment=coherence" in caplog.text
 
 
+def test_a_damaged_answer_and_missing_weights_cost_nothing_else(run, model_folder, band, tmp_path, caplog):
+    chosen, lines = run
+    shutil.copytree(chosen.out_dir, tmp_path / "out")
+    first, second = sorted((tmp_path / "out" / "audio" / "tiny").rglob("*.wav"))[:2]
+    first.write_bytes(b"")
+    audio.write(second, np.zeros(100))
+    scores.run(settings(model_folder, band, tmp_path / "out", "do=[score,report]", "vggish=none.pth", "clap=none"))
+    for path in (first, second):
+        assert f"{path} is damaged and left out" in caplog.text
+    assert "fad_vggish and kad_vggish are left out" in caplog.text and "clap=null" in caplog.text
+    assert len(values(lines_of(tmp_path / "out"), metric="rms_db")) == len(values(lines, metric="rms_db")) - 2
+
+
+def test_a_judge_that_is_killed_is_one_line(run, model_folder, band, tmp_path, monkeypatch):
+    chosen, _ = run
+    shutil.copytree(chosen.out_dir / "audio", tmp_path / "audio", ignore=shutil.ignore_patterns("bass.s0.json"))
+    monkeypatch.setattr(judges, "_one_thread", partial(os._exit, 1))  # what every process begins with
+    monkeypatch.setattr(judges, "CHUNK", 1)
+    with pytest.raises(UserError, match="workers=1"):
+        scores.run(settings(model_folder, band, tmp_path, "do=[score]", "workers=2"))
+
+
 def test_audio_made_otherwise_is_refused(run, model_folder, band):
     chosen, _ = run
     with pytest.raises(UserError, match=r"another seconds.*name="):
@@ -256,7 +280,7 @@ def test_settings_that_make_no_sense_are_refused(model_folder, band, tmp_path, o
 @pytest.mark.parametrize(
     "override, complaint",
     [
-        ("metrics=[taste]", "beats, coherence, harmony, levels, separation"),
+        ("metrics=[taste]", "beats, coherence, drift, harmony, levels, separation"),
         ("sampler=euphoric_1", "choose one of"),
         ("model=[{0},{0}/../tiny]", "same name"),
     ],
@@ -267,7 +291,7 @@ def test_names_that_nobody_has_are_told_before_anything_is_played(model_folder, 
     assert not (tmp_path / "audio").exists()
 
 
-@pytest.mark.parametrize("experiment", ["latency", "regimes", "students", "lookahead", "leak", "demo_page"])
+@pytest.mark.parametrize("experiment", ["latency", "regimes", "students", "lookahead", "leak", "demo_page", "drift"])
 def test_every_experiment_composes(experiment):
     with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         chosen = read(hydra.compose("evaluate", [f"experiment={experiment}"]))

@@ -65,14 +65,14 @@ def test_a_folder_has_one_writer_and_is_free_when_that_is_killed(tmp_path):
             (tmp_path / "held").touch()
             time.sleep(60)
 
-    pid = forked(hold, Path(os.devnull))
+    process = forked(hold, Path(os.devnull))
     while not (tmp_path / "held").exists():
         time.sleep(0.02)
     assert is_being_written(tmp_path)
-    with pytest.raises(UserError, match=f"process {pid} on "), only_writer(tmp_path):
+    with pytest.raises(UserError, match=f"process {process.pid} on "), only_writer(tmp_path):
         pass
-    os.kill(pid, signal.SIGKILL)
-    ended(pid)
+    process.kill()
+    assert ended(process) == -signal.SIGKILL
     assert not is_being_written(tmp_path)
     with only_writer(tmp_path):
         pass

@@ -5,6 +5,7 @@ import importlib
 import logging
 import pickle
 import re
+import subprocess
 import sys
 import types
 import zipfile
@@ -13,15 +14,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+import yaml
+from safetensors.torch import load_file, save_file
 
-from accomp.checkpoint import load_model, save_weights
+from accomp.checkpoint import load_model
 from accomp.codec.music2latent import Music2Latent
 from accomp.diffusion.precond import Denoiser
 from accomp.diffusion.transformer import Transformer
 from accomp.diffusion.unet import UNet
 from accomp.errors import UserError
-from accomp.paper_checkpoint import main
+from accomp.paper_checkpoint import configuration, main
+from accomp.stream.quick import load_quick, precision
 from accomp.stream.rollout import rollout
 from accomp.stream.streamer import Streamer
 from accomp.timeline import Step
@@ -259,8 +262,8 @@ def codec_weights(tmp_path_factory) -> Path:
 
 
 def play(folder: Path) -> np.ndarray:
-    context = 0.1 * np.random.default_rng(0).standard_normal(30_000).astype(np.float32)
-    return rollout(Streamer(load_model(folder), ("bass",)), context, Step(1 / 32, 0)).audio
+    context = 0.1 * np.random.default_rng(0).standard_normal(17_000).astype(np.float32)
+    return rollout(Streamer(load_quick(folder, "cpu"), ("bass",)), context, Step(1 / 32, 0)).audio
 
 
 def test_a_converted_model_plays(core, codec_weights, tmp_path, caplog):
@@ -269,15 +272,44 @@ def test_a_converted_model_plays(core, codec_weights, tmp_path, caplog):
     code, told = run(caplog, source, tmp_path / "model", "--codec", codec_weights)
     assert code == 0, told
     audio = play(tmp_path / "model")
-    assert audio.shape == (1, 30_000) and np.isfinite(audio).all() and np.abs(audio).max() > 0
+    assert audio.shape == (1, 17_000) and np.isfinite(audio).all() and np.abs(audio).max() > 0
     np.testing.assert_array_equal(audio, play(tmp_path / "model"))
 
 
 @pytest.mark.skipif(not PARITY.is_dir(), reason=f"no published layouts: {PARITY} is absent")
 @pytest.mark.parametrize("kind", ["ldm", "cd"])
-def test_the_reference_checkpoints_convert_and_play(kind, codec_weights, tmp_path, caplog):
-    code, told = run(caplog, PARITY / f"{kind}_tiny.ckpt", tmp_path / "model")
+def test_the_reference_checkpoints_convert_and_play(kind, tmp_path, caplog):
+    pytest.importorskip("music2latent")
+    code, told = run(caplog, PARITY / f"{kind}_tiny.ckpt", tmp_path / "model", "--random-codec")
     assert code == 0 and all(f"{prefix}* 296" in told for prefix in PREFIXES[kind]), told
-    save_weights(Music2Latent(codec_weights), tmp_path / "model" / "codec.safetensors")
+    assert "RANDOM" in told and "RANDOM" in (tmp_path / "model" / "README.md").read_text()
     audio = play(tmp_path / "model")
-    assert np.isfinite(audio).all() and np.abs(audio).max() > 0
+    assert np.isfinite(audio).all() and 1e-3 < np.abs(audio).max() < 1, "noise, and no silence"
+
+
+SERVING = """
+import pathlib, re, sys
+from accomp.server.models import streamers_of
+from accomp.server.performer import warm_up
+warm_up(streamers_of(pathlib.Path(sys.argv[1]), "cpu", None))
+print(re.search(r"VmHWM:\\s*(\\d+)", pathlib.Path("/proc/self/status").read_text())[1])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="only Linux tells what memory was used")
+@pytest.mark.skipif(precision(torch.device("cpu")) != torch.bfloat16, reason="this processor has no bfloat16")
+def test_the_full_size_serves_in_less_than_a_gigabyte_and_a_half(tmp_path):
+    """From the file to the first answer, all that the process has ever held."""
+    pytest.importorskip("music2latent")
+    with torch.device("meta"):
+        full = UNet().state_dict()
+    save_file({f"net.unet.{name}": torch.zeros(value.shape) for name, value in full.items()},
+              tmp_path / "student.safetensors")  # fmt: skip
+    save_file(Music2Latent.untrained().state_dict(), tmp_path / "codec.safetensors")
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(configuration("consistency", {})))
+    done = subprocess.run([sys.executable, "-c", SERVING, str(tmp_path)], capture_output=True, text=True, check=True,
+                          cwd=Path(__file__).parents[1])  # fmt: skip
+    most_gb = int(done.stdout) * 1024 / 1e9
+    print(f"serving 257 M parameters took {most_gb:.2f} GB at most")
+    assert most_gb < 1.5

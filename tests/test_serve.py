@@ -279,6 +279,16 @@ def test_a_user_error_ends_with_status_2_and_no_trace(tmp_path):
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1 and str(tmp_path) in done.stderr
 
 
+@pytest.mark.parametrize("client_ip, address", [("127.0.0.1", "127.0.0.1"), ("192.0.2.1", "0.0.0.0")])
+def test_it_listens_beyond_this_machine_only_for_a_client_elsewhere_and_says_so(
+    monkeypatch, caplog, client_ip, address
+):
+    heard = []
+    monkeypatch.setattr(serve, "perform", lambda args, sources, ear: heard.append((sources, ear.getsockname()[0])))
+    serve.serve(serve.arguments(["--client_ip", client_ip, "--serverport", str(free_port())]))
+    assert heard == [({client_ip}, address)] and ("beyond this machine" in caplog.text) == (address == "0.0.0.0")
+
+
 def test_a_port_in_use_is_found_before_anything_is_loaded():
     port = free_port()
     with bind("0.0.0.0", port):
@@ -288,13 +298,13 @@ def test_a_port_in_use_is_found_before_anything_is_loaded():
     assert str(port) in done.stderr and time.monotonic() - began < 2
 
 
-def test_playing_imports_no_trainer(model_folder):
+def test_playing_imports_no_trainer_and_leaves_nothing_to_collect(model_folder):
     code = (
-        "import sys, serve\n"
+        "import gc, sys, serve\n"
         "from accomp.server.endpoint import Endpoint\n"
         "Endpoint.run = lambda self: print(sorted({'lightning', 'pytorch_lightning', 'hydra', 'wandb', 'pythonosc'}"
-        " & set(sys.modules)), 'torch' in sys.modules)\n"
+        " & set(sys.modules)), 'torch' in sys.modules, gc.get_freeze_count() > 50_000)\n"
         f"sys.exit(serve.main(['--model', {str(model_folder)!r}, '--serverport', '{free_port()}']))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=ENV, capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stdout) == (0, "[] True\n")
+    assert (done.returncode, done.stdout) == (0, "[] True True\n")

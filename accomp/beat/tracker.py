@@ -20,6 +20,7 @@ from accomp.timeline import SAMPLE_RATE
 class TrackerConfig:
     channels: int = 64  # C of the codec
     width: int = 192
+    dropout: float = 0.1  # of what the two layers of memory say to each other, in training
 
 
 class Tracker(nn.Module):
@@ -29,7 +30,7 @@ class Tracker(nn.Module):
         super().__init__()
         self.config = c = config or TrackerConfig(**values)
         self.into = nn.Sequential(nn.Linear(c.channels, c.width), nn.GELU(), nn.Linear(c.width, c.width))
-        self.memory = nn.GRU(c.width, c.width, num_layers=2, batch_first=True)
+        self.memory = nn.GRU(c.width, c.width, num_layers=2, batch_first=True, dropout=c.dropout)
         self.out = nn.Linear(c.width, 4)
 
     def forward(self, latents: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -12,12 +12,13 @@ the paper's does, with silence after the live edge; the decoder says its last fr
 
 import pickle
 import warnings
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -30,6 +31,7 @@ TAIL = 1536  # samples of the 2048-sample STFT window that reach past the last f
 ANY_LENGTH = 44_100 * 3600  # samples; the package cuts longer audio into pieces, which would leave seams
 WINDOW = 64  # frames that the streaming encoder hears at once: the paper's 6 s, over which the codec normalises itself
 REACH = 13  # frames of the past that a frame hears, at most
+AGAIN = 4  # frames that the streaming decoder says again, for the sake of its seams; the paper's server: 1
 INSTALL = "the paper's codec needs a package (CC BY-NC 4.0: not for commercial use): pip install music2latent==0.1.8"
 WEIGHTS_MISSING = (
     "needs Music2Latent's weights, which are not in it: fetch music2latent.pt once with `python -c 'import music2latent as m;"
@@ -58,9 +60,23 @@ class Music2Latent(Codec):
             raise UserError(INSTALL) from error
         self._package = inference
         self.gen = inference.UNet()
+        for block in self.gen.modules():
+            if isinstance(block, inference.ResBlock):
+                block.register_forward_pre_hook(_spare_a_copy)
         if weights is not None:
             self.gen.load_state_dict(_read_weights(Path(weights)))
         self.eval()
+
+    @classmethod
+    def untrained(cls) -> Self:
+        """Noise, the same every time: to try out all else. What the package starts at 0 would leave the decoder silent."""
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(0)
+            codec = cls().requires_grad_(False)
+            for parameter in codec.parameters():
+                if not parameter.any():
+                    torch.nn.init.normal_(parameter, std=0.02)
+        return codec
 
     def encode(self, audio: Tensor) -> Tensor:
         """Audio (B, N) -> latents (B, 64, N // 4096). Each frame also hears 1.2 s on either side of itself."""
@@ -116,7 +132,7 @@ class Music2Latent(Codec):
         if held is not None:
             fade = torch.linspace(0, 1, self.delay, device=audio.device)
             audio[:, : self.delay] = torch.lerp(held, audio[:, : self.delay], fade)
-        return audio[:, :length], (window[:, :, -REACH:], audio[:, length:], position + latents.shape[2])
+        return audio[:, :length], (window[:, :, -AGAIN:], audio[:, length:], position + latents.shape[2])
 
     @contextmanager
     def _precision(self, device: torch.device) -> Iterator[None]:
@@ -126,6 +142,11 @@ class Music2Latent(Codec):
             torch.autocast(device.type, self.dtype, enabled=self.dtype != torch.float32),
         ):
             yield
+
+
+def _spare_a_copy(block: torch.nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    """The package's blocks clone what they then only read; of a window that is 67 MB and time. Now its clone is itself."""
+    inputs[0].clone = weakref.ref(inputs[0])
 
 
 def package_weights() -> Path | None:

@@ -25,6 +25,10 @@ MELODIES = {  # rhythms of a melody's bar; letters as in the patterns
 }  # fmt: skip
 
 
+Span = tuple[float, float]  # ticks
+Tonic = tuple[int, str]  # pitch class of the key, and its mode
+
+
 @dataclass(frozen=True)
 class Bar:
     """One bar as the band reads it. Times in ticks from the start of the song."""
@@ -62,7 +66,7 @@ class Hand:
         place = place * 2 * late if place < 0.5 else late + (place - 0.5) * 2 * (1 - late)
         return bar.start + (beat + place) * unit
 
-    def play(self, bar: Bar, span: tuple[float, float], pitch: int, velocity: int, delay_s: float = 0.0) -> None:
+    def play(self, bar: Bar, span: Span, pitch: int, velocity: int, delay_s: float = 0.0) -> None:
         start, end = (self.swung(bar, tick) for tick in span)
         late = (self.rng.triangular(-1, 1, 0) * self.jitter_s + delay_s) * self.ticks_per_s
         velocity += round(self.rng.triangular(-9, 9, 0)) + (8 if bar.loud else 0) - (6 if bar.kind == "intro" else 0)
@@ -108,14 +112,12 @@ def write_drums(bars: Sequence[Bar], hand: Hand) -> None:
         stop = min((len(line) - len(line.lstrip(".")) for line in fill.values()), default=grid)
         if not resting and (not playing or (bar.number == 0 and bar.kind == "chorus")):
             hand.play(bar, (bar.start, bar.start + bar.length), KEYS["crash"], 96)
-        for name, line in groove.items():
+        for name, line in () if resting else groove.items():
             line = line[:stop] + "." * (grid - stop)
             if name == "hat" and bar.number % 4 == 3 and not fill and grid == 16 and hand.style.name != "bossa":
                 line = line[:14] + ".."
-                if not resting:
-                    _strike(bar, hand, "open", "." * 14 + "x.", strength)
-            if not resting:
-                _strike(bar, hand, name, line, strength)
+                _strike(bar, hand, "open", "." * 14 + "x.", strength)
+            _strike(bar, hand, name, line, strength)
         for name, line in fill.items():
             _strike(bar, hand, name, line, strength)
         playing = not resting
@@ -183,9 +185,7 @@ def _walked(bar: Bar, rng: random.Random) -> Iterator[str]:
         yield letter + ("-g" if rng.random() < 0.12 else "--")
 
 
-def write_guitar(
-    bars: Sequence[Bar], hand: Hand, patterns: tuple[str, str], program: int, tonic: tuple[int, str]
-) -> None:
+def write_guitar(bars: Sequence[Bar], hand: Hand, patterns: tuple[str, str], program: int, tonic: Tonic) -> None:
     position, heavy = 2, program in HEAVY_GUITARS
     for bar, melody in _with_melody(bars, "guitar", hand, tonic, 52, 79):
         if "guitar" in bar.resting or melody:
@@ -198,14 +198,12 @@ def write_guitar(
             _pluck(bar, hand, (start, end), letter, strings, power_chord(chord))
 
 
-def _pluck(
-    bar: Bar, hand: Hand, span: tuple[float, float], letter: str, grip: tuple[int, ...], power: tuple[int, ...]
-) -> None:
+def _pluck(bar: Bar, hand: Hand, span: Span, letter: str, grip: tuple[int, ...], power: tuple[int, ...]) -> None:
     start, end = span
     short = (start, start + (end - start) * 0.45)
     match letter:
         case "D":
-            strings, span, velocity = grip, span, 90
+            strings, velocity = grip, 90
         case "U":
             strings, velocity = grip[-3:][::-1], 74
         case "C":
@@ -222,7 +220,7 @@ def _pluck(
         hand.play(bar, span, pitch, velocity - 2 * count, delay_s=count * STRUM_S)
 
 
-def write_piano(bars: Sequence[Bar], hand: Hand, patterns: tuple[str, str], tonic: tuple[int, str]) -> None:
+def write_piano(bars: Sequence[Bar], hand: Hand, patterns: tuple[str, str], tonic: Tonic) -> None:
     voicing: tuple[int, ...] = ()
     chord_before = None
     for bar, melody in _with_melody(bars, "piano", hand, tonic, 67, 91):
@@ -238,9 +236,7 @@ def write_piano(bars: Sequence[Bar], hand: Hand, patterns: tuple[str, str], toni
             _press(bar, hand, (start, end), letter, voicing, chord)
 
 
-def _press(
-    bar: Bar, hand: Hand, span: tuple[float, float], letter: str, voicing: tuple[int, ...], chord: Chord
-) -> None:
+def _press(bar: Bar, hand: Hand, span: Span, letter: str, voicing: tuple[int, ...], chord: Chord) -> None:
     start, end = span
     low = near(chord.root, 43, 36, 50)
     if letter in "BLl":
@@ -256,7 +252,7 @@ def _press(
 
 
 def _with_melody(
-    bars: Sequence[Bar], who: str, hand: Hand, tonic: tuple[int, str], low: int, high: int
+    bars: Sequence[Bar], who: str, hand: Hand, tonic: Tonic, low: int, high: int
 ) -> Iterator[tuple[Bar, bool]]:
     """Each bar, and whether this instrument has the melody there: if so, the melody is played on the way."""
     sing = _singer(hand, tonic, low, high)
@@ -267,7 +263,7 @@ def _with_melody(
         yield bar, leads
 
 
-def _singer(hand: Hand, tonic: tuple[int, str], low: int, high: int) -> Callable[[Bar], None]:
+def _singer(hand: Hand, tonic: Tonic, low: int, high: int) -> Callable[[Bar], None]:
     """A melody that comes back: two rhythms for the song, told a b a c; it steps along the scale from chord tone on."""
     rng = hand.rng
     key, mode = tonic

@@ -9,13 +9,12 @@ Work that stops half-way goes on where it stopped: finished tracks are kept, a t
 
 import argparse
 import csv
-import io
 import json
 import logging
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, fields, replace
@@ -27,7 +26,7 @@ import yaml
 from tqdm import tqdm
 
 from accomp.data.command import command
-from accomp.data.disk import DiskFull, watched, write_whole
+from accomp.data.disk import DiskFull, watched, write_csv, write_whole
 from accomp.data.jobs import Job, plan_composed, plan_midi, playing, shipped_font, with_variants
 from accomp.data.render import Font, Source, render_track
 from accomp.data.slakh import FOLDERS
@@ -83,6 +82,7 @@ def finished(job: Job, out: Path) -> bool:
 
 
 def _attempt(job: Job, out: Path) -> Made:
+    """A worker's whole task, and so the boundary of its process: one strange song must not end a build of hours."""
     try:
         with watched(out):
             return make(job, out)
@@ -91,8 +91,7 @@ def _attempt(job: Job, out: Path) -> Made:
         raise
     except UserError as reason:
         return replace(_begun(job), skipped=str(reason))
-    # The edge of the process: whatever one strange song does must not end a build of hours. It is named and listed.
-    except Exception as reason:
+    except Exception as reason:  # whatever it is, it is shown here, and listed in skipped.csv
         log.exception("%s", job.source)
         return replace(_begun(job), skipped=f"{type(reason).__name__}: {reason}")
 
@@ -113,17 +112,16 @@ def build(jobs: Sequence[Job], out: Path, workers: int, settings: dict) -> list[
     _open(out, settings)
     todo = [job for job in jobs if not finished(job, out)]
     log.info("%s: %d tracks to make, %d there already", out, len(todo), len(jobs) - len(todo))
-    made, skipped, fresh = {row["track"]: row for row in _rows(out / "songs.csv")}, [], []
+    made, fresh = {row["track"]: row for row in _rows(out / "songs.csv")}, []
     columns = [column.name for column in fields(Made) if column.name != "skipped"]
     for done in tqdm(_run(todo, out, workers), total=len(todo), unit="track", disable=not todo):
         fresh.append(done)
-        if done.skipped:
-            skipped.append(asdict(done))
-        else:
+        if not done.skipped:
             made[done.track] = asdict(done)
-            _write_csv(out / "songs.csv", columns, (made[name] for name in sorted(made)))
+            write_csv(out / "songs.csv", columns, (made[name] for name in sorted(made)))
     shutil.rmtree(out / ".partial", ignore_errors=True)
-    _write_csv(out / "skipped.csv", ["track", "source", "skipped"], skipped)
+    skipped = [asdict(done) for done in fresh if done.skipped]
+    write_csv(out / "skipped.csv", ["track", "source", "skipped"], skipped)
     for row in skipped:
         log.warning("skipped %s: %s", row["source"], row["skipped"])
     if not any(path for split in FOLDERS for path in (out / split).glob("Track*")):
@@ -147,14 +145,6 @@ def _rows(path: Path) -> list[dict]:
         return []
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
-
-
-def _write_csv(path: Path, columns: list[str], rows: Iterable[dict]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, extrasaction="ignore")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_whole(path, text.getvalue().encode())
 
 
 def _band_from_midi(args: argparse.Namespace) -> list[Made]:

@@ -12,6 +12,8 @@ from accomp.data.latents import LatentExcerpts, LatentStore, set_name
 from accomp.data.slakh import find_tracks
 from accomp.errors import UserError
 
+LINGER_S = 30  # after SIGTERM; queues kill what is still there by then
+
 
 class ResumableLoader(DataLoader):
     """A loader that has nothing to remember: where to go on is known from the batches trained on (see `SeededStream`).
@@ -24,8 +26,9 @@ class ResumableLoader(DataLoader):
         try:
             yield from super().__iter__()
         except UserError as error:  # torch wraps it into the worker's traceback
-            lines = str(error).strip().splitlines()
-            raise UserError(lines[-1].removeprefix("accomp.errors.UserError: ")) from None
+            line = str(error).strip().splitlines()[-1].removeprefix("accomp.errors.UserError: ")
+            self._iterator = error.__traceback__ = None  # who holds the iterator keeps its workers alive
+            raise UserError(line) from None
 
     def state_dict(self) -> dict:
         return {}
@@ -73,6 +76,11 @@ class SlakhDataModule(L.LightningDataModule):
         if (latents is None) != (frames is None):
             raise UserError("data.latents and data.frames belong together: give both, or neither")
         self.save_hyperparameters()
+        self.codec: str | None = None  # whose latents were dealt
+
+    def state_dict(self) -> dict:
+        """What a checkpoint must tell: latents of another codec mean nothing to a network trained on these."""
+        return {"codec": self.codec}
 
     def excerpts(self, split: str) -> Dataset:
         """The excerpts of a split: varied by the recipe in training, plain and fixed otherwise."""
@@ -82,6 +90,7 @@ class SlakhDataModule(L.LightningDataModule):
         if h.latents is not None:
             sets = h.sets or set_name(Path(h.root), h.splits)
             store = LatentStore(Path(h.latents), split, [sets] if isinstance(sets, str) else sets)
+            self.codec = store.codec
             return LatentExcerpts(store, h.frames, seed, recipe)
         tracks = find_tracks(Path(h.root), split, h.splits, on_bad=h.on_bad)
         return AudioExcerpts(tracks, h.samples, seed, recipe, h.hop)
@@ -109,11 +118,14 @@ class SlakhDataModule(L.LightningDataModule):
             sampler=sampler,
             num_workers=h.workers,
             persistent_workers=h.workers > 0,
-            worker_init_fn=_outlive_sigterm,
+            worker_init_fn=_linger,
             **options,
         )
 
 
-def _outlive_sigterm(worker: int) -> None:
-    """A queue that preempts a job signals its workers too, but the step that is being made needs them to the end."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+def _linger(worker: int) -> None:
+    """A queue that preempts a job signals its workers too, but the step that is being made still needs them.
+
+    Not for ever: when a process ends, it sends SIGTERM to the workers that it has forgotten, and waits for them.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: signal.alarm(LINGER_S))

@@ -1,6 +1,7 @@
 """Which songs a band plays: one job per track, its split, its SoundFont, its key and tempo, all drawn from a seed."""
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
@@ -20,7 +21,7 @@ BIG_BAND = 1  # the composed song with a second guitar, and strings that get no 
 
 
 @dataclass(frozen=True)
-class Job:
+class Job(ABC):
     """One track to be made: which song, with which SoundFont, to where."""
 
     name: str
@@ -29,13 +30,13 @@ class Job:
     font: Path
     seconds: float  # at most
 
-    def uuid(self) -> str:
-        """An id that changes when the song does."""
-        return hashlib.md5(song_bytes(self.song())).hexdigest()
-
+    @abstractmethod
     def song(self) -> Song:
         """The song, no longer than `seconds`. Raises UserError when it is of no use."""
-        raise NotImplementedError
+
+    @abstractmethod
+    def uuid(self) -> str:
+        """An id that changes when the song does."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,6 @@ class FromMidi(Job):
     semitones: int = 0
     speed: float = 1.0  # times the song's own tempo
 
-    def uuid(self) -> str:
-        varied = f"{self.semitones:+d}x{self.speed}".encode() if (self.semitones, self.speed) != (0, 1.0) else b""
-        return hashlib.md5(self.midi.read_bytes() + varied).hexdigest()
-
     def song(self) -> Song:
         song = read_song(self.midi)
         if not song.end:
@@ -60,6 +57,10 @@ class FromMidi(Job):
         if len(classes) < self.classes:
             raise UserError(f"only {len(classes)} of the four classes play ({', '.join(classes) or 'none'})")
         return song
+
+    def uuid(self) -> str:
+        varied = f"{self.semitones:+d}x{self.speed}".encode() if (self.semitones, self.speed) != (0, 1.0) else b""
+        return hashlib.md5(self.midi.read_bytes() + varied).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,9 @@ class Composed(Job):
 
     def song(self) -> Song:
         return compose(self.index, self.seed, self.seconds, big_band=self.index == BIG_BAND)
+
+    def uuid(self) -> str:
+        return hashlib.md5(song_bytes(self.song())).hexdigest()
 
 
 def shipped_font() -> Path:
@@ -85,12 +89,7 @@ def draw(*key: object) -> float:
 
 
 def plan_midi(
-    folders: Sequence[Path],
-    fonts: Sequence[Path],
-    seconds: float,
-    seed: int,
-    test_source: str | None = None,
-    classes: int = 3,
+    folders: Sequence[Path], fonts: Sequence[Path], seconds: float, seed: int, test_source: str = "", classes: int = 3
 ) -> list[FromMidi]:
     """Which song becomes which track: numbered in sorted order, about 90/5/5 by a hash of the song's name."""
     jobs: list[FromMidi] = []
@@ -100,8 +99,7 @@ def plan_midi(
         for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".mid", ".midi")):
             source = str(path.relative_to(folder.parent))
             # Versions of one song (name__hash.mid) must not be torn apart by the split.
-            title = path.stem.lower().split("__")[0]
-            place = draw(seed, "split", title)
+            place = draw(seed, "split", path.stem.lower().split("__")[0])
             split = "train" if place < 0.9 else "validation" if place < 0.95 else "test"
             if test_source and test_source in source:
                 split = "test"
@@ -113,13 +111,9 @@ def plan_midi(
 
 
 def with_variants(
-    jobs: Sequence[FromMidi],
-    fonts: Sequence[Path],
-    variants: int,
-    semitones: tuple[int, int],
-    speed: tuple[float, float],
-    seed: int,
-) -> list[Job]:
+    jobs: Sequence[FromMidi], fonts: Sequence[Path], variants: int, semitones: tuple[int, int],
+    speed: tuple[float, float], seed: int,
+) -> list[Job]:  # fmt: skip
     """The jobs, and of every song in train `variants` more in a drawn key, tempo and SoundFont; they stay in train."""
     varied = []
     for job in (job for job in jobs if job.split == "train"):

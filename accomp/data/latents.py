@@ -78,15 +78,9 @@ def encode_track(
 
 
 def encode_set(
-    root: Path,
-    codec: Codec,
-    out: Path,
-    splits: str = "redux",
-    bf16: bool = False,
-    on_bad: str = "refuse",
-    variants: int = 0,
-    recipe: Recipe = Recipe(),
-) -> Path:
+    root: Path, codec: Codec, out: Path, splits: str = "redux", bf16: bool = False, on_bad: str = "refuse",
+    variants: int = 0, recipe: Recipe = Recipe(),
+) -> Path:  # fmt: skip
     """Encode what is not yet encoded of every split; the codec's folder, with this set inside.
 
     Every song in train is encoded `variants` times more, in a key, tempo and level drawn by the recipe. Raises UserError

@@ -111,8 +111,6 @@ class Song:
 
     def cut(self, start: int, end: int) -> "Song":
         """The song between two ticks, begun again at tick 0; what was set before `start` still holds there."""
-        tempos = _carry_over(self.tempos, start, end)
-        metres = _carry_over(self.metres, start, end)
         parts = []
         for part in self.parts:
             notes = tuple(
@@ -122,6 +120,7 @@ class Song:
             )
             if notes:
                 parts.append(replace(part, notes=notes, controls=_carry_over(part.controls, start, end)))
+        tempos, metres = (_carry_over(events, start, end) for events in (self.tempos, self.metres))
         return Song(self.ticks_per_quarter, tempos, metres, tuple(parts))
 
     def varied(self, semitones: int, speed: float) -> "Song":
@@ -220,12 +219,10 @@ def _song_of(midi: mido.MidiFile) -> Song:
 def song_bytes(song: Song) -> bytes:
     """A type 1 MIDI file: one track for tempo and metre, then one per part. The same song gives the same bytes."""
     midi = mido.MidiFile(type=1, ticks_per_beat=song.ticks_per_quarter)
-    conductor = [
-        (tempo.tick, mido.MetaMessage("set_tempo", tempo=int(tempo.us_per_quarter))) for tempo in song.tempos
-    ] + [
-        (m.tick, mido.MetaMessage("time_signature", numerator=m.numerator, denominator=m.denominator))
-        for m in song.metres
-    ]
+    conductor = [(t.tick, mido.MetaMessage("set_tempo", tempo=int(t.us_per_quarter))) for t in song.tempos]
+    for metre in song.metres:
+        time = {"numerator": metre.numerator, "denominator": metre.denominator}
+        conductor.append((metre.tick, mido.MetaMessage("time_signature", **time)))
     midi.tracks.append(_track(conductor))
     melodic = [channel for channel in range(16) if channel != DRUM_CHANNEL]
     used = 0

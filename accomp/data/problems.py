@@ -1,19 +1,19 @@
 """What is wrong with a data set: a table to read, and a list beside the data of the tracks that are left out for it."""
 
 import csv
-import io
 import logging
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from accomp.data.disk import write_whole
+from accomp.data.disk import write_csv
 from accomp.errors import UserError
 
 log = logging.getLogger(__name__)
 
 QUARANTINE = "quarantine.csv"
+TRACK = re.compile(r"Track\d{5}")  # a track folder's name
 COLUMNS = ("file", "expected", "found")
 LONGEST_TABLE = 40  # rows
 
@@ -52,10 +52,8 @@ def quarantine(root: Path, problems: Iterable[Problem], keep: bool = True) -> No
     if not rows:
         path.unlink(missing_ok=True)
         return
-    text = io.StringIO()
-    csv.writer(text).writerows([COLUMNS, *dict.fromkeys(rows)])
     try:
-        write_whole(path, text.getvalue().encode())
+        write_csv(path, COLUMNS, (dict(zip(COLUMNS, row, strict=True)) for row in dict.fromkeys(rows)))
     except PermissionError as error:
         log.warning("%s cannot be written (%s); the tracks left out stand above only", path, error.strerror)
 
@@ -78,4 +76,4 @@ def _row(root: Path, problem: Problem) -> tuple[str, str, str]:
 
 def _track(file: Path) -> Path:
     """The track folder that a file belongs to, or the path itself when it is one."""
-    return next((path for path in (file, *file.parents) if re.fullmatch(r"Track\d{5}", path.name)), file)
+    return next((path for path in (file, *file.parents) if TRACK.fullmatch(path.name)), file)

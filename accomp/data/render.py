@@ -7,7 +7,6 @@ and stems alike, so that the mix stays the sum of the stems. Source: slakh-utils
 
 import math
 import random
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -154,32 +153,30 @@ class Source:
     uuid: str
 
 
-def stems_of(song: Song, classes: Collection[str] | None) -> list[tuple[Part, bool]]:
-    """One part per stem, with whether it is to be heard: all drum parts as one, as Slakh wants it."""
+def stems_of(song: Song) -> list[Part]:
+    """One part per stem: all drum parts as one, as Slakh wants it."""
     drums = [part for part in song.parts if part.is_drum]
     stems = [part for part in song.parts if not part.is_drum]
     if drums:
         main = max(drums, key=lambda part: len(part.notes))
-        notes = sorted(note for part in drums for note in part.notes)
-        stems.append(replace(main, notes=tuple(notes)))
-    return [(part, classes is None or inst_class(part) in classes) for part in stems if part.notes]
+        stems.append(replace(main, notes=tuple(sorted(note for part in drums for note in part.notes))))
+    return [part for part in stems if part.notes]
 
 
-def render_track(
-    folder: Path, song: Song, font: Font, source: Source, limit_s: float, classes: Collection[str] | None = FOUR
-) -> int:
+def render_track(folder: Path, song: Song, font: Font, source: Source, limit_s: float) -> int:
     """Play a song into `folder` (which must not exist) in Slakh's layout; returns the number of stems heard.
 
-    Sound ends TAIL_S after the last note, at `limit_s` at the latest. Parts outside `classes` stay in all_src.mid and
-    in metadata.yaml (audio_rendered false), as Slakh does with instruments it has no sound for: ids have gaps.
+    Sound ends TAIL_S after the last note, at `limit_s` at the latest. Parts that are none of the FOUR stay in all_src.mid
+    and in metadata.yaml (audio_rendered false), as Slakh does with instruments it has no sound for: ids have gaps.
     """
     samples = round(min(float(song.seconds(song.end)) + TAIL_S, limit_s) * SAMPLE_RATE)
-    stems = stems_of(song, classes)
-    random.Random(source.uuid).shuffle(stems)
+    parts = stems_of(song)
+    random.Random(source.uuid).shuffle(parts)
+    stems = {f"S{number:02d}": part for number, part in enumerate(parts)}
     entries, audio = {}, {}
-    for number, (part, wanted) in enumerate(stems):
-        stem_id = f"S{number:02d}"
-        sound, entries[stem_id] = _normalised(font, song, part, samples) if wanted else (None, _entry(part, None, None))
+    for stem_id, part in stems.items():
+        sound, lufs = _normalised(font, song, part, samples) if inst_class(part) in FOUR else (None, None)
+        entries[stem_id] = _entry(part, font, lufs)
         if sound is not None:
             audio[stem_id] = sound
     if not audio:
@@ -190,29 +187,29 @@ def render_track(
     (folder / "stems").mkdir()
     _write_audio(folder, audio, gain)
     write_song(folder / "all_src.mid", song)
-    for number, (part, _) in enumerate(stems):
-        if f"S{number:02d}" in audio:
-            write_song(folder / "MIDI" / f"S{number:02d}.mid", replace(song, parts=(part,)))
+    for stem_id in audio:
+        write_song(folder / "MIDI" / f"{stem_id}.mid", replace(song, parts=(stems[stem_id],)))
     _write_metadata(folder, entries, gain, source)
     return len(audio)
 
 
-def _normalised(font: Font, song: Song, part: Part, samples: int) -> tuple[np.ndarray | None, dict]:
+def _normalised(font: Font, song: Song, part: Part, samples: int) -> tuple[np.ndarray | None, float | None]:
+    """A stem at LOUDNESS_LUFS, and how loud it was when its peak was 0.8; nothing of what cannot be heard."""
     sound = font.play(song, part, samples)
     sound[-FADE:] *= np.linspace(1, 0, len(sound[-FADE:]), dtype=np.float32)
     peak = float(np.abs(sound).max(initial=0))
     if peak < 1e-5:
-        return None, _entry(part, None, None)
+        return None, None
     sound *= 0.8 / peak  # Slakh measures after this
     lufs = loudness_lufs(sound)
     if not math.isfinite(lufs):
-        return None, _entry(part, None, None)
-    return sound * np.float32(10 ** ((LOUDNESS_LUFS - lufs) / 20)), _entry(part, font, lufs)
+        return None, None
+    return sound * np.float32(10 ** ((LOUDNESS_LUFS - lufs) / 20)), lufs
 
 
-def _entry(part: Part, font: Font | None, lufs: float | None) -> dict:
+def _entry(part: Part, font: Font, lufs: float | None) -> dict:
     """A stem's eight keys in metadata.yaml (seven, without loudness, when it was skipped)."""
-    heard = font is not None
+    heard = lufs is not None
     entry = {
         "audio_rendered": heard,
         "inst_class": inst_class(part),
@@ -222,9 +219,7 @@ def _entry(part: Part, font: Font | None, lufs: float | None) -> dict:
         "plugin_name": f"{font.name}:{128 if part.is_drum else 0}:{part.program}" if heard else "None",
         "program_num": 128 if part.is_drum else part.program,
     }
-    if lufs is not None:
-        entry["integrated_loudness"] = lufs
-    return entry
+    return entry | ({"integrated_loudness": lufs} if heard else {})
 
 
 def _write_audio(folder: Path, audio: dict[str, np.ndarray], gain: float) -> None:

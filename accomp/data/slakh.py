@@ -19,7 +19,7 @@ import soundfile
 import yaml
 
 from accomp.data.midi import read_song
-from accomp.data.problems import QUARANTINE, Problem, quarantine, quarantined, table
+from accomp.data.problems import QUARANTINE, TRACK, Problem, quarantine, quarantined, table
 from accomp.errors import UserError
 from accomp.timeline import SAMPLE_RATE, STEMS
 
@@ -83,12 +83,7 @@ def _wrong_rate(problem: Problem) -> str:
 
 
 def find_tracks(
-    root: Path,
-    split: str = "train",
-    splits: str = "redux",
-    *,
-    on_bad: str = "refuse",
-    sample_rate: int = SAMPLE_RATE,
+    root: Path, split: str = "train", splits: str = "redux", *, on_bad: str = "refuse", sample_rate: int = SAMPLE_RATE
 ) -> list[Track]:
     """The songs of one split, sorted by name.
 
@@ -145,8 +140,8 @@ def check_track(path: Path, sample_rate: int = SAMPLE_RATE) -> list[Problem]:
                 problems.append(Problem(midi, "notes", "none"))
         except UserError as error:
             problems.append(Problem(midi, "a MIDI file", str(error)))
-    sounds = [file for file in sounds_of(path) if not any(problem.file == file for problem in problems)]
-    for file in sounds:
+    faulty = {problem.file for problem in problems}
+    for file in (file for file in sounds_of(path) if file not in faulty):
         try:
             _read(file, 0, soundfile.info(file).frames, sample_rate)
         except UserError as error:
@@ -163,16 +158,13 @@ def track_folders(root: Path) -> dict[str, list[Path]]:
     """Track folders by the split folder they lie in ("" for the flat layout), sorted."""
     if not root.is_dir():
         raise UserError(f"{root}: no such folder; {GET_DATA}")
-    found = {folder: _tracks_in(root / folder) for folder in FOLDERS if (root / folder).is_dir()}
-    if not found:
-        found = {"": _tracks_in(root)}
+    there = [folder for folder in FOLDERS if (root / folder).is_dir()] or [""]
+    found = {
+        folder: sorted(path for path in (root / folder).iterdir() if TRACK.fullmatch(path.name)) for folder in there
+    }
     if not any(found.values()):
         raise UserError(f"{root}: holds no TrackNNNNN folders, not in train/validation/test either; {GET_DATA}")
     return found
-
-
-def _tracks_in(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if re.fullmatch(r"Track\d{5}", path.name))
 
 
 def track_number(path: Path) -> int:
@@ -181,10 +173,8 @@ def track_number(path: Path) -> int:
 
 def official_split(number: int) -> str | None:
     """The original split of a Slakh2100 track by its number; None for a number Slakh does not have."""
-    for last, split in ((1500, "train"), (1875, "validation"), (2100, "test")):
-        if 1 <= number <= last:
-            return split
-    return None
+    lasts = {"train": 1500, "validation": 1875, "test": 2100}
+    return next((split for split, last in lasts.items() if 1 <= number <= last), None)
 
 
 @cache
@@ -270,8 +260,7 @@ def sounds_of(path: Path) -> list[Path]:
 
 
 def _mix(path: Path) -> list[Path]:
-    mix = _sound(path, "mix")
-    return [mix] if mix else []
+    return [mix] if (mix := _sound(path, "mix")) else []
 
 
 def _headers(sounds: Iterable[Path], sample_rate: int) -> tuple[int, list[Problem]]:

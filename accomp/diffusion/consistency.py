@@ -54,3 +54,21 @@ def endpoint(
         bent = x0 if before is None else x0 + (x0 - before) / 2
         x, sigma, before = bent + (x - bent) * shrink, sigma * torch.exp(-step), x0
     return teacher(x, sigma, condition)
+
+
+def drift(played: Tensor, truth: Tensor) -> Tensor:
+    """How differently two stretches of music go, whatever the notes: (B, C, T) x 2 -> (B,).
+
+    Mean and liveliness (root mean square change from frame to frame) of every channel, squared differences; and 1 minus the
+    correlation of the two onset envelopes, the size of the change over all channels.
+    """
+
+    def moves(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        squares = x.diff(dim=2).square()
+        envelope = (squares.sum(1) + 1e-6).sqrt()
+        return x.mean(2), (squares.mean(2) + 1e-6).sqrt(), envelope - envelope.mean(1, keepdim=True)
+
+    (level, lively, stroke), (true_level, true_lively, true_stroke) = moves(played), moves(truth)
+    spread = (stroke.square().sum(1) * true_stroke.square().sum(1) + 1e-6).sqrt()
+    apart = 1 - (stroke * true_stroke).sum(1) / spread
+    return (level - true_level).square().mean(1) + (lively - true_lively).square().mean(1) + apart

@@ -7,13 +7,14 @@ import json
 import logging
 import multiprocessing
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
-from contextlib import nullcontext
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+import soundfile
 import torch
 from tqdm import tqdm
 
@@ -24,18 +25,20 @@ from accomp.evaluation.rows import CODEC_ROW, Row, Shelf
 from accomp.evaluation.settings import Settings
 from accomp.evaluation.songs import Song
 from accomp.metrics.beats import BeatAgreement, beat_tracker
-from accomp.metrics.coherence import coherence_metric
+from accomp.metrics.coherence import coherence_metric, version
 from accomp.metrics.contract import Excerpt, Metric
+from accomp.metrics.drift import drift_metric
 from accomp.metrics.harmony import harmony
 from accomp.metrics.levels import levels
 from accomp.metrics.separation import separation
 from accomp.timeline import WINDOW
 
 log = logging.getLogger(__name__)
-CHUNK = 12  # answers of one stem of one song that a process judges in one go; their context is tracked once
+CHUNK = 24  # answers of one stem of one song that a process judges in one go; what their context needs is done once
 METRICS = {
     "beats": lambda panel: BeatAgreement(beat_tracker(panel.tracker), panel.drop_failures),
     "coherence": lambda panel: coherence_metric(panel.coherence),
+    "drift": lambda panel: drift_metric(beat_tracker(panel.tracker)),
     "harmony": lambda panel: harmony,
     "levels": lambda panel: levels,
     "separation": lambda panel: separation,
@@ -53,7 +56,11 @@ class Panel:
 
     def key(self, metric: str) -> str:
         """What scores are filed under: with other means they are other scores."""
-        means = {"beats": f":{self.tracker}{':dropped' * self.drop_failures}", "coherence": f":{self.coherence}"}
+        means = {
+            "beats": f":{self.tracker}{':dropped' * self.drop_failures}",
+            "coherence": f":{version(self.coherence)}",
+            "drift": f":{self.tracker}",
+        }
         return metric + means.get(metric, "")
 
 
@@ -110,7 +117,7 @@ def wants(metric: str, row: Row) -> bool:
 
 
 def cases(rows: Sequence[Row], songs: Sequence[Song], seeds: dict[Row, Sequence[int]], shelf: Shelf) -> list[Case]:
-    """All answers that are on the shelf."""
+    """All answers that are on the shelf; damaged ones are named and left out."""
     found = [
         Case(row, song, stem, seed, shelf.answer(row, song, stem, seed), shelf.scores(row, song, stem, seed))
         for song in songs
@@ -118,22 +125,34 @@ def cases(rows: Sequence[Row], songs: Sequence[Song], seeds: dict[Row, Sequence[
         for row in rows
         for seed in seeds[row]
     ]
-    return [case for case in found if case.answer.is_file()]
+    return [case for case in found if case.answer.is_file() and _is_whole(case)]
+
+
+def _is_whole(case: Case) -> bool:
+    try:
+        whole = soundfile.info(case.answer).frames >= case.samples
+    except soundfile.LibsndfileError:
+        whole = False
+    if not whole:
+        log.warning("%s is damaged and left out: delete it, and the same command plays it again", case.answer)
+    return whole
 
 
 def judge_all(todo: Sequence[Case], asked: Panel, workers: int) -> None:
-    """Judge what has not been judged yet and file the scores beside the answers, with a progress bar."""
+    """Judge what has not been judged yet and file the scores beside the answers, with a progress bar.
+
+    Raises UserError when a process that judges is killed; what it had filed stays.
+    """
     chunks: list[list[Case]] = []
     for case in todo:
         if all(asked.key(metric) in filed(case) for metric in asked.metrics if wants(metric, case.row)):
             continue
-        fits = (
-            chunks and len(chunks[-1]) < CHUNK and chunks[-1][0].song is case.song and chunks[-1][0].stem == case.stem
-        )
-        chunks[-1].append(case) if fits else chunks.append([case])
+        last = chunks[-1] if chunks else []
+        together = 0 < len(last) < CHUNK and last[0].song is case.song and last[0].stem == case.stem
+        last.append(case) if together else chunks.append([case])
     failures: list[str] = []
-    with tqdm(total=sum(map(len, chunks)), desc="scoring", unit="stem") as bar, _executor(workers, len(chunks)) as pool:
-        for count, said in _results(pool, chunks, asked):
+    with tqdm(total=sum(map(len, chunks)), desc="scoring", unit="stem") as bar:
+        for count, said in _results(chunks, asked, min(workers, len(chunks))):
             failures += said
             bar.update(count)
     for text in failures[:5]:
@@ -142,25 +161,26 @@ def judge_all(todo: Sequence[Case], asked: Panel, workers: int) -> None:
         log.warning("%d scores are missing for such reasons; the same command tries them again", len(failures))
 
 
-def _executor(workers: int, chunks: int) -> Executor | nullcontext:
-    """A pool of fresh processes (a fork would inherit torch's threads); nothing for one worker."""
-    if min(workers, chunks) < 2:
-        return nullcontext()
-    return ProcessPoolExecutor(min(workers, chunks), multiprocessing.get_context("spawn"), _one_thread)
+def _results(chunks: Sequence[Sequence[Case]], asked: Panel, workers: int) -> Iterator[tuple[int, list[str]]]:
+    """(answers judged, what went wrong) chunk by chunk, in the order in which they are done."""
+    if workers < 2:
+        yield from ((len(chunk), judge(chunk, asked)) for chunk in chunks)
+        return
+    # Fresh processes: a fork would inherit torch's threads.
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _one_thread) as pool:
+        running: dict[Future, int] = {pool.submit(judge, chunk, asked): len(chunk) for chunk in chunks}
+        try:
+            yield from ((running[future], future.result()) for future in as_completed(running))
+        except BrokenProcessPool as error:
+            raise UserError(
+                "a process that judged was killed (no memory?); go on with the same command and workers=1"
+            ) from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # after Ctrl-C nothing more is begun
 
 
 def _one_thread() -> None:
     torch.set_num_threads(1)
-
-
-def _results(pool: Executor | None, chunks: Sequence[Sequence[Case]], asked: Panel) -> Iterator[tuple[int, list[str]]]:
-    """(answers judged, what went wrong) chunk by chunk, in the order in which they are done."""
-    if pool is None:
-        yield from ((len(chunk), judge(chunk, asked)) for chunk in chunks)
-        return
-    running: dict[Future, int] = {pool.submit(judge, chunk, asked): len(chunk) for chunk in chunks}
-    for future in as_completed(running):
-        yield running[future], future.result()
 
 
 def judge(chunk: Sequence[Case], asked: Panel) -> list[str]:
@@ -175,7 +195,7 @@ def judge(chunk: Sequence[Case], asked: Panel) -> list[str]:
                 continue
             try:
                 found[key] = _metric(name, asked)(excerpt)
-            except Exception as error:  # a foreign library's failure on one sound must not cost the other scores
+            except Exception as error:  # foreign libraries fail in ways of their own: it costs this score alone
                 wrong.append(f"{name} failed on {case.answer} ({type(error).__name__}: {error})")
         write_text(case.scores, json.dumps({"answer": _stamp(case.answer), "scores": found}))
     return wrong

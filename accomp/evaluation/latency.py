@@ -3,7 +3,7 @@
 A cycle is what happens between the last sample of a step being heard and the answer being there: encode the new
 context, sample, decode the new audio. The original's way: float32, one kernel after the other, a Music2Latent that encodes
 6 s and decodes int(64 r) + 1 frames. Our way is the very Streamer that plays, made `quick`: the same network, the same number
-of calls; the decoder also says again the 13 frames that its seams need. Weights are random, which changes no time.
+of calls; the decoder also says again the 4 frames that its seams need. Weights are random, which changes no time.
 """
 
 import json
@@ -62,8 +62,7 @@ def run(settings: Settings) -> Path:
         told = {"sampler": shape.paper_sampler, "weights": "random", "weights_gb": weights_gb(model)}
         result["paper"] = side(cycles, settings, step) | told
         cycles = time_live(quick(model), settings, step, cycles=shape.paper_cycles, warm_up=1)
-        memory = {"weights_gb": weights_gb(model), "memory_gb": memory_gb(model.device)}
-        result["quick"] = side(cycles, settings, step) | told | memory
+        result["quick"] = side(cycles, settings, step) | told | {"weights_gb": weights_gb(model)}
         times_ms = {name: result[name]["cycle_ms"]["p50"] for name in ("live", "paper", "quick")}
         result["ratio"] = times_ms["paper"] / times_ms["live"]
         result["quick_ratio"] = times_ms["paper"] / times_ms["quick"]
@@ -153,14 +152,6 @@ def weights_gb(model: Model) -> float:
     return sum(value.nbytes for module in modules for value in module.state_dict().values()) / 1e9
 
 
-def memory_gb(device: torch.device) -> float | None:
-    """What this process occupies now: on a GPU that of torch, on Linux all of it; elsewhere nobody can tell."""
-    if device.type == "cuda":
-        return torch.cuda.memory_reserved(device) / 1e9
-    pages = Path("/proc/self/statm")
-    return int(pages.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e9 if pages.is_file() else None
-
-
 def summary(timings: Sequence[Timing]) -> dict[str, dict[str, float]]:
     """Percentiles of every phase and of the whole cycle, in ms."""
     names = ("cycle_ms", "encode_ms", "sample_ms", "decode_ms")
@@ -205,10 +196,9 @@ def describe(result: dict) -> str:
             lines.append(f"{label:16}{cycle['p50']:9.0f}{cycle['p95']:9.0f}{cycle['max']:9.0f}   {parts}")
     if "ratio" in result:
         facts, quick = result["machine"], result["quick"]
-        memory = f" and {quick['memory_gb']:.2f} GB in all" if quick["memory_gb"] else ""
         lines += [
             f"live is {result['ratio']:.1f} times as quick as the paper's, our way with the paper's network "
-            f"({quick['sampler']}) {result['quick_ratio']:.2f} times, with {quick['weights_gb']:.2f} GB of weights{memory}",
+            f"({quick['sampler']}) {result['quick_ratio']:.2f} times, with {quick['weights_gb']:.2f} GB of weights",
             f"{facts['processor']}, {facts['device']}, {facts['threads']} threads, {SAMPLE_RATE} Hz",
         ]
     return "\n".join(lines)

@@ -28,6 +28,9 @@ COLUMNS = {
     "context_correlation": "copy",
     "fad": "FAD",
     "kad": "KAD",
+    "drift_f1_first": "F1 first 20 s",
+    "drift_f1_last": "F1 last 20 s",
+    "drift_rms_db": "louder dB",
     "cycle_p50_ms": "cycle ms",
     "lead_least_ms": "lead ms",
 }
@@ -36,7 +39,8 @@ HELP = {
     "beat_f1_grid": "Beats tracked in the stem alone against the beats of the score, F-measure, ±70 ms; no beat found is 0.",
     "beat_f1_context": "The same against the beats tracked in the context, as the paper counts.",
     "beat_coverage": "Share of stems in which any beat was found: never read an F1 without it.",
-    "coherence": "A small contrastive model's opinion whether stem and context belong together. Not COCOLA.",
+    "coherence": "Opinion of a small contrastive model of ours whether stem and context belong together, -1 to 1. Not COCOLA, "
+    "which is not computed here: how its published checkpoint is laid out is not documented.",
     "chroma_agreement": "Correlation of the stem's pitch classes with the context's, second by second; drums have none.",
     "chord_agreement": "Share of the stem's energy on the triad that the recording makes, second by second; chance is 0.25.",
     "sdr_db": "Signal-to-distortion ratio (museval). Only of the codec and of w = -1: a made-up stem has no single reference.",
@@ -44,6 +48,9 @@ HELP = {
     "context_correlation": "How much of the stem is a shifted copy of the context.",
     "fad": "Fréchet distance of all stems together from the recordings, in the embedding named; does not hear the fit.",
     "kad": "Kernel distance, likewise; fair to few points. Below 0 for the recordings held against themselves.",
+    "drift_f1_first": "Beat F1 against the score of the first 20 s that sound.",
+    "drift_f1_last": "The same of the last 20 s: lower, where a player that hears itself loses the beat.",
+    "drift_rms_db": "Level of the last 20 s minus that of the first.",
     "cycle_p50_ms": "Median time to compute one step of one voice on the machine that ran this.",
     "lead_least_ms": "How long before its play time the slowest answer was ready; negative is late.",
 }

@@ -24,7 +24,7 @@ from accomp.evaluation.performances import perform, prepare
 from accomp.evaluation.rows import Row, Shelf, load_cast, rows, seeds_of
 from accomp.evaluation.settings import Settings
 from accomp.evaluation.songs import load_songs
-from accomp.metrics.embeddings import Embed, latent_embedding, vggish_embedding
+from accomp.metrics.embeddings import Embed, clap_embedding, latent_embedding, vggish_embedding
 from accomp.metrics.frechet import frechet_distance
 from accomp.metrics.kernel import kernel_distance
 from accomp.metrics.latency import lead_ms, percentiles
@@ -39,6 +39,7 @@ def run(settings: Settings) -> Path:
     cast = load_cast(settings)
     lines_of = rows(settings, cast)  # before anything is played: a misspelt sampler is told at once
     songs = load_songs(settings.data, settings.stems, settings.tracks, settings.seconds)
+    embeddings = embeddings_of(settings, next(iter(cast.values())))
     shelf = Shelf(settings.out_dir / "audio")
     prepare(shelf, settings, cast)
     if "play" in settings.do:
@@ -48,7 +49,7 @@ def run(settings: Settings) -> Path:
         raise UserError(f"{shelf.root} holds nothing that was asked for; let it play first (do='[play,score,report]')")
     if "score" in settings.do:
         judge_all(there, asked, settings.workers)
-        _write_scores(settings, asked, there, crowds(settings, next(iter(cast.values())), there), shelf)
+        _write_scores(settings, asked, there, crowds(embeddings, there), shelf)
     if "report" in settings.do:
         _report(settings, there)
     return settings.out_dir
@@ -83,15 +84,24 @@ def _report(settings: Settings, there: Sequence[Case]) -> None:
     log.info("\n%s\n%s\n%s", table, folder / "scores.csv", folder / "index.html")
 
 
-def crowds(settings: Settings, model: Model, there: Sequence[Case]) -> list[dict]:
-    """How far the stems of each row are, taken together, from the recordings, under every embedding there is.
+def embeddings_of(settings: Settings, model: Model) -> dict[str, Embed]:
+    """The embeddings that can be had, by name: the first model's latents, and others of which the weights are given."""
+    kind = f"{model.config['codec']['kind']}_{fingerprint(model.codec)[:4]}"
+    found: dict[str, Embed] = {kind: latent_embedding(model.codec)}
+    for name, weights, make in (("vggish", settings.vggish, vggish_embedding), ("clap", settings.clap, clap_embedding)):
+        if weights:
+            try:
+                found[name] = make(weights)
+            except UserError as error:
+                log.warning("fad_%s and kad_%s are left out: %s", name, name, error)
+    return found
+
+
+def crowds(embeddings: dict[str, Embed], there: Sequence[Case]) -> list[dict]:
+    """How far the stems of each row are, taken together, from the recordings, under every embedding.
 
     Seed by seed, so that every row is judged on as many points as the recordings are.
     """
-    kind = f"{model.config['codec']['kind']}_{fingerprint(model.codec)[:4]}"
-    embeddings: dict[str, Embed] = {kind: latent_embedding(model.codec)}
-    if settings.vggish:
-        embeddings["vggish"] = vggish_embedding(settings.vggish)
     lines = []
     for name, embed in embeddings.items():
         real: dict[tuple[str, str, int], np.ndarray] = {}

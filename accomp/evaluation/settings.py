@@ -89,6 +89,7 @@ class Settings:
     tracker: str = "madmom"
     coherence: str = "models/coherence"
     vggish: str | None = None
+    clap: str | None = None
     page: Page = field(default_factory=Page)
     wandb: str | None = None
     latency: Latency = field(default_factory=Latency)

@@ -5,26 +5,29 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from accomp.data.latents import fingerprint
+from accomp.errors import UserError
 from accomp.lit.optimiser import warmup_cosine
-from accomp.metrics.coherence import PIECE, Coherence
+from accomp.metrics.coherence import PIECE, Coherence, sketch_codec
 from accomp.timeline import to_samples
-
-SILENT = 1e-3  # root mean square; -60 dBFS
 
 
 class CoherenceModule(L.LightningModule):
     """Contrastive loss (InfoNCE, van den Oord et al. 2018) both ways, plus each stem's own context shifted in time.
 
     The shifted context is what makes it hear the beat: it has the same notes and the same sound, only not at that moment.
-    Excerpts must be longer than 5 s by `longest_shift_s`. Items whose stem or context is silent are left out.
+    Only stems of one instrument compete for a context, or it would be found by the instrument it lacks. Excerpts must be
+    longer than 5 s by `longest_shift_s`. Items whose stem or context is silent are left out.
 
     Args:
+        codec: the model folder (or run) whose latents the batches hold
         net: values of `CoherenceConfig`
         shortest_shift_s, longest_shift_s: how far a wrong context is shifted
     """
 
     def __init__(
         self,
+        codec: str,
         net: dict | None = None,
         learning_rate: float = 1e-3,
         warmup_steps: int = 100,
@@ -34,7 +37,17 @@ class CoherenceModule(L.LightningModule):
     ):
         super().__init__()
         self.save_hyperparameters()
+        ear = sketch_codec(codec)
         self.net = Coherence(**(net or {}))
+        self.net.listen_through(ear)
+        self.latents = fingerprint(ear)
+        self.frames = PIECE // ear.hop
+        self.shifts = [round(to_samples(shift_s) / ear.hop) for shift_s in (shortest_shift_s, longest_shift_s)]
+
+    def on_train_start(self) -> None:
+        dealt = self.trainer.datamodule.codec
+        if dealt != self.latents:
+            raise UserError(f"module.codec={self.hparams.codec}: data.latents holds those of another codec ({dealt})")
 
     def training_step(self, batch: dict, index: int) -> Tensor:
         loss, found, unshifted = self.judge(batch, torch.Generator().manual_seed(2**40 + self.global_step))
@@ -48,26 +61,24 @@ class CoherenceModule(L.LightningModule):
 
     def judge(self, batch: dict, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """The loss, how often the right context was the nearest, and how often it was nearer than the shifted one."""
-        sounds = (self.loudness(batch["target"]) > SILENT) & (self.loudness(batch["context"]) > SILENT)
-        target, context = batch["target"][sounds], batch["context"][sounds]
+        target, context = batch["target"][..., : self.frames], batch["context"]
+        heard = self.net.sounds(target) & self.net.sounds(context[..., : self.frames])
+        target, context, kind = target[heard], context[heard], batch["stem"][heard]
         if len(target) < 2:  # nothing to tell apart; keep the graph whole
             zero = 0.0 * sum(parameter.sum() for parameter in self.net.parameters())
             return zero, zero.detach(), zero.detach()
-        h = self.hparams
-        low, high = to_samples(h.shortest_shift_s), to_samples(h.longest_shift_s)
+        low, high = self.shifts
         shift = torch.randint(low, high + 1, (len(target),), generator=generator).tolist()
-        late = torch.stack([row[by : by + PIECE] for row, by in zip(context, shift, strict=True)])
-        stems = self.net.stems(target[:, :PIECE])
-        contexts, shifted = self.net.contexts(torch.cat([context[:, :PIECE], late])).chunk(2)
+        late = torch.stack([row[:, by : by + self.frames] for row, by in zip(context, shift, strict=True)])
+        stems = self.net.stems(target)
+        contexts, shifted = self.net.contexts(torch.cat([context[..., : self.frames], late])).chunk(2)
         scale = self.net.scale.exp().clamp(max=100.0)
-        pairs, wrong = scale * stems @ contexts.T, scale * (stems * shifted).sum(1, keepdim=True)
+        pairs = scale * torch.einsum("bst,cst->bc", stems, contexts) / stems.shape[2]
+        pairs = pairs.masked_fill(kind[:, None] != kind, -torch.inf)
+        wrong = scale * (stems * shifted).sum(1).mean(1, keepdim=True)
         right = torch.arange(len(stems), device=stems.device)
         loss = (F.cross_entropy(torch.cat([pairs, wrong], 1), right) + F.cross_entropy(pairs.T, right)) / 2
         return loss, (pairs.argmax(1) == right).float().mean(), (pairs.diagonal() > wrong[:, 0]).float().mean()
-
-    @staticmethod
-    def loudness(audio: Tensor) -> Tensor:
-        return audio[:, :PIECE].square().mean(1).sqrt()
 
     def configure_optimizers(self):
         h = self.hparams

@@ -114,8 +114,7 @@ class DiffusionModule(L.LightningModule):
         """
         target = batch["target"]
         masks = self.draw(len(target), target.shape[2], generator).to(target.device)
-        level = self.hparams.past_noise * torch.rand(len(target), 1, 1, generator=generator)
-        past = target + (level * torch.randn(target.shape, generator=generator)).to(target)
+        past = self.remembered(target, generator)
         clock = self.jitter(batch["clock"], generator)
         condition = Condition(batch["context"], past, masks, batch["stem"], clock)
         if not player.training:
@@ -123,6 +122,11 @@ class DiffusionModule(L.LightningModule):
         if torch.rand((), generator=generator) < self.hparams.self_past:
             condition = replace(condition, past=own_past(player, condition, generator))
         return condition.deaf((torch.rand(len(target), generator=generator) < self.hparams.deaf).to(target.device))
+
+    def remembered(self, target: Tensor, generator: torch.Generator) -> Tensor:
+        """The true stem as a past that is not quite right."""
+        level = self.hparams.past_noise * torch.rand(len(target), 1, 1, generator=generator)
+        return target + (level * torch.randn(target.shape, generator=generator)).to(target)
 
     def configure_optimizers(self):
         h = self.hparams

@@ -1,6 +1,7 @@
 """Distillation of the student: the teacher's answer in one or two calls instead of many."""
 
 import copy
+import logging
 from pathlib import Path
 
 import lightning as L
@@ -8,22 +9,28 @@ import torch
 from torch import Tensor
 
 from accomp.checkpoint import read_run, run_config
-from accomp.diffusion.consistency import draw_levels, endpoint, grid, walk
-from accomp.diffusion.noise import log_normal
-from accomp.diffusion.precond import ConsistencyDenoiser, Guided, loss_weight, masked_mse
+from accomp.data.datamodule import SlakhDataModule
+from accomp.diffusion.precond import ConsistencyDenoiser, Denoiser, Guided, masked_mse
 from accomp.diffusion.transformer import Condition
+from accomp.errors import UserError
+from accomp.lit.cost import Cost
 from accomp.lit.diffusion import DiffusionModule, chance, step_chance
+from accomp.lit.objectives import Consistency, Endpoint, Rollout
 from accomp.lit.optimiser import warmup_cosine
+
+log = logging.getLogger(__name__)
 
 
 class StudentModule(L.LightningModule):
     """Distillation under the teacher's own masks and clock; what is deployed is the averaged student.
 
-    Network, masks, clock and noise are read from the teacher's run, so that they cannot differ from it. Part of the past
+    Network, masks, clock and noise are read from the teacher's run, so that they cannot differ from it; a teacher from which
+    a student cannot learn to play (other masks, never deaf but to be guided, another codec) is a UserError. Part of the past
     that the student is told may be its own (`self_past`): it learns on what it will meet.
 
     Args:
         teacher: a run of `experiment=diffusion`
+        objective: what is learnt from it
         guidance: scale by which the teacher leans towards what it hears (1: not at all)
         self_past: probability per batch that part of the past was played by the student itself
         start: a run of the student's own to begin with, instead of the teacher's weights
@@ -32,6 +39,7 @@ class StudentModule(L.LightningModule):
     def __init__(
         self,
         teacher: str,
+        objective: Endpoint | Consistency | Rollout,
         learning_rate: float = 2e-4,
         warmup_steps: int = 100,
         steps: int = 5_000,
@@ -40,120 +48,89 @@ class StudentModule(L.LightningModule):
         start: str | None = None,
     ):
         super().__init__()
-        self.save_hyperparameters()
-        values = {k: v for k, v in run_config(Path(teacher))["module"].items() if k != "_target_"}
+        self.save_hyperparameters(ignore="objective")
+        self.objective = objective
+        values = settings_of(Path(teacher), guidance)
         playing = DiffusionModule(**values | {"self_past": self_past, "deaf": 0.0, "start": None})
-        read_run(Path(teacher), "denoiser.", playing.denoiser)
+        read_network(Path(teacher), playing.denoiser)
         self.playing = playing.requires_grad_(False)  # the teacher, and how it was told what it may hear
         self.denoiser = ConsistencyDenoiser(copy.deepcopy(playing.denoiser.net)).requires_grad_(True)
         if start is not None:
-            read_run(Path(start), "denoiser.", self.denoiser).train()
+            read_network(Path(start), self.denoiser).train()
         self.teacher = playing.denoiser if guidance == 1 else Guided(playing.denoiser, guidance)
+        self.slow = copy.deepcopy(self.denoiser).requires_grad_(False) if objective.slowness else None
+        self.cost = Cost(playing.denoiser)
+
+    def configure_callbacks(self) -> list[L.Callback]:
+        return [self.cost]
+
+    def on_train_start(self) -> None:
+        if self.trainer.datamodule is not None:
+            for run in filter(None, (self.hparams.teacher, self.hparams.start)):
+                refuse_other_codec(Path(run), self.trainer.datamodule)
 
     def training_step(self, batch: dict, index: int) -> Tensor:
         self.playing.eval()
-        losses = self.losses(batch, step_chance(self, index))
+        losses = self.objective(self, batch, step_chance(self, index))
         self.log_dict({f"train/{name}": loss for name, loss in losses.items()}, prog_bar=True)
         return torch.stack(list(losses.values())).sum()
 
     def validation_step(self, batch: dict, index: int) -> None:
-        losses = self.losses(batch, chance(-1 - index))
+        losses = self.objective(self, batch, chance(-1 - index))
         self.log_dict(
             {f"val/{name}": loss for name, loss in losses.items()}, prog_bar=True, batch_size=len(batch["stem"])
         )
 
-    def losses(self, batch: dict, generator: torch.Generator) -> dict[str, Tensor]:
-        """What to add up, by name."""
-        raise NotImplementedError
-
     def distance(self, answer: Tensor, goal: Tensor, condition: Condition) -> Tensor:
         return masked_mse(answer, goal, condition.masks.target, self.playing.change)
+
+    def on_before_zero_grad(self, optimizer: torch.optim.Optimizer) -> None:
+        if self.slow is not None:
+            with torch.no_grad():
+                for slow, fast in zip(self.slow.parameters(), self.denoiser.parameters(), strict=True):
+                    slow.lerp_(fast, 1 - self.objective.slowness)
 
     def configure_optimizers(self):
         h = self.hparams
         return warmup_cosine(self.denoiser.parameters(), h.learning_rate, h.warmup_steps, h.steps, betas=(0.9, 0.99))
 
 
-class EndpointStudentModule(StudentModule):
-    """The student must land where the teacher's whole walk ends.
-
-    Args:
-        sigma_max, sigma_min: walks start at a level between these, evenly in its logarithm, or (`from_noise`) at the upper
-        from_noise: probability per item that the walk starts at sigma_max, where all music begins
-        walk: steps of the teacher's walk, which ends at sigma_min; one call more than that
-    """
-
-    def __init__(
-        self,
-        teacher: str,
-        sigma_min: float = 0.3,
-        sigma_max: float = 20.0,
-        from_noise: float = 0.5,
-        walk: int = 3,
-        **values,
-    ):
-        super().__init__(teacher, **values)
-        self.save_hyperparameters()
-
-    def losses(self, batch: dict, generator: torch.Generator) -> dict[str, Tensor]:
-        h, target = self.hparams, batch["target"]
-        condition = self.playing.condition(batch, generator, self.denoiser)
-        place, pure = torch.rand(2, len(target), generator=generator)
-        place = torch.where(pure < h.from_noise, 1.0, place)
-        sigma = (h.sigma_min * (h.sigma_max / h.sigma_min) ** place).to(target)
-        clean = target * (sigma < h.sigma_max).view(-1, 1, 1)  # at the top there is nothing but noise, as in play
-        x = clean + sigma.view(-1, 1, 1) * torch.randn(target.shape, generator=generator).to(target)
-        goal = endpoint(self.teacher, x, sigma, condition, h.walk, h.sigma_min)
-        return {"endpoint": self.distance(self.denoiser(x, sigma, condition), goal, condition).mean()}
+def settings_of(teacher: Path, guidance: float) -> dict:
+    """How the teacher was made. UserError when it never knew the masks of playing, or cannot be guided."""
+    values = dict(run_config(teacher)["module"])
+    kind = values.pop("_target_").rpartition(".")[2]
+    if kind != DiffusionModule.__name__:
+        raise UserError(
+            f"{teacher}: a run of {kind}, which never knew the masks and the clock of playing; "
+            "give module.teacher a run of experiment=diffusion"
+        )
+    if guidance != 1 and not values.get("deaf"):
+        raise UserError(
+            f"{teacher}: never deaf in training (module.deaf=0), so guidance has nothing to lean away from; "
+            "set module.guidance=1, or train it with module.deaf=0.1"
+        )
+    return values
 
 
-class ConsistencyStudentModule(StudentModule):
-    """The paper's distillation, its defects mended: the answer to match comes from a slow copy of the student in eval mode.
+def read_network(run: Path, denoiser: Denoiser) -> Denoiser:
+    """The run's denoiser; UserError when that is another network, told of the music in another way."""
+    try:
+        return read_run(run, "denoiser.", denoiser)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split()).partition(": ")[2]
+        raise UserError(
+            f"{run}: its network has another size or another conditioning than this student's ({reason[:200]}); train it anew"
+        ) from error
 
-    Args:
-        points: noise levels of the grid
-        longest_walk: most teacher steps between the two answers
-        slowness: decay of the slow copy per step
-        dsm_weight: weight of the denoising term
-    """
 
-    def __init__(
-        self,
-        teacher: str,
-        points: int = 18,
-        longest_walk: int = 2,
-        slowness: float = 0.98,
-        dsm_weight: float = 0.5,
-        **values,
-    ):
-        super().__init__(teacher, **values)
-        self.save_hyperparameters()
-        self.slow = copy.deepcopy(self.denoiser).requires_grad_(False)
-        self.register_buffer("sigmas", grid(points), persistent=False)
-
-    def losses(self, batch: dict, generator: torch.Generator) -> dict[str, Tensor]:
-        """Distance to the slow student's answer after the teacher's walk, and to the truth."""
-        self.slow.eval()
-        target = batch["target"]
-        condition = self.playing.condition(batch, generator, self.denoiser)
-        levels, walked = draw_levels(len(target), len(self.sigmas), self.hparams.longest_walk, generator)
-        levels = levels.to(target.device)
-        noise = torch.randn(target.shape, generator=generator).to(target)
-        x = target + self.sigmas[levels].view(-1, 1, 1) * noise
-        answer = self.denoiser(x, self.sigmas[levels], condition)
-        with torch.no_grad():
-            x = walk(self.teacher, x, levels, walked, self.sigmas, condition)
-            goal = self.slow(x, self.sigmas[levels + walked], condition)
-        cd = self.distance(answer, goal, condition).mean()
-
-        half = slice(0, (len(target) + 1) // 2)  # the denoising term on half of the batch, as the paper has it
-        target, condition, h = target[half], condition[half], self.playing.hparams
-        sigma = log_normal(len(target), h.noise_mean, h.noise_std, generator).to(target)
-        estimate = self.denoiser(target + sigma.view(-1, 1, 1) * noise[half], sigma, condition)
-        dsm = (loss_weight(sigma) * self.distance(estimate, target, condition)).mean()
-        return {"cd": cd, "dsm": self.hparams.dsm_weight * dsm}
-
-    def on_before_zero_grad(self, optimizer: torch.optim.Optimizer) -> None:
-        with torch.no_grad():
-            for slow, fast in zip(self.slow.parameters(), self.denoiser.parameters(), strict=True):
-                slow.lerp_(fast, 1 - self.hparams.slowness)
+def refuse_other_codec(run: Path, data: SlakhDataModule) -> None:
+    """UserError when a run was trained on latents of another codec than the one that made these."""
+    state = torch.load(run / "checkpoints" / "last.ckpt", map_location="cpu", weights_only=True, mmap=True)
+    codec = state.get(type(data).__qualname__, {}).get("codec")
+    if codec is None:
+        log.warning("%s: does not say on which codec's latents it was trained; these are of codec %s", run, data.codec)
+    elif codec != data.codec:
+        raise UserError(
+            f"{run}: trained on latents of codec {codec}, but data.latents={data.hparams.latents} holds those of "
+            f"{data.codec}; give the folder of its own, or train a teacher on these"
+        )

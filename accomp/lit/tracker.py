@@ -1,9 +1,13 @@
 """Training of the beat tracker: point at the phase of beat and bar, from what the player has played so far."""
 
+from pathlib import Path
+
 import lightning as L
+import torch
 from torch import Tensor
 
 from accomp.beat.tracker import Tracker
+from accomp.checkpoint import read_run
 from accomp.lit.optimiser import warmup_cosine
 
 
@@ -13,14 +17,20 @@ class TrackerModule(L.LightningModule):
     Args:
         tracker: values of `TrackerConfig`
         settle: frames at the start of an excerpt that are heard and not judged (43 is 2 s)
+        start: a training run with whose weights to begin
+        colour: standard deviation of a constant added to every channel of an excerpt, as another room or instrument would
+        noise: standard deviation of noise added to every frame
     """
 
     def __init__(
-        self, tracker: dict, learning_rate: float = 2e-3, warmup_steps: int = 100, steps: int = 4000, settle: int = 43
-    ):
+        self, tracker: dict, learning_rate: float = 2e-3, warmup_steps: int = 100, steps: int = 4000, settle: int = 43,
+        start: str | None = None, colour: float = 0.3, noise: float = 0.1,
+    ):  # fmt: skip
         super().__init__()
         self.save_hyperparameters()
         self.tracker = Tracker(**tracker)
+        if start is not None:
+            read_run(Path(start), "tracker.", self.tracker).train()
 
     def training_step(self, batch: dict, index: int) -> Tensor:
         loss = self.loss(batch)
@@ -32,7 +42,11 @@ class TrackerModule(L.LightningModule):
 
     def loss(self, batch: dict) -> Tensor:
         clock = batch["clock"].transpose(1, 2)  # (B, T, CLOCK_FEATURES)
-        pointers, _ = self.tracker(batch["context"])
+        context = batch["context"]
+        if self.training:
+            context = context + self.hparams.colour * torch.randn_like(context[..., :1])
+            context = context + self.hparams.noise * torch.randn_like(context)
+        pointers, _ = self.tracker(context)
         truth, exists = clock[..., [0, 1, 4, 5]], clock[..., 9:]
         error = ((pointers.float() - truth) ** 2 * exists)[:, self.hparams.settle :]
         return error.sum() / (4 * exists[:, self.hparams.settle :].sum()).clamp(min=1)

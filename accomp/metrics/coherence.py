@@ -1,27 +1,29 @@
 """Do stem and context belong together? The opinion of a small network that was trained on nothing but that question.
 
-Two encoders, one for stems and one for contexts, turn 5 s of sound into unit vectors; their product is the score. Trained
-contrastively (`python train.py experiment=coherence`): a stem must be nearer to the context it was played with than to
-others, to contexts of the same song shifted in time included, so that it hears the beat as well as the chords. The idea is
-COCOLA's (Ciranni et al. 2024); the network, its size and its training data are ours, so the numbers are never COCOLA's.
+Two encoders, one for stems and one for contexts, turn the spectrogram that a sketch codec's latents are into a unit vector
+every 93 ms; a pair scores the mean product of the vectors of the same moment. Trained contrastively (`python train.py
+experiment=coherence`): a stem must be nearer to the context it was played with than to others, to the same context shifted in
+time included, so that it hears the beat as well as the chords. The idea is COCOLA's (Ciranni et al. 2024); network, features
+and training data are ours, so the numbers are never COCOLA's. Judged in overlapping pieces of 5 s, blind to their level.
 Failure rule: pieces of an answer that are silent while the context sounds score -1; an excerpt shorter than 5 s is one piece.
 """
 
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 import yaml
-from safetensors.torch import load_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from accomp.checkpoint import read_run, run_config, save_weights
-from accomp.codec.sketch import bands
+from accomp.checkpoint import load_codec, read_run, run_config
+from accomp.codec.sketch import SketchCodec
+from accomp.data.disk import write_whole
 from accomp.errors import UserError
 from accomp.metrics.contract import Excerpt, Metric
 from accomp.metrics.levels import is_silent
@@ -29,115 +31,148 @@ from accomp.timeline import SAMPLE_RATE
 
 PIECE = 5 * SAMPLE_RATE  # samples
 STEP = PIECE // 2
-BANDS, FFT, HOP = 64, 2048, 1024  # a spectrum every 23 ms
+DILATIONS = (1, 2, 4, 8)  # a vector knows the 3 s around it
+WEIGHTS = "coherence.safetensors"
 
 
 @dataclass(frozen=True)
 class CoherenceConfig:
-    width: int = 48
-    size: int = 128  # of the vectors
+    width: int = 128
+    size: int = 64  # of the vectors
+    channels: int = 64  # of the latents
 
 
 class Encoder(nn.Module):
-    """Log spectrogram (B, 64, T) -> unit vectors (B, size)."""
+    """Latents (B, C, T) -> unit vectors (B, size, T / 2)."""
 
     def __init__(self, c: CoherenceConfig):
         super().__init__()
-        layers = []
-        for i, (into, out) in enumerate(pairwise((1, c.width // 2, c.width, 2 * c.width, 2 * c.width))):
-            conv = nn.Conv2d(into, out, 3, stride=(2, 2 if i else 1), padding=1)
-            layers += [conv, nn.GroupNorm(8, out), nn.GELU()]
-        self.layers = nn.Sequential(*layers)
-        self.memory = nn.GRU(2 * c.width * BANDS // 16, c.size, batch_first=True, bidirectional=True)
-        self.out = nn.Linear(2 * c.size, c.size)
+        self.into = nn.Conv1d(c.channels, c.width, 5, stride=2, padding=2)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(nn.GroupNorm(8, c.width), nn.GELU(), nn.Conv1d(c.width, c.width, 3, padding=d, dilation=d))
+            for d in DILATIONS
+        )
+        self.out = nn.Conv1d(c.width, c.size, 1)
 
-    def forward(self, spectrogram: Tensor) -> Tensor:
-        h = self.layers(spectrogram.unsqueeze(1))  # (B, 2 width, 4, T / 8)
-        h, _ = self.memory(h.flatten(1, 2).transpose(1, 2))
-        return F.normalize(self.out(h.mean(1)), dim=1)
+    def forward(self, latents: Tensor) -> Tensor:
+        h = self.into(latents)
+        for block in self.blocks:
+            h = h + block(h)
+        return F.normalize(self.out(F.gelu(h)), dim=1)
 
 
 class Coherence(nn.Module):
-    """Stems and contexts (B, N) -> unit vectors; their inner product says how well two belong together."""
+    """Latents of stems and of contexts (B, C, T) -> unit vectors; their mean inner product says how well two belong together.
+
+    `louder` (C, 1) is what a decibel adds to every frame of the codec's latents, `silence` (C, 1) a frame of nothing.
+    """
 
     def __init__(self, config: CoherenceConfig | None = None, **values):
         super().__init__()
         self.config = c = config or CoherenceConfig(**values)
         self.of_stem, self.of_context = Encoder(c), Encoder(c)
         self.scale = nn.Parameter(torch.tensor(2.3))  # logarithm of the inverse temperature
-        self.register_buffer("bands", bands(BANDS, FFT), persistent=False)
-        self.register_buffer("window", torch.hann_window(FFT), persistent=False)
+        self.register_buffer("louder", torch.ones(c.channels, 1))
+        self.register_buffer("silence", torch.zeros(c.channels, 1))
 
-    def spectrogram(self, audio: Tensor) -> Tensor:
-        """Audio (B, N) -> decibels of 64 bands above each item's own floor of -60 dB, about 0..1, (B, 64, T).
+    @torch.no_grad()
+    def listen_through(self, codec: SketchCodec) -> None:
+        """Learn what loudness and silence are in this codec's latents."""
+        self.louder.copy_(codec.basis.sum(1, keepdim=True))
+        self.silence.copy_(codec.encode(torch.zeros(1, 8 * codec.hop))[0, :, -1:])
 
-        Blind to level: an item is measured against its own loudest place.
-        """
-        spectrum = torch.stft(audio, FFT, HOP, window=self.window, return_complex=True, pad_mode="constant")
-        db = 10 * torch.log10(self.bands @ spectrum.abs().square() + 1e-10)
-        return ((db - db.amax((1, 2), keepdim=True) + 60) / 60).clamp(0, 1)
+    def levelled(self, latents: Tensor) -> Tensor:
+        """The same music as if its loudest frame always had the same level."""
+        level = (latents * self.louder).sum(1, keepdim=True) / self.louder.square().sum()
+        return latents - self.louder * level.amax(2, keepdim=True)
 
-    def stems(self, audio: Tensor) -> Tensor:
-        return self.of_stem(self.spectrogram(audio))
+    def stems(self, latents: Tensor) -> Tensor:
+        return self.of_stem(self.levelled(latents))
 
-    def contexts(self, audio: Tensor) -> Tensor:
-        return self.of_context(self.spectrogram(audio))
+    def contexts(self, latents: Tensor) -> Tensor:
+        return self.of_context(self.levelled(latents))
+
+    def sounds(self, latents: Tensor) -> Tensor:
+        """Which of (B, C, T) are more than silence, (B,): at least a tenth of their frames."""
+        return ((latents - self.silence).abs().amax(1) > 0.5).float().mean(1) > 0.1
 
 
 def coherence_metric(source: str) -> Metric:
     """The metric of a model folder, or of a training run. Raises UserError when there is none."""
-    net = load(Path(source))
+    net, codec = load(Path(source))
+    known: dict[int, Tensor] = {}  # contexts, which every answer to one meets again
 
     @torch.inference_mode()
     def coherence(excerpt: Excerpt) -> dict[str, float]:
-        pieces = [(_piece(excerpt.answer, at), _piece(excerpt.context, at)) for at in starts(len(excerpt.answer))]
-        heard = [(stem, context) for stem, context in pieces if not is_silent(context)]
-        if not heard:
-            return {"coherence": float("nan")}
-        stems, contexts = (torch.from_numpy(np.stack(side)) for side in zip(*heard, strict=True))
-        scores = (net.stems(stems) * net.contexts(contexts)).sum(1)
-        silent = torch.tensor([is_silent(stem) for stem, _ in heard])
-        return {"coherence": float(scores.masked_fill(silent, -1.0).mean())}
+        stems, contexts = pieces(excerpt.answer), pieces(excerpt.context)
+        key = hash(contexts.tobytes())
+        if key not in known:
+            known[key] = net.contexts(codec.encode(torch.from_numpy(contexts)))
+        scores = (net.stems(codec.encode(torch.from_numpy(stems))) * known[key]).sum(1).mean(1)
+        scores[torch.tensor([is_silent(stem) for stem in stems])] = -1.0
+        heard = torch.tensor([not is_silent(context) for context in contexts])
+        return {"coherence": float(scores[heard].mean())}
 
     return coherence
 
 
-def starts(samples: int) -> Sequence[int]:
-    return range(0, max(samples - PIECE, 0) + 1, STEP)
+def pieces(audio: np.ndarray) -> np.ndarray:
+    """(N,) -> (pieces, 5 s), each beginning half a piece after the one before; a short excerpt is padded."""
+    padded = np.pad(audio, (0, max(PIECE - len(audio), 0))).astype(np.float32)
+    return np.lib.stride_tricks.sliding_window_view(padded, PIECE)[::STEP].copy()
 
 
-def _piece(audio: np.ndarray, at: int) -> np.ndarray:
-    piece = audio[at : at + PIECE]
-    return np.pad(piece, (0, PIECE - len(piece))).astype(np.float32)
-
-
-def load(source: Path) -> Coherence:
-    """The network of a folder with coherence.safetensors, or of a run of experiment=coherence."""
-    if (source / "coherence.safetensors").is_file():
-        net = Coherence(**yaml.safe_load((source / "config.yaml").read_text()))
-        net.load_state_dict(
-            {name: value.float() for name, value in load_file(source / "coherence.safetensors").items()}
-        )
-        return net.eval()
+def load(source: Path) -> tuple[Coherence, SketchCodec]:
+    """Network and codec of a folder with coherence.safetensors, or of a run of experiment=coherence."""
     if (source / "checkpoints").is_dir():
-        return read_run(source, "net.", Coherence(**run_config(source)["module"]["net"]))
-    raise UserError(f"{source}: no coherence model; train one with `python train.py experiment=coherence`")
+        module = run_config(source)["module"]
+        return read_run(source, "net.", Coherence(**module["net"])), sketch_codec(module["codec"])
+    if not (source / WEIGHTS).is_file():
+        raise UserError(f"{source}: no coherence model; train one with `python train.py experiment=coherence`")
+    try:
+        config = yaml.safe_load((source / "config.yaml").read_text())
+        net, codec = Coherence(**config["net"]), SketchCodec(**config["codec"])
+        weights = load_file(source / WEIGHTS)
+        codec.load_state_dict({name: weights.pop(name) for name in codec.latent_weights()}, strict=False)
+        net.load_state_dict(weights)
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise UserError(
+            f"{source}: damaged coherence model ({type(error).__name__}: {reason}); make it again"
+        ) from error
+    return net.eval(), codec.eval()
+
+
+def version(source: str) -> str:
+    """What tells one coherence model from another, and from itself before it was trained further."""
+    files = [Path(source, WEIGHTS), Path(source, "checkpoints", "last.ckpt")]
+    return f"{source}:{max((path.stat().st_mtime_ns for path in files if path.is_file()), default=0)}"
+
+
+def sketch_codec(source: str) -> SketchCodec:
+    """The codec of a model folder or a run. Raises UserError when its latents are no sketch, and so have no level."""
+    codec = load_codec(source)
+    if not isinstance(codec, SketchCodec):
+        raise UserError(f"{source}: coherence listens through a sketch codec; give one with module.codec=FOLDER")
+    return codec
 
 
 def main(arguments: Sequence[str]) -> int:
-    """python -m accomp.metrics.coherence RUN OUT: put a trained network into a folder, in half precision."""
+    """python -m accomp.metrics.coherence RUN OUT: put a trained network into a folder, with the ear of its codec."""
     if len(arguments) != 2:
         sys.stderr.write(f"{main.__doc__}\n")
         return 2
     try:
-        net = load(Path(arguments[0]))
+        net, codec = load(Path(arguments[0]))
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
     out = Path(arguments[1])
     out.mkdir(parents=True, exist_ok=True)
-    (out / "config.yaml").write_text(yaml.safe_dump(asdict(net.config)))
-    save_weights(net, out / "coherence.safetensors")
+    config = {"net": asdict(net.config), "codec": asdict(codec.config)}
+    write_whole(out / "config.yaml", yaml.safe_dump(config).encode())
+    weights = {name: value.half().contiguous() for name, value in (net.state_dict() | codec.latent_weights()).items()}
+    write_whole(out / WEIGHTS, save(weights))
     return 0
 
 

@@ -3,6 +3,7 @@
 `latent_embedding` is always there: half-second means of a codec's latents, named after its kind and weights, because two
 codecs' latents never compare. `vggish_embedding` is the paper's (Hershey et al. 2017; published weights in PyTorch's names,
 `vggish-10086976.pth`, no PCA, no last activation): 0.96 s of a 64-band log-mel spectrogram at 16 kHz become 128 numbers.
+`clap_embedding` is LAION's CLAP (Wu et al. 2023) as the package `transformers` runs it: 10 s, anew every second, become 512.
 """
 
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from pickle import UnpicklingError
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from scipy.signal import resample_poly
 from torch import nn
 
@@ -22,6 +24,7 @@ from accomp.timeline import SAMPLE_RATE
 PIECE_S = 0.5
 VGGISH_RATE, WINDOW, FFT, HOP, PATCH = 16_000, 400, 512, 160, 96  # Hz; samples; frames
 MELS, LOW_HZ, HIGH_HZ = 64, 125.0, 7500.0
+CLAP_RATE, CLAP_PIECE, CLAP_STEP, CLAP_BATCH = 48_000, 480_000, 48_000, 8  # Hz; samples; samples; pieces
 Embed = Callable[[np.ndarray], np.ndarray]
 
 
@@ -84,8 +87,7 @@ def vggish_embedding(weights: Path | str) -> Embed:
 
 def log_mel(audio: np.ndarray) -> np.ndarray:
     """VGGish's view of audio (N,) at 44.1 kHz: (frames, 64), log(mel + 0.01) every 10 ms."""
-    divisor = gcd(VGGISH_RATE, SAMPLE_RATE)
-    low = resample_poly(np.asarray(audio, np.float64), VGGISH_RATE // divisor, SAMPLE_RATE // divisor)
+    low = _at(VGGISH_RATE, audio)
     if len(low) < WINDOW:
         return np.zeros((0, MELS))
     frames = np.lib.stride_tricks.sliding_window_view(low, WINDOW)[::HOP]
@@ -106,3 +108,36 @@ def mel_bands() -> np.ndarray:
     weights = np.maximum(0.0, np.minimum(rising, falling))
     weights[:, 0] = 0.0
     return weights
+
+
+def clap_embedding(folder: Path | str) -> Embed:
+    """Audio (N,) -> points (M, 512). `folder` is what `ClapModel.save_pretrained` wrote; raises UserError when it is not."""
+    try:
+        from transformers import ClapAudioModelWithProjection, ClapFeatureExtractor
+    except ImportError as error:
+        raise UserError("CLAP needs a package: pip install transformers==5.23.0, or leave clap=null") from error
+    if not Path(folder, "config.json").is_file():
+        raise UserError(f"{folder}: no CLAP model (config.json is missing); leave clap=null to do without")
+    try:
+        net = ClapAudioModelWithProjection.from_pretrained(folder, local_files_only=True).eval()
+        features = ClapFeatureExtractor.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise UserError(f"{folder}: not a CLAP model ({' '.join(str(error).split())[:120]})") from error
+
+    @torch.inference_mode()
+    def embed(audio: np.ndarray) -> np.ndarray:
+        sound = _at(CLAP_RATE, audio).astype(np.float32)
+        pieces = [sound[at : at + CLAP_PIECE] for at in range(0, max(len(sound) - CLAP_PIECE, 0) + 1, CLAP_STEP)]
+        points = []
+        for at in range(0, len(pieces), CLAP_BATCH):
+            heard = features(pieces[at : at + CLAP_BATCH], sampling_rate=CLAP_RATE, return_tensors="pt")
+            points.append(net(**heard).audio_embeds.double().numpy())
+        return np.concatenate(points)
+
+    return embed
+
+
+def _at(rate: int, audio: np.ndarray) -> np.ndarray:
+    """Audio (N,) at another sample rate, float64."""
+    divisor = gcd(rate, SAMPLE_RATE)
+    return resample_poly(np.asarray(audio, np.float64), rate // divisor, SAMPLE_RATE // divisor)

@@ -8,6 +8,8 @@ Read both between the rows `random_pairing` and `truth`.
 Failure rule: a silent answer scores 0. Drums have no chroma: NaN.
 """
 
+from functools import cache
+
 import numpy as np
 
 from accomp.metrics.contract import Excerpt
@@ -55,11 +57,17 @@ def chord_agreement(stem: np.ndarray, music: np.ndarray) -> float:
 
 def chroma(audio: np.ndarray) -> np.ndarray:
     """Pitch class profile (12,) of audio (N,), C first, summing to 1 (zeros if nothing sounds in range)."""
-    magnitude = np.abs(np.fft.rfft(audio * np.hanning(len(audio))))
-    hz = np.fft.rfftfreq(len(audio), 1 / SAMPLE_RATE)
+    hann, first, pitch_class, bins = _folding(len(audio))
+    magnitude = np.abs(np.fft.rfft(audio * hann))[first : first + len(pitch_class)]
+    # Pitch classes own unequal numbers of Fourier bins: the mean per bin, not the sum, compares fairly.
+    profile = np.bincount(pitch_class, weights=magnitude, minlength=12) / np.maximum(bins, 1)
+    return profile / profile.sum() if profile.sum() > 0 else profile
+
+
+@cache
+def _folding(samples: int) -> tuple[np.ndarray, int, np.ndarray, np.ndarray]:
+    """The Hann window, the first Fourier bin in range, the pitch class of it and those after it, the bins of each class."""
+    hz = np.fft.rfftfreq(samples, 1 / SAMPLE_RATE)
     inside = (hz >= LOWEST_HZ) & (hz <= HIGHEST_HZ)
     pitch_class = np.round(12 * np.log2(hz[inside] / 440.0) + 9).astype(int) % 12
-    profile = np.bincount(pitch_class, weights=magnitude[inside], minlength=12)
-    # Pitch classes own unequal numbers of Fourier bins: the mean per bin, not the sum, compares fairly.
-    profile /= np.maximum(np.bincount(pitch_class, minlength=12), 1)
-    return profile / profile.sum() if profile.sum() > 0 else profile
+    return np.hanning(samples), int(inside.argmax()), pitch_class, np.bincount(pitch_class, minlength=12)

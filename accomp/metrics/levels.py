@@ -6,7 +6,7 @@ Failure rule: silence has level -120 dB, silence ratio 1 and correlation 0.
 """
 
 import numpy as np
-from scipy.signal import correlate
+from scipy.fft import irfft, next_fast_len, rfft
 
 from accomp.audio import rms_db
 from accomp.metrics.contract import Excerpt
@@ -39,10 +39,11 @@ def silence_ratio(audio: np.ndarray) -> float:
 
 def correlation(a: np.ndarray, b: np.ndarray, max_lag_s: float = MAX_LAG_S) -> float:
     """How much of (N,) a is a shifted copy of (N,) b: 1 for a copy at any volume or polarity, near 0 for strangers."""
-    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    norm = np.sqrt(np.sum(a**2) * np.sum(b**2))
     if is_silent(a) or is_silent(b):
         return 0.0
-    product = correlate(a, b, mode="full", method="fft")
-    centre, reach = len(b) - 1, to_samples(max_lag_s)
-    return float(np.abs(product[max(0, centre - reach) : centre + reach + 1]).max() / norm)
+    reach = to_samples(max_lag_s)
+    size = next_fast_len(max(len(a), len(b)) + reach, real=True)  # so that no lag within reach meets the other end
+    product = np.abs(irfft(rfft(a, size) * rfft(b, size).conj(), size))
+    return float(
+        max(product[: reach + 1].max(), product[size - reach :].max()) / (np.linalg.norm(a) * np.linalg.norm(b))
+    )

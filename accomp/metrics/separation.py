@@ -9,7 +9,9 @@ infinite and gets `CEILING_DB`. A silent truth is NaN.
 """
 
 import importlib.util
-from functools import cache
+from collections.abc import Sequence
+from functools import cache, lru_cache
+from types import ModuleType
 
 import numpy as np
 
@@ -19,6 +21,7 @@ from accomp.metrics.levels import is_silent
 from accomp.timeline import SAMPLE_RATE
 
 FLOOR_DB, CEILING_DB = -30.0, 100.0
+FILTER = 512  # taps, as everywhere
 NAMES = ("sdr_db", "isr_db", "sar_db")
 
 
@@ -28,7 +31,7 @@ def separation(excerpt: Excerpt) -> dict[str, float]:
         return dict.fromkeys(NAMES, float("nan"))
     if is_silent(excerpt.answer):
         return dict.fromkeys(NAMES, FLOOR_DB)
-    return _ratios([excerpt.truth, excerpt.context], [excerpt.answer, excerpt.context])
+    return _ratios([excerpt.truth, excerpt.context], excerpt.answer)
 
 
 def reproduction(answer: np.ndarray, truth: np.ndarray) -> dict[str, float]:
@@ -37,28 +40,45 @@ def reproduction(answer: np.ndarray, truth: np.ndarray) -> dict[str, float]:
         return dict.fromkeys(NAMES, float("nan"))
     if is_silent(answer):
         return dict.fromkeys(NAMES, FLOOR_DB)
-    return _ratios([truth], [answer])
+    return _ratios([truth], answer)
 
 
-def _ratios(sources: list[np.ndarray], estimates: list[np.ndarray]) -> dict[str, float]:
-    """Ratios of the first source."""
-    reference, estimate = (np.stack(x)[:, :, None].astype(np.float64) for x in (sources, estimates))
-    sdr, isr, _, sar, _ = _bss_eval()(reference, estimate, window=SAMPLE_RATE, hop=SAMPLE_RATE)
-    return {name: _median(values[0]) for name, values in zip(NAMES, (sdr, isr, sar), strict=True)}
+def _ratios(sources: Sequence[np.ndarray], estimate: np.ndarray) -> dict[str, float]:
+    """Ratios of the first source, as `museval.bss_eval` with windows of a second finds them.
+
+    That function works out every source, and the sources' own spectra for every estimate; this one calls its parts, for
+    one source, and keeps the spectra for the next estimate. Frames in which any source or the estimate is silent are out.
+    """
+    parts = museval()
+    references, estimate = np.stack(sources)[:, :, None].astype(np.float64), estimate[:, None].astype(np.float64)
+    own, spectra = _correlations(references.shape, references.tobytes())
+    alone = parts._compute_projection_filters(own[0, 0], spectra[0], estimate)
+    filters = parts._compute_projection_filters(own, spectra, estimate) if len(sources) > 1 else alone[None]
+    found = []
+    for frame in parts.Framing(SAMPLE_RATE, SAMPLE_RATE, len(estimate)):
+        heard = references[:, frame]
+        if heard.any(axis=(1, 2)).all() and estimate[frame].any():
+            pieces = parts._bss_decomp_mtifilt(heard, estimate[frame], 0, filters, alone)
+            sdr, isr, _, sar = parts._bss_crit(*pieces, bsseval_sources_version=False)
+            found.append((sdr, isr, sar))
+    if not found:
+        return dict.fromkeys(NAMES, float("nan"))
+    medians = np.clip(np.median(found, axis=0), FLOOR_DB, CEILING_DB)
+    return dict(zip(NAMES, medians.tolist(), strict=True))
 
 
-def _median(values: np.ndarray) -> float:
-    """Over the frames in which the truth sounds; museval marks the others NaN."""
-    heard = values[~np.isnan(values)]
-    return float(np.clip(np.median(heard), FLOOR_DB, CEILING_DB)) if len(heard) else float("nan")
+@lru_cache(maxsize=1)
+def _correlations(shape: tuple[int, ...], references: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """museval's inner products of delayed sources, and the sources' spectra; all answers to one context share them."""
+    return museval()._compute_reference_correlations(np.frombuffer(references).reshape(shape), FILTER)
 
 
 @cache
-def _bss_eval():
-    """museval's `bss_eval`, loaded from its own file.
+def museval() -> ModuleType:
+    """museval's `metrics.py`, loaded by itself.
 
     `import museval` also imports readers of music in video containers, which refuse to load on machines without ffmpeg.
-    The arithmetic needs none of that: `museval/metrics.py` stands on numpy and scipy alone, so it is loaded by itself.
+    The arithmetic needs none of that.
     """
     package = importlib.util.find_spec("museval")
     if package is None:
@@ -67,4 +87,4 @@ def _bss_eval():
     spec = importlib.util.spec_from_file_location("museval_metrics", f"{folder}/metrics.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.bss_eval
+    return module

@@ -27,7 +27,8 @@ class Deliver:
     job: Job
     played: Played
     ready_s: float
-    hold_until_s: float = 0.0  # until then only headers
+    hold_until_s: float  # until then only headers
+    lossy: bool  # datagrams have lately been lost
 
 
 @dataclass(frozen=True)

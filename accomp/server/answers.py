@@ -1,8 +1,8 @@
 """An answer into datagrams, in the order and at the moments at which the external can only place them right.
 
 The external notes where to write only when it sees a stem's chunk 0, and writes whatever overtook it to the place of its
-last batch. So an empty chunk 0, the header, goes first: when the model sets to work, again before the audio, and over and
-over while the audio is held back because the network is restless.
+last batch. So an empty chunk 0, the header, goes first: when the model sets to work, again before the audio, over and over
+while the audio is held back because the network is restless, and before every chunk where datagrams have been lost.
 """
 
 from collections import deque
@@ -49,34 +49,38 @@ def memory(datagram: bytes) -> int:
 class Burst:
     """An answer on its way out; pure: the caller has the clock and the socket.
 
-    Until `hold_until_s` only headers go out, then everything as one short burst. When the client begins its next batch in
-    mid-answer, it places the rest by what it last noted about its previous batch: say the headers again, repeat what may
-    have been misplaced, go on.
+    Until `hold_until_s` only headers go out, then everything as one short burst; on a `lossy` network every chunk comes
+    right behind a header, so that a loss which ends in mid-answer leaves no chunk without one. When the client begins its
+    next batch in mid-answer, it places the rest by what it last noted about its previous batch: say the headers again,
+    repeat what may have been misplaced, go on.
     """
 
-    def __init__(self, parcels: Sequence[Parcel], hold_until_s: float = 0.0):
+    def __init__(self, parcels: Sequence[Parcel], hold_until_s: float = 0.0, lossy: bool = False):
         self._headers = deque(parcel.header for parcel in parcels)
         self._hold_until_s = hold_until_s
-        self._queue = deque((p.header, d) for p in parcels for d in (*[p.header] * HEADERS, *p.chunks))
-        self._recent: deque[tuple[float, bytes, bytes]] = deque()
+        self._queue: deque[tuple[bytes, tuple[bytes, ...]]] = deque()  # each with the header that places it
+        for p in parcels:
+            together = [(p.header, chunk) if lossy else (chunk,) for chunk in p.chunks]
+            self._queue.extend((p.header, datagrams) for datagrams in (*[(p.header,)] * HEADERS, *together))
+        self._recent: deque[tuple[float, bytes, tuple[bytes, ...]]] = deque()
         self._rolled_over = False
         self._credit, self._last_s = float(AT_ONCE), float("-inf")
 
     def __bool__(self) -> bool:
         return bool(self._queue)
 
-    def take(self, t: float, moved_on: bool) -> tuple[float, bytes]:
-        """The next datagram, and how many seconds to wait before it. `moved_on`: the client has begun its next batch."""
+    def take(self, t: float, moved_on: bool) -> tuple[float, tuple[bytes, ...]]:
+        """The next datagrams, and how many seconds to wait before them. `moved_on`: the client has begun its next batch."""
         if t < self._hold_until_s and not moved_on:
             self._headers.rotate()
-            return AGAIN_S / len(self._headers), self._headers[0]
+            return AGAIN_S / len(self._headers), (self._headers[0],)
         if moved_on and not self._rolled_over:
             self._rolled_over = True
-            young = [(h, d) for at_s, h, d in self._recent if t - at_s < RESEND_S]
-            again = [(h, h) for h in dict.fromkeys([*(h for h, _ in young), self._queue[0][0]])]
+            young = [(h, ds) for at_s, h, ds in self._recent if t - at_s < RESEND_S]
+            again = [(h, (h,)) for h in dict.fromkeys([*(h for h, _ in young), self._queue[0][0]])]
             self._queue.extendleft(reversed([*again, *young]))
-        head, datagram = self._queue.popleft()
-        self._credit = min(AT_ONCE, self._credit + (t - self._last_s) * BYTES_PER_S) - memory(datagram)
+        head, datagrams = self._queue.popleft()
+        self._credit = min(AT_ONCE, self._credit + (t - self._last_s) * BYTES_PER_S) - sum(map(memory, datagrams))
         self._last_s, wait_s = t, max(0.0, -self._credit / BYTES_PER_S)
-        self._recent.append((t + wait_s, head, datagram))
-        return wait_s, datagram
+        self._recent.append((t + wait_s, head, datagrams))
+        return wait_s, datagrams

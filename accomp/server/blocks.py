@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from accomp.server.osc import ProtocolError
-from accomp.server.protocol import MIN_PACKAGE, Block
+from accomp.server.protocol import MIN_PACKAGE, Block, ProtocolError
 from accomp.timeline import STEMS, WINDOW
 
 LOUDEST = 4.0  # input beyond +12 dBFS is not audio
@@ -77,9 +76,11 @@ class Batch:
             raise ProtocolError("mixed batch", f"total_chunks {block.total} after {self._total}")
         if self.planes and (block.plane == "context") != ("context" in self.planes):
             raise ProtocolError("mixed batch", "a summed context and single stems in one batch")
-        clean = np.clip(np.nan_to_num(block.samples, nan=0.0, posinf=0.0, neginf=0.0), -LOUDEST, LOUDEST)
+        clean = block.samples
+        if not np.abs(clean).max() <= LOUDEST:  # nor where one of them is no number
+            clean = np.clip(np.nan_to_num(clean, nan=0.0, posinf=0.0, neginf=0.0), -LOUDEST, LOUDEST)
         self.planes.setdefault(block.plane, Plane()).add(block.start, clean)
-        self.unclean += int(np.count_nonzero(clean != block.samples))
+        self.unclean += 0 if clean is block.samples else int(np.count_nonzero(clean != block.samples))
         self._total = block.total
         self.datagrams += 1
 

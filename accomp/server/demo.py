@@ -11,6 +11,7 @@ import csv
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -34,7 +35,7 @@ log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).resolve().parents[2]
 ACTIVE_DB = -45.0  # a second below this is a rest
-READY_S = 120.0  # the longest that loading a model may take
+READY_S = 600.0  # the longest that loading a model may take
 COLUMNS = ("batch_id", "encode_ms", "sample_ms", "decode_ms", "cycle_ms", "lead_ms", "missing")
 
 
@@ -112,17 +113,23 @@ def running_server(args: argparse.Namespace) -> Iterator[subprocess.Popen]:
                 server.kill()
 
 
-def perform(args: argparse.Namespace, excerpt: Excerpt, setup: Setup) -> tuple[Client, np.ndarray]:
-    """Play the excerpt to a server: the client with all it has learnt, and the accompaniment as heard, (N,)."""
+def perform(args: argparse.Namespace, excerpt: Excerpt, setup: Setup) -> tuple[Client, np.ndarray, float | None]:
+    """Play the excerpt to a server: the client with all it has learnt, the accompaniment as heard, (N,), the memory used."""
     seconds = len(excerpt.context) / SAMPLE_RATE
     server_at = ("127.0.0.1", args.serverport)
     player = Client({"context": excerpt.context}, setup, server_at, args.clientport)
     with player as client, running_server(args) as server:
-        log.info("starting the server ...")
-        if not client.connect(READY_S, alive=lambda: server.poll() is None):
+        with tqdm(desc="starting the server", bar_format="{desc} {elapsed}") as bar:
+
+            def alive() -> bool:
+                bar.refresh()
+                return server.poll() is None
+
+            ready = client.connect(READY_S, alive)
+        if not ready:
             if server.poll() is None:
                 raise UserError(f"the server was not ready within {READY_S:.0f} s; try a smaller --model")
-            return client, np.zeros(0, np.float32)  # the server's own words follow
+            return client, np.zeros(0, np.float32), None  # the server's own words follow
         log.info("playing %s, %.0f s, to model %s", excerpt.track, seconds, client.about.get("model", "?"))
         shape = "{desc} {bar:24} {n:.1f}/{total:.0f} s{postfix}"
         with tqdm(total=seconds, desc="playing", bar_format=shape) as bar:
@@ -138,7 +145,14 @@ def perform(args: argparse.Namespace, excerpt: Excerpt, setup: Setup) -> tuple[C
 
             heard = client.play(show)[args.stem]
         client.settle()
-    return client, heard
+        return client, heard, most_memory_gb(server.pid)
+
+
+def most_memory_gb(process: int) -> float | None:
+    """What a process has occupied at most; where there is no Linux nobody knows."""
+    status = Path(f"/proc/{process}/status")
+    found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text()) if status.is_file() else None
+    return round(int(found[1]) * 1024 / 1e9, 2) if found else None
 
 
 def summary(args: argparse.Namespace, excerpt: Excerpt, setup: Setup, client: Client) -> dict:
@@ -202,16 +216,18 @@ def demo(args: argparse.Namespace) -> None:
     if not (args.model / "config.yaml").is_file():
         raise UserError(f"{args.model}: no model folder (config.yaml is missing); the one that ships is models/live")
     excerpt = cut(choose(find_tracks(args.data, "test"), args.stem, args.track), args.stem, args.seconds)
-    client, heard = perform(args, excerpt, setup)
+    client, heard, memory_gb = perform(args, excerpt, setup)
     steps = sorted(client.steps, key=lambda s: s["batch_id"])
-    session = summary(args, excerpt, setup, client)
+    session = summary(args, excerpt, setup, client) | {"memory_gb": memory_gb}
     mix = excerpt.context + heard
     mix /= max(1.0, float(np.abs(mix).max()))
     leave(args.out, session, steps, {"context": excerpt.context, "accompaniment": heard, "mix": mix})
-    other = "drums" if args.stem != "drums" else "piano"
-    log.info("%d steps, %d late, %d dropped; a cycle takes %.0f ms of %.0f. Open %s; next try: "
-             "python -m accomp.server.demo --stem %s", session["steps"], session["late"], session["dropped"],
-             session["cycle_ms"]["p50"], 1e3 * session["step_s"], args.out / "index.html", other)  # fmt: skip
+    slow = session["cycle_ms"]["p50"] > 1e3 * step.seconds
+    other = f"--r {min(2 * args.r, 1):g}" if slow else "--stem " + ("drums" if args.stem != "drums" else "piano")
+    held = f", the server {memory_gb} GB" if memory_gb is not None else ""
+    log.info("%d steps, %d late, %d dropped; a cycle takes %.0f ms of %.0f%s. Open %s; next try: "
+             "python -m accomp.server.demo %s", session["steps"], session["late"], session["dropped"],
+             session["cycle_ms"]["p50"], 1e3 * session["step_s"], held, args.out / "index.html", other)  # fmt: skip
 
 
 def main(argv: list[str] | None = None) -> int:

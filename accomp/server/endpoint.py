@@ -184,16 +184,17 @@ class Endpoint:
 
     def _deliver(self, action: Deliver) -> None:
         """On the send thread."""
-        self._put_all(Burst(action.played.parcels, action.hold_until_s), action.job)
+        self._put_all(Burst(action.played.parcels, action.hold_until_s, action.lossy), action.job)
         self._put(osc.ServerPredicted().pack())
         self._do("on_sent", action)
 
     def _put_all(self, burst: Burst, job: Job) -> None:
         while burst:
-            wait_s, datagram = burst.take(time.monotonic(), self._core.newest_id != job.batch_id)
+            wait_s, datagrams = burst.take(time.monotonic(), self._core.newest_id != job.batch_id)
             if wait_s:
                 time.sleep(wait_s)
-            self._put(datagram)
+            for datagram in datagrams:
+                self._put(datagram)
 
     def _put(self, datagram: bytes) -> None:
         try:

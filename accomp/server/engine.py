@@ -30,7 +30,7 @@ from accomp.server.calibrate import Calibration
 from accomp.server.controls import Beat, apply
 from accomp.server.performer import Job, Played, Settings
 from accomp.server.report import Record, Tally
-from accomp.server.session import Session
+from accomp.server.session import LOSSY_S, Session
 from accomp.timeline import SAMPLE_RATE
 
 log = logging.getLogger(__name__)
@@ -109,10 +109,10 @@ class Core:
             actions = self._drop(job.batch_id, "overtaken", "the client has moved on", t)
         else:
             self._delivered.append(job)
-            patience_s = min(self._session.unrest_s, max(0.0, job.deadline_s - t) / 2)
-            actions = [
-                Deliver(job, played, t, hold_until_s=min(self._began_s + self._session.unrest_s, t + patience_s))
-            ]
+            unrest_s = self._session.unrest_s
+            patience_s = min(unrest_s, max(0.0, job.deadline_s - t) / 2)
+            until_s = min(self._began_s + unrest_s, t + patience_s)
+            actions = [Deliver(job, played, t, until_s, lossy=unrest_s >= LOSSY_S)]
         return actions + self._next(t)
 
     def on_failure(self, job: Job, t: float) -> list[Action]:

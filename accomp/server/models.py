@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 
 from accomp.beat.external import ExternalClock
-from accomp.checkpoint import load_model
 from accomp.errors import UserError
+from accomp.stream.quick import load_quick
 from accomp.stream.streamer import Streamer
 
 
@@ -21,7 +21,7 @@ def streamers_of(folder: Path, device: str, sampler: str | None, strict: bool = 
 
     Raises UserError when the model is damaged. Unless `strict`, a model without that sampler plays with its own.
     """
-    model = load_model(folder, device)
+    model = load_quick(folder, device)
     for module in (model.codec, *model.denoisers.values()):
         if not all(bool(torch.isfinite(tensor).all()) for tensor in module.state_dict().values()):
             raise UserError(f"{folder}: damaged model folder (weights that are not finite); fetch it again")

@@ -1,7 +1,9 @@
 """The page a performance leaves behind: listen, look, see whether the model kept up. One file, no network needed."""
 
 from html import escape
+from importlib.resources import files
 from itertools import pairwise
+from string import Template
 
 import numpy as np
 
@@ -10,54 +12,6 @@ from accomp.timeline import SAMPLE_RATE
 WIDE, HIGH = 1000, 110  # of a waveform, in SVG units
 PLOT_WIDE, PLOT_HIGH = 1000, 230
 PHASES = ("encode", "sample", "decode")
-
-STYLE = """
-:root{--paper:#fbfaf7;--ink:#1d2126;--soft:#646b73;--line:#dcd8cf;--card:#fff;--context:#4f6d8f;--accompaniment:#c2562d;
---mix:#5f7f4f;--encode:#4f6d8f;--sample:#c2562d;--decode:#d9a441;--good:#3f7d5b;color-scheme:light dark}
-@media(prefers-color-scheme:dark){:root{--paper:#14171a;--ink:#e9e6df;--soft:#9aa1a8;--line:#2d3338;--card:#1b1f23;
---context:#86a8d0;--accompaniment:#ee8a5c;--mix:#9cc188;--encode:#86a8d0;--sample:#ee8a5c;--decode:#e6bd69;--good:#7fc7a0}}
-*{box-sizing:border-box}
-body{margin:0;background:var(--paper);color:var(--ink);
-font:1rem/1.55 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
-main{max-width:56rem;margin:0 auto;padding:2.5rem 1.1rem 4rem}
-h1{font-size:clamp(1.6rem,5vw,2.5rem);line-height:1.15;letter-spacing:-.02em;margin:0 0 .6rem;text-wrap:balance}
-h2{font-size:1.15rem;margin:2.6rem 0 .7rem}
-p{margin:.4rem 0;max-width:44rem}
-.soft,figcaption,dt{color:var(--soft)}
-dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(7.6rem,1fr));gap:.8rem;margin:1.6rem 0 0}
-dl div{background:var(--card);border:1px solid var(--line);border-radius:.6rem;padding:.6rem .8rem}
-dt{font-size:.8rem}dd{margin:0;font-size:1.35rem;font-variant-numeric:tabular-nums;letter-spacing:-.01em}
-.track{background:var(--card);border:1px solid var(--line);border-radius:.8rem;padding:.9rem 1rem;margin:.8rem 0}
-.track h3{margin:0 0 .1rem;font-size:1rem}.track p{margin:0 0 .5rem;font-size:.9rem}
-.wave{position:relative;cursor:pointer}.wave svg{display:block;width:100%;height:5.2rem}
-.wave i{position:absolute;top:0;bottom:0;left:0;width:2px;background:var(--ink);opacity:.75}
-audio{width:100%;margin-top:.5rem;display:block}
-:focus-visible{outline:3px solid var(--accompaniment);outline-offset:2px;border-radius:.3rem}
-figure{margin:.6rem 0 1.4rem;overflow-x:auto}figure svg{display:block;width:100%;min-width:34rem;height:auto}
-figure text{fill:var(--soft);font-size:13px}figcaption{font-size:.9rem;margin-top:.3rem}
-.key span{display:inline-block;margin-right:1em}
-.key b{display:inline-block;width:.8em;height:.8em;border-radius:.2em;margin-right:.35em;vertical-align:-.05em}
-table{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:tabular-nums}
-th,td{text-align:right;padding:.25rem .5rem;border-bottom:1px solid var(--line)}summary{cursor:pointer}
-.scroll{overflow-x:auto}code{font-size:.92em;overflow-wrap:anywhere}
-"""
-
-SCRIPT = """
-const players=[...document.querySelectorAll('audio')];
-players.forEach((player,n)=>{
-  const wave=player.parentNode.querySelector('.wave'),head=wave.querySelector('i');
-  const follow=()=>{
-    head.style.left=100*player.currentTime/(player.duration||1)+'%';
-    if(!player.paused)requestAnimationFrame(follow)};
-  player.addEventListener('play',()=>{players.forEach(other=>other!==player&&other.pause());follow()});
-  ['seeked','pause'].forEach(event=>player.addEventListener(event,follow));
-  wave.addEventListener('click',event=>{
-    const box=wave.getBoundingClientRect();
-    player.currentTime=(event.clientX-box.left)/box.width*(player.duration||0);player.play()});
-  document.addEventListener('keydown',event=>{
-    if(event.key===String(n+1)&&!event.ctrlKey&&!event.metaKey&&!event.altKey)player.paused?player.play():player.pause()});
-});
-"""
 
 ABOUT = {
     "mix": "Both together: what the audience hears.",
@@ -78,25 +32,18 @@ def render(session: dict, steps: list[dict], audio: dict[str, np.ndarray]) -> st
         "late": f"{session['late']} of {session['steps']}",
         "dropped": f"{session['dropped']}",
     }
-    stem, seconds = escape(session["stem"]), session["seconds"]
     loudest = max(float(np.abs(x).max(initial=0)) for x in audio.values()) or 1.0
     tracks = "".join(_track(name, audio[name], loudest) for name in ABOUT)
     cards = "".join(f"<div><dt>{k}</dt><dd>{v}</dd></div>" for k, v in facts.items())
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
-<title>{stem} for {escape(session["track"])}</title><style>{STYLE}</style></head><body><main>
-<h1>{seconds:.0f} seconds, and a {stem} that nobody played</h1>
-<p class="soft">{escape(session["track"])} from {session["start_s"]:.0f} s, without its {stem}.
-Every {session["step_s"]:.2f} s the model <code>{escape(session["model"])}</code> (on {escape(session["device"])})
-heard what had just been played and answered over UDP, in real time, with the {stem} for a span that begins
-{_visibility(session["visibility_s"])} (r = {session["r"]:g}, w = {session["w"]:g}).</p>
-<dl>{cards}</dl>
-<h2>Listen</h2>{tracks}
-<p class="soft">Keys 1, 2 and 3 play and pause; a click on a waveform jumps there.</p>
-<h2>Did it keep up?</h2>{_budget_plot(steps, step_ms)}{_phase_plot(steps)}
-<details><summary>Every step in numbers</summary><div class="scroll">{_table(steps)}</div></details>
-</main><script>{SCRIPT}</script></body></html>
-"""
+    words = {name: escape(str(session[name])) for name in ("stem", "track", "model", "device")}
+    numbers = {"start_s": f"{session['start_s']:.0f}", "step_s": f"{session['step_s']:.2f}", "r": f"{session['r']:g}",
+               "w": f"{session['w']:g}", "seconds": f"{session['seconds']:.0f}"}  # fmt: skip
+    plots = _budget_plot(steps, step_ms) + _phase_plot(steps)
+    template = Template(files("accomp.server").joinpath("page.html").read_text("utf-8"))
+    return template.substitute(
+        words, **numbers, begins=_visibility(session["visibility_s"]), cards=cards, tracks=tracks, plots=plots,
+        table=_table(steps)
+    )  # fmt: skip
 
 
 def _visibility(seconds: float) -> str:

@@ -1,5 +1,6 @@
 """The one who plays: turns a job into an answer on a `Streamer`, cut up and ready for the wire."""
 
+import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -174,7 +175,7 @@ def warm_up(make_streamer: "Callable[[tuple[str, ...]], Streamer]", steps: Itera
     """Play to silence in these shapes, as far as there is time, so that no first step is slow."""
     until_s = time.monotonic() + WARM_UP_S
     streamer = make_streamer(("bass",))
-    for step in steps:
-        streamer.warm_up(step.samples, step.offset)
+    for step, count in itertools.product(steps, (1, 2)):  # a slow model is done after its first
+        streamer.warm_up(step.samples, step.offset, count)
         if time.monotonic() > until_s:
             return

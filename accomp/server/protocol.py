@@ -6,15 +6,14 @@ range cannot be built, said or heard: it raises `ProtocolError`, whose `reason` 
 """
 
 import struct
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
 
-from accomp.server.osc import INT32, MAX_DATAGRAM, Body, ProtocolError, pad, read_string, within, write, write_samples
+from accomp.server import wire
+from accomp.server.wire import INT32, Audio, Body, ProtocolError, Scalars, Trigger, within, write
 from accomp.timeline import STEMS, WINDOW
-
-__all__ = ["MAX_DATAGRAM", "ProtocolError"]
 
 MAX_FLOATS = 13_095  # samples in one audio datagram; the external fails or crashes above
 MIN_PACKAGE = 128  # samples; the external's own lower limit
@@ -22,53 +21,11 @@ MIN_RATIO = 1 / 128  # 47 ms: shorter steps are not music
 MAX_DATAGRAMS = len(STEMS) ** 2 * -(-WINDOW // MIN_PACKAGE)  # of one batch, whatever its settings
 
 
-@dataclass(frozen=True)
-class _Scalars:
-    """A message of a few values: its fields in order, sent under `tags`; `limits` are (name, lowest, highest)."""
-
-    address: ClassVar[str]
-    tags: ClassVar[str] = ""
-    limits: ClassVar[tuple[tuple[str, float, float], ...]] = ()
-
-    def __post_init__(self):
-        for (what, low, high), value in zip(self.limits, astuple(self), strict=False):
-            within(what, value, low, high)
-
-    def pack(self) -> bytes:
-        tags, payload = "", b""
-        for tag, value in zip(self.tags, astuple(self), strict=True):
-            tags += "F" if tag == "T" and not value else tag
-            if tag == "s":
-                payload += pad(value.encode("ascii"))
-            elif tag != "T":
-                payload += struct.pack(">" + tag, value)
-        return write(self.address, tags, payload)
-
-    @classmethod
-    def unpack(cls, body: Body) -> Self:
-        return cls(*body.scalars(cls.tags)[0])
-
-
-@dataclass(frozen=True)
-class _Trigger:
-    """A message that only says "now"; what it carries is of no account."""
-
-    address: ClassVar[str]
-    packed: ClassVar[bytes]
-
-    def pack(self) -> bytes:
-        return self.packed
-
-    @classmethod
-    def unpack(cls, body: Body) -> Self:
-        return cls()
-
-
 # ------------------------------------------------------------------------------------------------- client -> server
 
 
 @dataclass(frozen=True)
-class UpdatePackageSize(_Scalars):
+class UpdatePackageSize(Scalars):
     """How many samples one datagram carries, both ways."""
 
     address, tags, limits = "/update_package_size", "i", (("package_size", MIN_PACKAGE, MAX_FLOATS),)
@@ -76,7 +33,7 @@ class UpdatePackageSize(_Scalars):
 
 
 @dataclass(frozen=True)
-class UpdateR(_Scalars):
+class UpdateR(Scalars):
     """The step ratio r: how much of the window is predicted at a time."""
 
     address, tags, limits = "/update_r", "d", (("r", MIN_RATIO, 1),)
@@ -84,7 +41,7 @@ class UpdateR(_Scalars):
 
 
 @dataclass(frozen=True)
-class W(_Scalars):
+class W(Scalars):
     """The depth w: how many steps ahead the answer starts."""
 
     address, tags, limits = "/w", "d", (("w", -1, 8),)
@@ -92,7 +49,7 @@ class W(_Scalars):
 
 
 @dataclass(frozen=True)
-class UpdateFade(_Scalars):
+class UpdateFade(Scalars):
     """The overlap of neighbouring answers in seconds, over which the client crossfades."""
 
     address, tags, limits = "/update_fade", "d", (("fade", 0, 1),)
@@ -100,7 +57,7 @@ class UpdateFade(_Scalars):
 
 
 @dataclass(frozen=True)
-class PredictInstruments(_Scalars):
+class PredictInstruments(Scalars):
     """Which instruments the model is to play."""
 
     address, tags = "/predict_instruments", "i" * len(STEMS)
@@ -115,7 +72,7 @@ class PredictInstruments(_Scalars):
 
 
 @dataclass(frozen=True)
-class Verbose(_Scalars):
+class Verbose(Scalars):
     """How talkative the log is: 0 or 1."""
 
     address, tags = "/verbose", "i"
@@ -123,35 +80,35 @@ class Verbose(_Scalars):
 
 
 @dataclass(frozen=True)
-class LoadModel(_Trigger):
+class LoadModel(Trigger):
     """Asks the server to be ready with its model."""
 
     address, packed = "/load_model", write("/load_model", "")
 
 
 @dataclass(frozen=True)
-class Reset(_Trigger):
+class Reset(Trigger):
     """Asks the server to forget everything it heard and played."""
 
     address, packed = "/reset", write("/reset", "i", struct.pack(">i", 1))
 
 
 @dataclass(frozen=True)
-class Print(_Trigger):
+class Print(Trigger):
     """Asks the server to say in its log how things stand."""
 
     address, packed = "/print", write("/print", "T")
 
 
 @dataclass(frozen=True)
-class Predict(_Trigger):
+class Predict(Trigger):
     """Answer now with what has come in so far (the external never sends it)."""
 
     address, packed = "/predict", write("/predict", "")
 
 
 @dataclass(frozen=True)
-class Hello(_Scalars):
+class Hello(Scalars):
     """Who the client is: sample rate of its buffers in Hz, its window T in samples, its name. (From here: our own words.)"""
 
     address, tags = "/hello", "iis"
@@ -162,7 +119,7 @@ class Hello(_Scalars):
 
 
 @dataclass(frozen=True)
-class Clock(_Scalars):
+class Clock(Scalars):
     """Where the player's transport stands: beats into the bar, beats per minute, beats in a bar.
 
     It stands there at the live edge of batch `batch_id` or, when that is 0, at the moment the message arrives.
@@ -177,7 +134,7 @@ class Clock(_Scalars):
 
 
 @dataclass(frozen=True)
-class Tempo(_Scalars):
+class Tempo(Scalars):
     """The player's tempo in beats per minute from now on; 0 gives the beat back to the model's own ear."""
 
     address, tags = "/tempo", "d"
@@ -189,7 +146,7 @@ class Tempo(_Scalars):
 
 
 @dataclass(frozen=True)
-class UseModel(_Scalars):
+class UseModel(Scalars):
     """Change to another model, by the name of its folder beside the one that plays."""
 
     address, tags = "/model", "s"
@@ -197,7 +154,7 @@ class UseModel(_Scalars):
 
 
 @dataclass(frozen=True)
-class Density(_Scalars):
+class Density(Scalars):
     """How much of what the model plays is let through: 1 all of it, 0.5 the louder half, 0 nothing."""
 
     address, tags, limits = "/density", "d", (("density", 0, 1),)
@@ -205,21 +162,21 @@ class Density(_Scalars):
 
 
 @dataclass(frozen=True)
-class Panic(_Trigger):
+class Panic(Trigger):
     """Silence now: what was answered but not yet played is overwritten with silence, and everything is forgotten."""
 
     address, packed = "/panic", write("/panic", "")
 
 
 @dataclass(frozen=True)
-class Calibrate(_Trigger):
+class Calibrate(Trigger):
     """Measure by a click how late what is played comes back to the server, and make up for it."""
 
     address, packed = "/calibrate", write("/calibrate", "")
 
 
 @dataclass(frozen=True)
-class AskStatus(_Trigger):
+class AskStatus(Trigger):
     """Asks for `/status`."""
 
     address, packed = "/status", write("/status", "")
@@ -234,7 +191,7 @@ class PacketTest:
     samples: np.ndarray
 
     def pack(self) -> bytes:
-        return write_samples(self.address, (self.number,), self.samples)
+        return wire.write_samples(self.address, (self.number,), self.samples)
 
     @classmethod
     def unpack(cls, body: Body) -> Self:
@@ -243,7 +200,7 @@ class PacketTest:
 
 
 @dataclass(eq=False)  # not frozen: hundreds of these arrive in a step
-class Block:
+class Block(Audio):
     """A run of what the player played: samples that begin at `start` of the plane of one batch.
 
     plane    "context" (the sum of what is played), or one stem
@@ -262,34 +219,26 @@ class Block:
         within("samples in a datagram", len(self.samples), 1, MAX_FLOATS)
         within("start_index", self.start, 0, WINDOW - len(self.samples))
 
-    def pack(self) -> bytes:
-        return write_samples("/" + self.plane, (self.batch_id, self.start, self.total), self.samples)
-
-    @classmethod
-    def unpack(cls, body: Body) -> Self:
-        numbers, offset = body.scalars("iii", more=True)
-        return cls(body.address[1:].decode(), *numbers, body.samples(3, offset))
-
 
 # ------------------------------------------------------------------------------------------------- server -> client
 
 
 @dataclass(frozen=True)
-class Ready(_Trigger):
+class Ready(Trigger):
     """The server listens, its model is loaded and warm."""
 
     address, packed = "/ready", write("/ready", "T")
 
 
 @dataclass(frozen=True)
-class ServerPredicted(_Trigger):
+class ServerPredicted(Trigger):
     """Every chunk of the answer has been sent."""
 
     address, packed = "/server_predicted", write("/server_predicted", "T")
 
 
 @dataclass(frozen=True)
-class BatchDropped(_Scalars):
+class BatchDropped(Scalars):
     """This batch will not be answered."""
 
     address, tags = "/batch_dropped", "i"
@@ -297,7 +246,7 @@ class BatchDropped(_Scalars):
 
 
 @dataclass(frozen=True, eq=False)
-class Chunk:
+class Chunk(Audio):
     """A run of what the model plays: chunk number `index` (no sample offset) of `total` for one stem of one batch."""
 
     stem: str
@@ -306,15 +255,9 @@ class Chunk:
     total: int
     samples: np.ndarray
 
-    def pack(self) -> bytes:
-        return write_samples("/" + self.stem, (self.batch_id, self.index, self.total), self.samples)
-
     @classmethod
     def unpack(cls, body: Body) -> Self:
-        if body.tags[:3] != b"iii" or body.tags[3:].strip(b"f"):
-            raise ProtocolError("tags", "the external takes i, i, i and then only f")
-        numbers, offset = body.scalars("iii", more=True)
-        return cls(body.address[1:].decode(), *numbers, body.samples(3, offset))
+        raise ProtocolError("tags", "the external takes i, i, i and then only f")
 
 
 @dataclass(frozen=True, eq=False)
@@ -325,7 +268,7 @@ class PacketTestResponse:
     samples: np.ndarray
 
     def pack(self) -> bytes:
-        return write_samples(self.address, (len(self.samples),), self.samples)
+        return wire.write_samples(self.address, (len(self.samples),), self.samples)
 
     @classmethod
     def unpack(cls, body: Body) -> Self:
@@ -344,11 +287,11 @@ class Status:
     text: str
 
     def pack(self) -> bytes:
-        return write(self.address, "s", pad(self.text.encode("ascii")))
+        return write(self.address, "s", wire.pad(self.text.encode("ascii")))
 
     @classmethod
     def unpack(cls, body: Body) -> Self:
-        text, end = read_string(body.data, body.offset) if body.tags == b"s" else (b"\xff", 0)
+        text, end = wire.read_string(body.data, body.offset) if body.tags == b"s" else (b"\xff", 0)
         if not text.isascii() or end != len(body.data):
             raise ProtocolError("arguments", "one ASCII string belongs here")
         return cls(text.decode())
@@ -366,6 +309,10 @@ _REPLIES |= {b"/" + stem.encode(): Chunk for stem in STEMS}
 
 
 def _parse(data: bytes, kinds: dict) -> Request | Reply:
+    address = data[: data.find(b"\0")]
+    kind = kinds.get(address)
+    if (kind is Block or kind is Chunk) and (audio := wire.read_audio(address, data)) is not None:
+        return kind(address[1:].decode(), *audio)
     body = Body.open(data)
     if body.address not in kinds:
         raise ProtocolError("unknown address", repr(body.address[:32]))

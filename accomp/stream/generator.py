@@ -1,4 +1,4 @@
-"""From what was heard and what was played to the next frames: one window, one sampler run."""
+"""From what was heard and what was played to the next frames: one window, one sampler run, or several to choose from."""
 
 import zlib
 from collections.abc import Callable, Sequence
@@ -9,10 +9,13 @@ import torch
 from torch import Tensor
 
 from accomp.checkpoint import Model
+from accomp.diffusion.choice import most_relevant
 from accomp.diffusion.inpaint import Inpainting, Kept
 from accomp.diffusion.transformer import Condition
 from accomp.timeline import STEMS
 from accomp.window import Masks, masks
+
+TAKE = 1000  # more draws of noise than any sampler makes
 
 
 class Generator:
@@ -25,6 +28,7 @@ class Generator:
         self.model, self.seeds = model, list(seeds)
         self.stem = torch.tensor([STEMS.index(stem) for stem in stems], device=model.device)
         self.denoiser, self.sampler, self.sigmas = model.sampler(sampler)
+        self.candidates = model.candidates(sampler)
 
     def __call__(
         self, context: Tensor, past: Tensor, clock: Tensor, stop: int, count: int, start: int, heard: int, known: int
@@ -54,7 +58,13 @@ class Generator:
             x[:, :, frames - fill :] = draw(index)
             return x
 
-        x = sampler(denoise, noise(0), self.sigmas, lambda i: noise(i + 1))
+        def answer(take: int) -> Tensor:
+            return sampler(denoise, noise(take), self.sigmas, lambda i: noise(take + i + 1))
+
+        x = answer(0)
+        if self.candidates > 1:
+            takes = [x, *(answer(TAKE * take) for take in range(1, self.candidates))]
+            x = most_relevant(self.model.denoisers["teacher"], takes, noise(-1), condition)
         return x[:, :, frames - count :]
 
     def noise(self, frame: int, count: int, channels: int) -> Callable[[int], Tensor]:

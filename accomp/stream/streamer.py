@@ -152,11 +152,13 @@ class Streamer:
         """
         stop, end = edge // self.hop, frames_covering(0, until + self.model.codec.delay, self.hop)[1]
         self.first_heard = end - self.frames
-        first = self.first_heard * self.hop
-        audio, _ = self._heard(first, max(first, min(end * self.hop, edge)))
-        audio = np.pad(audio, ((0, 0), (0, self.frames * self.hop - audio.shape[1])))
-        heard = self.model.codec.encode(self._on_device(audio))[:, :, : max(stop - self.first_heard, 0)]
-        self.context.latents = torch.nn.functional.pad(heard, (self.frames - heard.shape[2], 0))
+        first, visible = self.first_heard * self.hop, stop - self.first_heard
+        self.context.latents = torch.zeros_like(self.context.latents)
+        if visible > 0:
+            audio, _ = self._heard(first, min(end * self.hop, edge))
+            audio = np.pad(audio, ((0, 0), (0, self.frames * self.hop - audio.shape[1])))
+            heard = self.model.codec.encode(self._on_device(audio))[:, :, :visible]
+            self.context.latents[:, :, self.frames - heard.shape[2] :] = heard
         new, self.context.stop = stop - self.context.stop, stop
         return self.context.latents[:, :, self.frames - new :]
 

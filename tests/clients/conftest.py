@@ -2,9 +2,11 @@
 
 import importlib.util
 import json
+import os
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -197,10 +199,11 @@ def node(tmp_path):
     if not shutil.which("node"):
         pytest.skip("Node is not installed: apt-get install nodejs")
 
-    def run(samples, port, clientport, before=(), during=(), meanwhile=lambda: None, strict=False):
+    def run(samples, port, clientport, before=(), during=(), meanwhile=lambda: None, strict=False, largest=65_507):
         samples.astype(np.float32).tofile(tmp_path / "song.f32")
         given = {"context": str(tmp_path / "song.f32"), "heard": str(tmp_path / "heard.f32"), "serverport": port,
-                 "clientport": clientport, "before": list(before), "during": list(during), "wait_ms": 600}  # fmt: skip
+                 "clientport": clientport, "before": list(before), "during": list(during), "wait_ms": 600,
+                 "largest": largest}  # fmt: skip
         command = ["node", str(HERE / "max_host.js"), json.dumps(given)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         try:
@@ -212,6 +215,27 @@ def node(tmp_path):
         assert process.returncode == 0, said
         file = "heard.f32.written" if "\nlate" in said and not strict else "heard.f32"
         return np.fromfile(tmp_path / file, np.float32).reshape(4, -1), said
+
+    return run
+
+
+@pytest.fixture
+def python(tmp_path):
+    """Runs clients/python/play.py: (what was heard of the bass (N,), what it said, its share of one core)."""
+
+    def run(samples, port, clientport, ratio):
+        soundfile.write(tmp_path / "song.wav", samples, SAMPLE_RATE, subtype="FLOAT")
+        command = [sys.executable, str(CLIENTS / "python" / "play.py"), str(tmp_path / "song.wav"), "--r", str(ratio),
+                   "--serverport", str(port), "--clientport", str(clientport), "--out", str(tmp_path)]  # fmt: skip
+        began_s = time.monotonic()
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        said = process.stdout.read()
+        process.stdout.close()
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode == 0, said
+        heard = soundfile.read(tmp_path / "bass.wav", dtype="float32")[0]
+        return heard, said, (used.ru_utime + used.ru_stime) / (time.monotonic() - began_s)
 
     return run
 

@@ -5,6 +5,7 @@
 const fs = require("fs");
 const path = require("path");
 const vm = require("vm");
+const dgram = require("dgram");
 const Module = require("module");
 
 const given = JSON.parse(process.argv[2]);
@@ -37,6 +38,15 @@ function cross(list) {
   if (list.some(x => !["number", "string"].includes(typeof x))) throw new Error("not atoms: " + JSON.stringify(list.slice(0, 9)));
   return JSON.parse(JSON.stringify(list));
 }
+
+// A system that sends no datagrams of more bytes than this, as a Mac does.
+const create = dgram.createSocket;
+dgram.createSocket = kind => {
+  const socket = create(kind), send = socket.send.bind(socket);
+  socket.send = (bytes, port, host, done) =>
+    bytes.length > (given.largest || 65507) ? done({ code: "EMSGSIZE" }) : send(bytes, port, host, done);
+  return socket;
+};
 
 const handlers = {};
 const maxApi = {

@@ -120,6 +120,16 @@ def test_the_beat_is_told_with_every_step(tools, player, tmp_path):
         assert abs(clock.beat - n * STEP.samples / SAMPLE_RATE * 1.5 % 3) < 1e-9 and clock.beats_in_bar == 3
 
 
+def test_a_server_that_is_not_there_is_said_and_nothing_is_written(tools, player, tmp_path, monkeypatch):
+    audio.write(tmp_path / "song.wav", tools.song(5))
+    monkeypatch.setattr(player, "READY_S", 0.3)
+    ports = ["--serverport", tools.free_port(), "--clientport", tools.free_port()]
+    words = [tmp_path / "song.wav", *ports, "--out", tmp_path / "out"]
+    with pytest.raises(UserError, match="start serve"):
+        player.play(player.arguments([str(word) for word in words]))
+    assert not (tmp_path / "out").exists()
+
+
 def test_without_a_sound_card_one_is_told_what_to_install(player, tmp_path):
     try:
         import sounddevice  # noqa: F401

@@ -119,6 +119,17 @@ def test_the_transport_of_max_is_followed(tools, node):
         assert abs((clock.beat - beat + 2) % 4 - 2) < 0.1  # the head moves every 10 ms
 
 
+def test_a_datagram_too_large_for_the_system_is_said_and_a_smaller_one_plays(tools, node):
+    with tools.Stage() as stage:
+        settings = [["r", 0.0625], ["samples", 4410]]
+        heard, said = node(
+            tools.song(5), stage.port, stage.clientport, settings, [[90_000, ["samples", 1837]]], largest=9216
+        )
+    assert "does not send datagrams of 22" in said and "choose fewer samples, 1837 or less" in said
+    assert "above 1837 samples nothing leaves a Mac" in said  # when it was chosen
+    assert not heard[0][:90_000].any() and np.count_nonzero(heard[0][160_000:]) > 60_000
+
+
 def test_a_port_in_use_is_said(tools, node):
     port = tools.free_port()
     with bind("0.0.0.0", port):

@@ -1,4 +1,4 @@
-"""Pd and Node play to `serve.py` itself: what is heard is, sample for sample, what the same model plays offline."""
+"""Pd, Node and Python play to `serve.py` itself: what is heard is, sample for sample, what the same model plays offline."""
 
 import os
 import socket
@@ -46,7 +46,7 @@ def tones(seconds: float) -> np.ndarray:
 
 def check(heard: np.ndarray, context: np.ndarray, model, step: Step) -> None:
     offline = rollout(Streamer(load_model(model), ("bass",)), context, step).audio[0]
-    assert np.abs(offline).max() > 0.005 and np.allclose(heard, offline, atol=1e-5)
+    assert np.abs(offline).max() > 0.005 and np.allclose(heard, offline, atol=5e-5)  # what Python writes has 16 bits
 
 
 def through_pd(pd, context, port, clientport, ratio, strict=False):
@@ -59,6 +59,12 @@ def through_node(node, context, port, clientport, ratio, strict=False):
     heard, said = node(context, port, clientport, [["r", ratio]], strict=strict)
     assert "dropped" not in said and not (strict and "late" in said)
     return heard[0]
+
+
+def through_python(python, context, port, clientport, ratio, strict=False):
+    heard, said, cpu = python(context, port, clientport, ratio)
+    assert not (strict and ", 0 late" not in said) and (cpu < 0.2 or not strict)  # a short song is mostly starting
+    return heard
 
 
 def test_pd_plays_what_the_model_plays(clients, tools, pd, model_folder):
@@ -75,12 +81,20 @@ def test_max_plays_what_the_model_plays(clients, tools, node, model_folder):
     check(heard, context, model_folder, Step(0.25, 1.0))
 
 
+def test_python_plays_what_the_model_plays(clients, tools, python, model_folder):
+    context = tones(8)
+    with serving(clients, tools, model_folder) as ports:
+        heard = through_python(python, context, *ports, 0.25)
+    check(heard, context, model_folder, Step(0.25, 1.0))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("ratio", [0.25, 0.125])
-@pytest.mark.parametrize("through", ["pd", "node"])
+@pytest.mark.parametrize("through", ["pd", "node", "python"])
 def test_the_shipped_model_is_never_late_in_a_minute(clients, tools, request, through, ratio):
     """Late or lost answers would leave silence where the offline rollout has sound."""
     client, model, context = request.getfixturevalue(through), clients.parent / "models" / "live", tones(60)
     with serving(clients, tools, model) as ports:
-        heard = {"pd": through_pd, "node": through_node}[through](client, context, *ports, ratio, strict=True)
+        play = {"pd": through_pd, "node": through_node, "python": through_python}[through]
+        heard = play(client, context, *ports, ratio, strict=True)
     check(heard, context, model, Step(ratio, 1.0))

@@ -25,6 +25,19 @@ def test_a_frame_is_4096_samples(codec):
     assert audio.isfinite().all() and audio.abs().max() <= 1
 
 
+def test_copies_that_are_spared_change_nothing():
+    pytest.importorskip("music2latent")
+    plain = Music2Latent.untrained()
+    audio, latents = 0.1 * torch.randn(1, 2 * 4096), torch.randn(1, 64, 2)
+    with torch.no_grad():
+        spared = plain.encode(audio), plain.decode_stream(latents)[0]
+        for module in plain.modules():
+            module._forward_pre_hooks.clear()
+        copied = plain.encode(audio), plain.decode_stream(latents)[0]
+    assert all(torch.equal(one, other) for one, other in zip(spared, copied, strict=True))
+    assert 1e-3 < spared[1].abs().max() < 1, "an untrained codec makes noise"
+
+
 def test_nothing_in_nothing_out(codec):
     assert codec.encode(torch.zeros(1, 4095)).shape == (1, 64, 0)
     assert codec.decode(torch.zeros(1, 64, 0)).shape == (1, 0)

@@ -109,7 +109,7 @@ def test_patterns_fit_their_grids_and_name_real_sounds():
         grids = {len(GROOVES[name]["kick"]) for name in style.drums}
         assert len(grids) == 1
         for instrument, allowed in letters.items():
-            for pattern in sum(getattr(style, instrument), ()):
+            for pattern in (p for half in getattr(style, instrument) for p in half):
                 if pattern not in ("walk", "lock"):
                     assert len(pattern) in grids, (style.name, pattern)
                     assert not re.search(f"[^{allowed}]", pattern), (style.name, pattern)

@@ -1,5 +1,6 @@
 """One training line serves every data set, and each set's configuration says what it needs."""
 
+import multiprocessing
 import shutil
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from accomp.cli import CONF, build
+from accomp.data import datamodule
 from accomp.data.datamodule import SlakhDataModule
 from accomp.data.excerpts import Recipe, SeededStream
 from accomp.data.problems import QUARANTINE
@@ -70,6 +72,24 @@ def test_damage_deep_in_a_file_is_one_line_from_a_worker_too(small_band, tmp_pat
     with pytest.raises(UserError, match=r"S0\d.flac.*fetch or build this track again") as error:
         next(iter(data.loader(data.excerpts("train"), SeededStream(8))))
     assert "\n" not in str(error.value) and "Traceback" not in str(error.value)
+    assert not multiprocessing.active_children(), "the worker has ended with it"
+
+
+def test_a_process_that_forgets_its_workers_ends_all_the_same(small_band, monkeypatch):
+    monkeypatch.setattr(datamodule, "LINGER_S", 1)
+    kept = []
+
+    def forget() -> None:
+        data = SlakhDataModule(str(small_band), 2, samples=4096, workers=1)
+        kept.append(iter(data.loader(data.excerpts("train"), SeededStream(8))))
+        next(kept[0])
+
+    process = multiprocessing.get_context("fork").Process(target=forget)
+    process.start()
+    process.join(60)
+    ended = process.exitcode
+    process.kill()
+    assert ended == 0
 
 
 def test_validation_is_the_same_whatever_the_seed(small_band):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from accomp.errors import UserError
 from accomp.metrics.beats import BeatAgreement, beat_tracker, f_measure, madmom_tracker
 from accomp.metrics.contract import Excerpt
+from accomp.metrics.ensemble import side_by_side
 
 GRID = np.arange(0.5, 12, 0.5)
 times = st.lists(st.floats(0, 20), max_size=30).map(lambda values: np.unique(np.round(values, 3)))
@@ -66,6 +67,17 @@ def test_tracks_clicks_and_finds_nothing_in_silence(track):
         "beat_f1_context": 0,
         "beat_coverage": 0,
     }
+
+
+def test_the_networks_side_by_side_say_what_madmom_says(track):
+    from madmom.audio.signal import Signal
+    from madmom.features.beats import RNNBeatProcessor
+
+    features, ensemble = RNNBeatProcessor().processors
+    for seconds in (1.0, 0.005):
+        seen = features(Signal(clicks(GRID, 4)[: round(seconds * 44_100)], 44_100, num_channels=1))
+        ours = side_by_side(ensemble.processors[0].processors)(seen)
+        np.testing.assert_allclose(ours, np.atleast_1d(ensemble(seen)), atol=1e-6)
 
 
 def test_a_context_is_tracked_once():

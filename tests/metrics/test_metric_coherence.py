@@ -1,24 +1,35 @@
 """The coherence metric counts silence as the worst, knows no level, and needs a model."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 import yaml
+from safetensors.torch import save_file
 
-from accomp.checkpoint import save_weights
+from accomp.codec.sketch import SketchCodec
 from accomp.errors import UserError
-from accomp.metrics.coherence import PIECE, Coherence, coherence_metric, main, starts
+from accomp.metrics.coherence import PIECE, STEP, WEIGHTS, Coherence, coherence_metric, main, pieces, sketch_codec
 from accomp.metrics.contract import Excerpt
 
-SMALL = {"width": 16, "size": 8}
+NET = {"width": 16, "size": 8, "channels": 12}
+CODEC = {"channels": 12, "width": 16, "latent_width": 16, "decoder_blocks": 1, "latent_blocks": 1}
+
+
+def noise(pieces: float, seed: int = 0) -> np.ndarray:
+    return (0.1 * np.random.default_rng(seed).standard_normal(round(pieces * PIECE))).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory) -> Path:
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("coherence")
-    (folder / "config.yaml").write_text(yaml.safe_dump(SMALL))
-    save_weights(Coherence(**SMALL), folder / "coherence.safetensors")
+    codec, net = SketchCodec(**CODEC), Coherence(**NET)
+    codec.fit(codec.features(torch.from_numpy(noise(1))[None, : 100 * codec.hop], None)[0][0])
+    net.listen_through(codec)
+    (folder / "config.yaml").write_text(yaml.safe_dump({"net": NET, "codec": CODEC}))
+    save_file({**net.state_dict(), **{k: v.contiguous() for k, v in codec.latent_weights().items()}}, folder / WEIGHTS)
     return folder
 
 
@@ -27,24 +38,44 @@ def excerpt(answer, context) -> Excerpt:
 
 
 def test_level_does_not_matter_and_silence_is_worst(folder):
-    stem, context = (0.1 * np.random.default_rng(0).standard_normal((2, 2 * PIECE))).astype(np.float32)
+    stem, context = noise(2, 1), noise(2, 2)
     metric = coherence_metric(str(folder))
     score = metric(excerpt(stem, context))["coherence"]
     assert -1 < score < 1
     assert metric(excerpt(0.2 * stem, 0.5 * context))["coherence"] == pytest.approx(score, abs=1e-3)
-    assert metric(excerpt(0 * stem, context)) == {"coherence": -1}
+    assert metric(excerpt(0 * stem, context))["coherence"] == -1
     assert np.isnan(metric(excerpt(stem, 0 * context))["coherence"]), "nothing to fit"
     assert np.isfinite(metric(excerpt(stem[:1000], context[:1000]))["coherence"])
 
 
+def test_half_a_silent_answer_scores_between(folder):
+    stem, context = noise(3, 1), noise(3, 2)
+    metric, half = coherence_metric(str(folder)), stem.copy()
+    half[: PIECE + STEP] = 0
+    assert -1 < metric(excerpt(half, context))["coherence"] < metric(excerpt(stem, context))["coherence"]
+
+
 def test_pieces_overlap_by_half():
-    assert list(starts(2 * PIECE)) == [0, PIECE // 2, PIECE] and list(starts(10)) == [0]
+    audio = np.arange(2 * PIECE, dtype=np.float32)
+    assert pieces(audio)[:, 0].tolist() == [0, STEP, PIECE]
+    assert pieces(audio[:10]).shape == (1, PIECE)
 
 
 def test_a_model_can_be_moved_and_a_missing_one_is_told(folder, tmp_path, capsys):
     assert main([str(folder), str(tmp_path / "there")]) == 0
-    assert sorted(path.name for path in (tmp_path / "there").iterdir()) == ["coherence.safetensors", "config.yaml"]
+    assert sorted(path.name for path in (tmp_path / "there").iterdir()) == [WEIGHTS, "config.yaml"]
+    heard = excerpt(noise(1, 1), noise(1, 2))
+    moved, there = coherence_metric(str(tmp_path / "there"))(heard), coherence_metric(str(folder))(heard)
+    assert moved["coherence"] == pytest.approx(there["coherence"], abs=0.01), "half precision"
     assert main([str(tmp_path / "nowhere"), str(tmp_path / "x")]) == 2
     assert "experiment=coherence" in capsys.readouterr().err
     with pytest.raises(UserError, match="train one"):
         coherence_metric(str(tmp_path / "nowhere"))
+    (tmp_path / "there" / WEIGHTS).write_bytes(b"damaged")
+    with pytest.raises(UserError, match="make it again"):
+        coherence_metric(str(tmp_path / "there"))
+
+
+def test_a_codec_whose_latents_have_no_level_is_refused(model_folder):
+    with pytest.raises(UserError, match="sketch codec"):
+        sketch_codec(str(model_folder))

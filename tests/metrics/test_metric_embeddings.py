@@ -6,7 +6,16 @@ import torch
 from torch import nn
 
 from accomp.errors import UserError
-from accomp.metrics.embeddings import MELS, PATCH, latent_embedding, log_mel, mel_bands, vggish, vggish_embedding
+from accomp.metrics.embeddings import (
+    MELS,
+    PATCH,
+    clap_embedding,
+    latent_embedding,
+    log_mel,
+    mel_bands,
+    vggish,
+    vggish_embedding,
+)
 
 RATE = 44_100
 
@@ -55,3 +64,34 @@ def test_weights_that_are_missing_or_strange_are_one_line(tmp_path):
     torch.save({"features.0.weight": torch.zeros(1)}, tmp_path / "other.pth")
     with pytest.raises(UserError, match="not VGGish's weights"):
         vggish_embedding(tmp_path / "other.pth")
+
+
+def test_clap_of_a_folder_makes_a_point_a_second(tmp_path):
+    transformers = pytest.importorskip("transformers", reason="pip install transformers==5.23.0")
+    shape = {"depths": [1] * 4, "num_attention_heads": [1] * 4, "patch_embeds_hidden_size": 8, "hidden_size": 64}
+    text = {
+        "vocab_size": 10,
+        "hidden_size": 8,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 1,
+        "intermediate_size": 8,
+    }
+    torch.manual_seed(0)
+    transformers.ClapModel(transformers.ClapConfig(audio_config=shape, text_config=text)).save_pretrained(tmp_path)
+    transformers.ClapFeatureExtractor(truncation="rand_trunc", padding="repeatpad").save_pretrained(tmp_path)
+    embed = clap_embedding(tmp_path)
+    audio = (0.1 * np.random.default_rng(0).standard_normal(13 * RATE)).astype(np.float32)
+    points = embed(audio)
+    assert points.shape == (4, 512) and np.isfinite(points).all()
+    np.testing.assert_allclose(points, embed(audio), atol=1e-6, err_msg="nothing is drawn")
+    assert np.abs(points - embed(0.5 * audio[::-1])).max() > 1e-6
+    assert embed(audio[:RATE]).shape == (1, 512)
+
+
+def test_clap_that_is_missing_or_strange_is_one_line(tmp_path):
+    pytest.importorskip("transformers", reason="pip install transformers==5.23.0")
+    with pytest.raises(UserError, match="clap=null"):
+        clap_embedding(tmp_path / "none")
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(UserError, match="not a CLAP model"):
+        clap_embedding(tmp_path)

@@ -8,7 +8,7 @@ from accomp.metrics.frechet import frechet_distance
 from accomp.metrics.harmony import chord_agreement, chroma, chroma_agreement, harmony
 from accomp.metrics.kernel import SCALE, kernel_distance
 from accomp.metrics.levels import correlation, levels, silence_ratio
-from accomp.metrics.separation import CEILING_DB, FLOOR_DB, separation
+from accomp.metrics.separation import CEILING_DB, FLOOR_DB, museval, separation
 
 RATE = 44_100
 RNG = np.random.default_rng(0)
@@ -126,3 +126,16 @@ def test_kernel_distance_is_unbiased_and_needs_a_scale():
     assert min(same) < 0
     assert np.isnan(kernel_distance(np.zeros((1, 2)), np.zeros((5, 2))))
     assert np.isnan(kernel_distance(np.zeros((5, 2)), np.ones((5, 2))))
+
+
+def test_separation_is_what_museval_finds():
+    truth, context, stranger = noise(4), noise(4), noise(4)
+    truth[RATE : 2 * RATE] = 0
+    answer = np.convolve(truth, [0.5, 0.3], "same").astype(np.float32) + 0.2 * context + 0.1 * stranger
+    references, estimates = (
+        np.stack(pair)[:, :, None].astype(np.float64) for pair in ((truth, context), (answer, context))
+    )
+    sdr, isr, _, sar, _ = museval().bss_eval(references, estimates, window=RATE, hop=RATE)
+    found = separation(excerpt(answer, context, truth))
+    for name, values in (("sdr_db", sdr), ("isr_db", isr), ("sar_db", sar)):
+        assert found[name] == pytest.approx(np.nanmedian(values[0]), abs=1e-6)

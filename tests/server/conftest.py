@@ -150,7 +150,7 @@ class Stage:
         ear, client = bind("127.0.0.1", self.port), ("127.0.0.1", self.clientport)
         self.endpoint = Endpoint(self.core, Performer(make), ear, client, load, recorder)
         self.endpoint.warm_up(make)
-        self.thread = threading.Thread(target=self.endpoint.run)
+        self.thread = threading.Thread(target=self.endpoint.run, daemon=True)
         self.thread.start()
         while not self.core.ready:
             time.sleep(0.01)

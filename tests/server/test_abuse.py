@@ -19,8 +19,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from accomp.server import osc as wire
 from accomp.server import protocol as osc
+from accomp.server import wire
 from accomp.server.endpoint import Endpoint, bind
 from accomp.server.engine import Core
 from accomp.server.performer import Performer

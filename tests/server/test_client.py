@@ -1,5 +1,6 @@
 """The tape writes what the external writes, flaws included; the server's answers land to the sample all the same."""
 
+import errno
 import socket
 import threading
 import time
@@ -148,6 +149,16 @@ def test_a_network_that_takes_nothing_is_said_and_survived(kit, caplog):
     with Client({"context": np.zeros(2 * STEP, np.float32)}, SETUP, nobody, kit.free_port()) as client:
         assert client.predict(STEP) == 1
     assert "could not be sent to 255.255.255.255" in caplog.text
+
+
+def test_a_datagram_too_large_for_the_system_is_said_with_a_size_that_is_not(kit, caplog):
+    class Mac:
+        def sendto(self, data, address):
+            raise OSError(errno.EMSGSIZE, "Message too long")
+
+    with Client({"context": np.zeros(2 * STEP, np.float32)}, SETUP, clientport=kit.free_port()) as client:
+        client._put(Mac(), osc.Block("context", 1, 0, 1, np.zeros(4410, np.float32)))
+    assert "Message too long; choose a package size of 1837 or less" in caplog.text
 
 
 def test_the_beat_of_the_host_goes_with_every_batch(kit):

@@ -136,6 +136,19 @@ def test_another_model_plays_from_the_next_step_on_and_a_failed_one_changes_noth
     assert [s[0] for s in bench.streamers[0].steps] == [i * STEP for i in (1, 2, 3, 4)]
 
 
+def test_twenty_models_in_a_row_cost_no_step(kit):
+    bench = start(kit)
+    for i in range(1, 21):
+        bench.hear(osc.UseModel(f"model{i}"))
+        play(kit, bench, [2 * i - 1])
+        streamers = []
+        bench.performer.swap(lambda stems, made=streamers: made.append(kit.FakeStreamer(stems)) or made[-1])
+        bench.act(bench.core.on_loaded(f"model{i}", bench.t)[1:])
+        play(kit, bench, [2 * i])
+        assert [s[0] for s in streamers[0].steps] == [2 * i * STEP]
+    assert [job.batch_id for job, _ in bench.answers] == list(range(1, 41)) and not bench.dropped
+
+
 @pytest.mark.parametrize("latency, step", [(441, 0.1), (9_000, 0.1), (3_000, 0.03125)])
 def test_a_click_tells_how_late_the_player_is_heard_and_that_is_made_up_for(kit, latency, step):
     """A cable from output to input: what the server answers comes back, late, in quiet noise."""

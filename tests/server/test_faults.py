@@ -28,10 +28,6 @@ NETWORKS = {
 }
 
 
-# An answer goes astray when every one of its headers is lost and some of its audio is not.
-ASTRAY = {"loss 50 %": 0.03, "loss in bursts": 0.03, "half a second away": 0.03, "everything": 0.03}  # share of steps
-
-
 def session(kit, network, package=1024, targets=("bass",), ratio=0.25, seed=0, **more):
     """Up and down the same kind of network. In the answer a jitter above its lead would be late by nature."""
     setup = Setup(targets, Step(ratio, 1.0), 0.02, package)
@@ -40,26 +36,25 @@ def session(kit, network, package=1024, targets=("bass",), ratio=0.25, seed=0, *
                    **wires, **more)  # fmt: skip
 
 
-def check(kit, run, steps, astray=0.0):
+def check(kit, run, steps):
     """Every step that had a datagram was answered in time; nothing is misplaced; what was not touched is undisturbed."""
     tape, step, fade = run.play(steps), run.setup.step.samples, run.setup.fade
     heard_of = set(run.leads) | set(run.dropped)
     assert len(heard_of) >= 0.5 * steps and (run.up.lost or heard_of == set(range(1, steps + 1)))
     assert not run.dropped and min(run.leads.values()) > 0
-    wrong = run.misplaced(kit.tune)
-    assert len(wrong) <= astray * steps, wrong
-    clean = [i for i in range(1, steps + 1) if i not in run.touched and i + 1 not in wrong]
+    assert not run.misplaced(kit.tune)
+    clean = [i for i in range(1, steps + 1) if i not in run.touched]
     for stem in run.setup.targets:
         voice = run.setup.targets.index(stem)
         for i in clean:
             zone = np.arange((i + 1) * step, (i + 2) * step - fade)
             assert np.array_equal(tape.heard[stem][zone], kit.tune(zone) + np.float32(voice / 64)), i
-    assert tape.late <= run.touched  # what was misplaced because its headers were lost was behind the playhead
+    assert not tape.late
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=str)
 def test_no_network_makes_an_answer_late_or_puts_it_in_a_wrong_place(kit, network):
-    check(kit, session(kit, NETWORKS[network]), FAST, ASTRAY.get(network, 0.0))
+    check(kit, session(kit, NETWORKS[network]), FAST)
 
 
 @pytest.mark.slow
@@ -67,7 +62,7 @@ def test_no_network_makes_an_answer_late_or_puts_it_in_a_wrong_place(kit, networ
 @pytest.mark.parametrize("network", NETWORKS, ids=str)
 def test_no_network_does_so_in_a_whole_song(kit, network, package):
     logging.getLogger("accomp").setLevel(logging.ERROR)
-    check(kit, session(kit, NETWORKS[network], package, seed=7), WHOLE, ASTRAY.get(network, 0.0))
+    check(kit, session(kit, NETWORKS[network], package, seed=7), WHOLE)
 
 
 def test_several_targets_over_a_bad_network(kit):

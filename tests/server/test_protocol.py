@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pythonosc.osc_bundle_builder import OscBundleBuilder
 from pythonosc.osc_message_builder import OscMessageBuilder
 
-from accomp.server import osc as wire
 from accomp.server import protocol as osc
+from accomp.server import wire
 
 SAMPLES = np.array([0.0, 0.5, -1.0, 1e-20, 3.0], np.float32)
 
@@ -84,7 +84,7 @@ def test_packs_and_parses_to_the_byte(parse, message, data):
 @pytest.mark.parametrize("parse, message, data", CASES, ids=lambda x: getattr(x, "address", ""))
 def test_no_truncation_and_no_trailing_byte_goes_unseen(parse, message, data):
     bare = wire.pad(data[: data.index(b"\0")])  # the form without type tags is a message of its own
-    whole = [data[:n] for n in range(len(data)) if not (data[:n] == bare and isinstance(message, osc._Trigger))]
+    whole = [data[:n] for n in range(len(data)) if not (data[:n] == bare and isinstance(message, wire.Trigger))]
     for bad in [*whole, data + b"\0", data + b"\0\0\0\0", data + b"junk", b"junk" + data]:
         with pytest.raises(osc.ProtocolError):
             parse(bad)
@@ -193,19 +193,40 @@ def test_a_packet_test_response_may_come_in_a_bundle():
 
 def test_the_largest_datagrams_fit_and_larger_ones_are_refused():
     most = np.zeros(osc.MAX_FLOATS, np.float32)
-    assert len(osc.Block("context", 1, 0, 1, most).pack()) <= osc.MAX_DATAGRAM
-    assert len(osc.Chunk("guitar", 1, 0, 1, most).pack()) <= osc.MAX_DATAGRAM
+    assert len(osc.Block("context", 1, 0, 1, most).pack()) <= wire.MAX_DATAGRAM
+    assert len(osc.Chunk("guitar", 1, 0, 1, most).pack()) <= wire.MAX_DATAGRAM
     with pytest.raises(osc.ProtocolError):
         osc.PacketTestResponse(most).pack()
+
+
+def hurt(data):
+    """One of the golden messages, or a large one, as it may be after an accident."""
+    audio = osc.Block("context", 7, 0, 30, np.linspace(-1, 1, data.draw(st.integers(1, 300)), dtype=np.float32)).pack()
+    message = bytearray(data.draw(st.sampled_from([*(g for _, _, g in CASES), audio])))
+    for _ in range(data.draw(st.integers(0, 4))):
+        at = data.draw(st.integers(0, len(message)))
+        message[at : at + data.draw(st.integers(0, 4))] = data.draw(st.binary(max_size=8))
+    return bytes(message)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.data())
+def test_the_quick_way_to_read_audio_finds_what_the_long_way_finds(data):
+    message = hurt(data)
+    address = message[: message.find(b"\0")]
+    audio = wire.read_audio(address, message)
+    if audio is None or address[:1] != b"/":  # it is asked for known addresses only
+        return
+    body = wire.Body.open(message)
+    numbers, offset = body.scalars("iii", more=True)
+    assert body.address == address and list(audio[:3]) == numbers
+    assert np.array_equal(audio[3], body.samples(3, offset), equal_nan=True)
 
 
 @settings(max_examples=400, deadline=None)
 @given(st.data())
 def test_mutations_are_parsed_or_refused_and_nothing_else(data):
-    message = bytearray(data.draw(st.sampled_from([g for _, _, g in CASES])))
-    for _ in range(data.draw(st.integers(1, 4))):
-        at = data.draw(st.integers(0, len(message)))
-        message[at : at + data.draw(st.integers(0, 4))] = data.draw(st.binary(max_size=8))
+    message = hurt(data)
     for parse in (osc.parse_request, osc.parse_reply):
         with contextlib.suppress(osc.ProtocolError):
-            parse(bytes(message))
+            parse(message)

@@ -22,7 +22,7 @@ def paper(codec, device="cpu"):
 @pytest.fixture
 def native(monkeypatch):
     """A machine that computes in bfloat16; every CPU can, most of them slowly."""
-    monkeypatch.setattr(module, "computes_bfloat16", lambda device: True)
+    monkeypatch.setattr(module, "precision", lambda device: torch.bfloat16)
 
 
 @torch.inference_mode()

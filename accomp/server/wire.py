@@ -5,12 +5,15 @@ read, no bundles, no wildcards, no allocation from a number in a packet. What do
 
 Numbers may come as i, f, d, T or F (Max, Pd and plain scripts differ) and samples as any mix of f and i. A float32 number
 is read as the shortest decimal that gives it, because 0.02f truncated to samples is 881 and 0.02 is 882.
+
+The messages themselves, each of one of the forms below, are in protocol.py.
 """
 
 import math
 import struct
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import astuple, dataclass
+from functools import lru_cache
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -20,6 +23,8 @@ LONGEST_TEXT = 64  # bytes of a name
 INT32 = 2**31
 PADDING = bytes(4)
 THREE = struct.Struct(">iii")
+BIG_ENDIAN = np.dtype(">f4")
+NATIVE = np.dtype(np.float32)
 
 
 class ProtocolError(ValueError):
@@ -52,6 +57,28 @@ def read_string(data: bytes, offset: int) -> tuple[bytes, int]:
     if end < 0 or data[end:stop] != PADDING[: stop - end]:
         raise ProtocolError("string", "not ended or not padded with zeros")
     return data[offset:end], stop
+
+
+@lru_cache(64)
+def _audio_head(address: bytes, size: int) -> tuple[bytes | None, int]:
+    """How a datagram of three integers and else only floats begins if it has `size` bytes, and how many floats it holds."""
+    words = size // 4 - len(pad(address)) // 4 - 5  # of samples and, four to a word, of their tags
+    count = words - words // 5
+    head = pad(address) + pad(b",iii" + b"f" * count)
+    return (head, count) if count >= 0 and len(head) + 12 + 4 * count == size else (None, 0)
+
+
+def read_audio(address: bytes, data: bytes) -> tuple[int, int, int, np.ndarray] | None:
+    """The arguments of a message of three integers and floats, quickly: None if it is anything else, right or wrong.
+
+    `address` is what `data` begins with, and is known. Hundreds of these arrive in a step: whole tag strings are compared,
+    so that nothing is believed unchecked.
+    """
+    head, count = _audio_head(address, len(data))
+    if head is None or not data.startswith(head):
+        return None
+    offset = len(head)
+    return *THREE.unpack_from(data, offset), np.frombuffer(data, BIG_ENDIAN, count, offset + 12).astype(NATIVE)
 
 
 @dataclass(slots=True)
@@ -87,9 +114,7 @@ class Body:
         return cls(address, tags, data, offset)
 
     def scalars(self, kinds: str, more: bool = False) -> tuple[list, int]:
-        """The first arguments as i(nteger), d(ouble), T(ruth) or s(tring), and the offset after them; `more` may follow."""
-        if kinds == "iii" and self.tags[:3] == b"iii" and self.offset + 12 <= len(self.data):  # audio: be quick
-            return list(THREE.unpack_from(self.data, self.offset)), self.offset + 12
+        """The first arguments as i(nteger), d(ouble) or s(tring), and the offset after them; `more` may follow."""
         if len(self.tags) < len(kinds) or (len(self.tags) > len(kinds) and not more):
             raise ProtocolError("arguments", f"{len(self.tags)} where {len(kinds)} belong")
         values, offset = [], self.offset
@@ -117,7 +142,7 @@ class Body:
         tags = self.tags[first:]
         if tags.translate(None, b"if") or b"s" in self.tags:
             raise ProtocolError("tags", "samples must be f or i")
-        samples = np.frombuffer(self.data, ">f4", len(tags), offset).astype(np.float32)
+        samples = np.frombuffer(self.data, BIG_ENDIAN, len(tags), offset).astype(NATIVE)
         if b"i" in tags:
             whole = np.frombuffer(tags, np.uint8) == ord("i")
             samples[whole] = np.frombuffer(self.data, ">i4", len(tags), offset)[whole]
@@ -135,8 +160,6 @@ def _number(kind: str, tag: str, value: float) -> float:
         raise ProtocolError("arguments", "a number that is not finite")
     if tag == "f":
         value = float(str(np.float32(value)))
-    if kind == "T":
-        return value != 0
     if kind == "d":
         return float(value)
     if value != int(value) or not -INT32 <= value < INT32:
@@ -147,3 +170,53 @@ def _number(kind: str, tag: str, value: float) -> float:
 def within(what: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
         raise ProtocolError("range", f"{what} must lie in [{low:g}, {high:g}], got {value:g}")
+
+
+@dataclass(frozen=True)
+class Scalars:
+    """A message of a few values: its fields in order, sent under `tags`; `limits` are (name, lowest, highest)."""
+
+    address: ClassVar[str]
+    tags: ClassVar[str] = ""
+    limits: ClassVar[tuple[tuple[str, float, float], ...]] = ()
+
+    def __post_init__(self):
+        for (what, low, high), value in zip(self.limits, astuple(self), strict=False):
+            within(what, value, low, high)
+
+    def pack(self) -> bytes:
+        values = zip(self.tags, astuple(self), strict=True)
+        payload = (pad(value.encode("ascii")) if tag == "s" else struct.pack(">" + tag, value) for tag, value in values)
+        return write(self.address, self.tags, b"".join(payload))
+
+    @classmethod
+    def unpack(cls, body: Body) -> Self:
+        return cls(*body.scalars(cls.tags)[0])
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """A message that only says "now"; what it carries is of no account."""
+
+    address: ClassVar[str]
+    packed: ClassVar[bytes]
+
+    def pack(self) -> bytes:
+        return self.packed
+
+    @classmethod
+    def unpack(cls, body: Body) -> Self:
+        return cls()
+
+
+class Audio:
+    """A message of a name (its address), three whole numbers and samples: its fields in this order."""
+
+    def pack(self) -> bytes:
+        name, *numbers, samples = vars(self).values()
+        return write_samples("/" + name, tuple(numbers), samples)
+
+    @classmethod
+    def unpack(cls, body: Body) -> Self:
+        numbers, offset = body.scalars("iii", more=True)
+        return cls(body.address[1:].decode(), *numbers, body.samples(3, offset))
