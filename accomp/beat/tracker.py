@@ -97,7 +97,7 @@ def _refine(x: np.ndarray, y: np.ndarray, i: int) -> float:
 class TrackerClock:
     """A `Clock` that hears the beat itself. Below `least` confidence it says that there is none."""
 
-    def __init__(self, tracker: Tracker, hop: int, least: float = 0.25):
+    def __init__(self, tracker: Tracker, hop: int, least: float = 0.1):
         self.tracker, self.hop, self.least = tracker, hop, least
         self.reset()
 
