@@ -95,12 +95,7 @@ def load_model(folder: Path | str, device: str = "cpu", precision: torch.dtype =
     folder = Path(folder)
     if not (folder / "config.yaml").is_file():
         raise UserError(f"{folder}: no model folder (config.yaml is missing); the one that ships is models/live")
-    try:
-        target = torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(
-            f"device {device!r} cannot be used here ({str(error).splitlines()[0]}); try --device cpu"
-        ) from error
+    target = usable(device)
     try:
         config = yaml.safe_load((folder / "config.yaml").read_text())
         if config["codec"]["kind"] == "music2latent" and not (folder / "codec.safetensors").is_file():
@@ -134,6 +129,16 @@ def load_model(folder: Path | str, device: str = "cpu", precision: torch.dtype =
     for module in filter(None, (codec, tracker, *denoisers.values())):
         module.to(target).eval().requires_grad_(False)
     return model
+
+
+def usable(device: str) -> torch.device:
+    """The device of this name; UserError when nothing can be computed there."""
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(
+            f"device {device!r} cannot be used here ({str(error).splitlines()[0]}); try --device cpu"
+        ) from error
 
 
 def _build(kinds: dict[str, type], values: dict) -> nn.Module:

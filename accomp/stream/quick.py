@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from accomp.checkpoint import Model, load_model
+from accomp.checkpoint import Model, load_model, usable
 from accomp.codec.music2latent import Music2Latent
 from accomp.diffusion.unet import PaperUNet
 
@@ -17,7 +17,7 @@ WARM_UP = 3  # calls before a recording, as CUDA wants it
 
 def load_quick(folder: Path, device: str) -> Model:
     """Load a model folder for playing, its weights never held at more than the precision that they are played in."""
-    return quick(load_model(folder, device, precision(torch.device(device))))
+    return quick(load_model(folder, device, precision(usable(device))))
 
 
 def quick(model: Model) -> Model:
