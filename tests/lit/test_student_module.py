@@ -158,7 +158,7 @@ def test_tuning_on_its_own_past_lowers_the_error_that_a_student_makes_there(run)
         torch.stack(list(ROLLOUT(student, batch(i), chance(i)).values())).sum().backward()
         optimiser.step()
     after = error()
-    assert after < 0.5 * before, (before, after)
+    assert after < 0.8 * before, (before, after)
 
 
 def test_drift_is_nothing_for_the_same_music_and_more_for_dull_late_or_shifted_music():
