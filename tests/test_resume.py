@@ -88,7 +88,7 @@ def test_weights_and_biases_changes_nothing_and_knows_the_run_again(settings, tm
         number = state(run)["callbacks"]["LastCheckpoint"]["run_id"]
         assert train(run, *common, WANDB_MODE=mode, **quiet) == [0], said(run)
         assert state(run)["callbacks"]["LastCheckpoint"]["run_id"] == number
-        folders = {path.name.rpartition("-")[2] for path in (run / "wandb").glob("offline-run-*")}
+        folders = {path.name.split("-")[3] for path in (run / "wandb").glob("offline-run-*")}  # ...-ID, ...-ID-1
         assert folders == {number}, said(run)
         assert "val/loss" in (run / "csv/version_1/metrics.csv").read_text()
         assert_equal_weights(tmp_path / "absent", run)
