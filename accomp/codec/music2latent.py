@@ -12,7 +12,6 @@ the paper's does, with silence after the live edge; the decoder says its last fr
 
 import pickle
 import warnings
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -60,9 +59,6 @@ class Music2Latent(Codec):
             raise UserError(INSTALL) from error
         self._package = inference
         self.gen = inference.UNet()
-        for block in self.gen.modules():
-            if isinstance(block, inference.ResBlock):
-                block.register_forward_pre_hook(_spare_a_copy)
         if weights is not None:
             self.gen.load_state_dict(_read_weights(Path(weights)))
         self.eval()
@@ -142,11 +138,6 @@ class Music2Latent(Codec):
             torch.autocast(device.type, self.dtype, enabled=self.dtype != torch.float32),
         ):
             yield
-
-
-def _spare_a_copy(block: torch.nn.Module, inputs: tuple[Tensor, ...]) -> None:
-    """The package's blocks clone what they then only read; of a window that is 67 MB and time. Now its clone is itself."""
-    inputs[0].clone = weakref.ref(inputs[0])
 
 
 def package_weights() -> Path | None:

@@ -25,17 +25,12 @@ def test_a_frame_is_4096_samples(codec):
     assert audio.isfinite().all() and audio.abs().max() <= 1
 
 
-def test_copies_that_are_spared_change_nothing():
+def test_an_untrained_codec_makes_noise_and_always_the_same():
     pytest.importorskip("music2latent")
-    plain = Music2Latent.untrained()
-    audio, latents = 0.1 * torch.randn(1, 2 * 4096), torch.randn(1, 64, 2)
+    latents = torch.randn(1, 64, 2)
     with torch.no_grad():
-        spared = plain.encode(audio), plain.decode_stream(latents)[0]
-        for module in plain.modules():
-            module._forward_pre_hooks.clear()
-        copied = plain.encode(audio), plain.decode_stream(latents)[0]
-    assert all(torch.equal(one, other) for one, other in zip(spared, copied, strict=True))
-    assert 1e-3 < spared[1].abs().max() < 1, "an untrained codec makes noise"
+        one, two = (Music2Latent.untrained().decode_stream(latents)[0] for _ in range(2))
+    assert torch.equal(one, two) and 1e-3 < one.abs().max() < 1
 
 
 def test_nothing_in_nothing_out(codec):

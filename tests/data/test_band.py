@@ -132,6 +132,13 @@ def test_versions_of_a_song_stay_in_one_split(tmp_path):
     assert len({job.split for job in planned}) == 1
 
 
+def test_a_song_is_in_the_same_split_whatever_the_seed(tmp_path):
+    for number in range(40):
+        (tmp_path / f"song{number}.mid").write_bytes(b"")
+    splits = [[job.split for job in jobs.plan_midi([tmp_path], [jobs.shipped_font()], 60.0, seed)] for seed in (0, 1)]
+    assert splits[0] == splits[1] and len(set(splits[0])) > 1
+
+
 def test_splits_are_about_ninety_five_five():
     places = np.array([jobs.draw(0, "split", index) for index in range(4000)])
     assert abs((places < 0.9).mean() - 0.9) < 0.02
