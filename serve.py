@@ -44,6 +44,8 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--model", type=Path, default=Path(__file__).resolve().parent / "models" / "live",
                         help="model folder (models/live); those beside it can be changed to while playing")  # fmt: skip
     parser.add_argument("--sampler", default=None, help="one of the model's samplers (its own default)")
+    parser.add_argument("--together", action="store_true",
+                        help="several instruments hear each other too, not the player alone")  # fmt: skip
     parser.add_argument(
         "--record", type=Path, metavar="FOLDER", help="record everything into a new file in this folder"
     )
@@ -78,8 +80,9 @@ def perform(args: argparse.Namespace, sources: set[str], ear: socket.socket) -> 
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, min(MOST_THREADS, (os.cpu_count() or 2) - 1)))  # one core stays free to listen
     device, folder = device_name(args.device), args.model
-    make = streamers_of(folder, device, args.sampler)
-    about = {"model": folder.resolve().name, "device": device, "sampler": args.sampler or ""}
+    make = streamers_of(folder, device, args.sampler, args.together)
+    about = {"model": folder.resolve().name, "device": device}
+    about |= {"sampler": args.sampler or "", "together": args.together}
     recorder = None
     if args.record is not None:
         header = {"about": about, "folder": str(folder.resolve()), "threads": torch.get_num_threads()}
@@ -89,7 +92,7 @@ def perform(args: argparse.Namespace, sources: set[str], ear: socket.socket) -> 
         known = models_beside(folder)
         if name not in known:
             raise UserError(f"no such model; there are {', '.join(sorted(known))}")
-        return streamers_of(known[name], device, args.sampler, strict=False)
+        return streamers_of(known[name], device, args.sampler, args.together, strict=False)
 
     client = (args.client_ip, args.clientport)
     endpoint = Endpoint(Core(sources, about), Performer(make), ear, client, load, recorder)

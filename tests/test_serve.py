@@ -86,9 +86,22 @@ def test_what_is_played_is_what_is_scored(model_folder, model):
     offline = rollout(Streamer(model, ("piano",)), context, step).audio[0]
     assert np.abs(offline).max() > 0.01 and np.allclose(heard, offline, atol=1e-5)
     assert not client.tape.late and not client.dropped
-    assert client.about == {"state": "ready", "model": "tiny", "device": "cpu", "sampler": ""}
+    assert client.about == {"state": "ready", "model": "tiny", "device": "cpu", "sampler": "", "together": False}
     assert [s["batch_id"] for s in client.steps] == list(range(1, client.tape.batch_id + 1))
     assert all(s["lead_ms"] > 0 and s["missing"] == 0 for s in client.steps)
+
+
+def test_instruments_that_play_together_hear_each_other(model_folder, model):
+    step, stems = Step(0.125, 1.0), ("piano", "bass")
+    context = np.random.default_rng(0).normal(0, 0.1, 4 * SAMPLE_RATE).astype(np.float32)
+    with server(model_folder, "--together") as (process, port, clientport):
+        with Client({"context": context}, Setup(stems, step), ("127.0.0.1", port), clientport) as client:
+            assert client.connect(60, alive=lambda: process.poll() is None)
+            heard = client.play()
+            client.settle()
+    offline = [rollout(Streamer(model, stems, together=each), context, step).audio for each in (True, False)]
+    assert all(np.allclose(heard[stem], audio, atol=1e-5) for stem, audio in zip(stems, offline[0], strict=True))
+    assert not np.allclose(*offline, atol=1e-3)
 
 
 def test_ends_at_once_even_while_it_is_loading(model_folder):

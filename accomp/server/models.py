@@ -16,7 +16,9 @@ def models_beside(folder: Path) -> dict[str, Path]:
     return {path.name: path for path in folder.resolve().parent.iterdir() if (path / "config.yaml").is_file()}
 
 
-def streamers_of(folder: Path, device: str, sampler: str | None, strict: bool = True) -> Callable:
+def streamers_of(
+    folder: Path, device: str, sampler: str | None, together: bool = False, *, strict: bool = True
+) -> Callable:
     """A maker of streamers of a model folder, stems -> Streamer, each with a clock that a transport can override.
 
     Raises UserError when the model is damaged. Unless `strict`, a model without that sampler plays with its own.
@@ -29,7 +31,7 @@ def streamers_of(folder: Path, device: str, sampler: str | None, strict: bool = 
         sampler = None
 
     def make(stems: tuple[str, ...]) -> Streamer:
-        streamer = Streamer(model, stems, sampler=sampler)
+        streamer = Streamer(model, stems, sampler=sampler, together=together)
         streamer.clock = ExternalClock(streamer.clock, streamer.hop)
         return streamer
 

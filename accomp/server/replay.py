@@ -104,14 +104,15 @@ def replay(recording: Path, folder: Path | None) -> Replay:
         torch.set_num_threads(about["threads"])
         folder = folder or Path(about["folder"])
         core = Core(about["sources"], about["about"])
-        device, sampler = about["about"]["device"], about["about"]["sampler"] or None
+        device, together = about["about"]["device"], about["about"]["together"]
+        sampler = about["about"]["sampler"] or None
     except (KeyError, TypeError, RuntimeError) as error:
         raise UserError(f"{recording}: damaged recording") from error
 
     def load(name: str):
-        return streamers_of(models_beside(folder).get(name, folder), device, sampler)
+        return streamers_of(models_beside(folder).get(name, folder), device, sampler, together, strict=False)
 
-    lived = Replay(core, Performer(streamers_of(folder, device, sampler)), load)
+    lived = Replay(core, Performer(streamers_of(folder, device, sampler, together)), load)
     lived.live(events)
     return lived
 
