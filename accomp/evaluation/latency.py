@@ -3,7 +3,7 @@
 A cycle is what happens between the last sample of a step being heard and the answer being there: encode the new
 context, sample, decode the new audio. The original's way: float32, one kernel after the other, a Music2Latent that encodes
 6 s and decodes int(64 r) + 1 frames. Our way is the very Streamer that plays, made `quick`: the same network, the same number
-of calls; the decoder also says again the 4 frames that its seams need. Weights are random, which changes no time.
+of calls; the decoder also says again the 2 frames that its seams need. Weights are random, which changes no time.
 """
 
 import json
