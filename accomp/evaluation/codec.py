@@ -27,6 +27,7 @@ from accomp.evaluation.report import write_lines, write_text
 from accomp.evaluation.settings import Settings
 from accomp.evaluation.songs import middle
 from accomp.metrics.clicks import border_excess, click_db
+from accomp.metrics.harmony import chroma_agreement
 from accomp.metrics.latency import percentiles
 from accomp.metrics.levels import is_silent
 from accomp.metrics.onsets import onset_error
@@ -135,9 +136,8 @@ def parts(track: Track, settings: Settings) -> Iterator[tuple[str, np.ndarray]]:
 def judge(answer: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     """Everything that is asked of a copy (N,) of a recording (N,)."""
     scale_free = si_sdr(torch.from_numpy(answer)[None], torch.from_numpy(truth)[None]).item()
-    return (
-        reproduction(answer, truth) | {"si_sdr_db": scale_free} | spectral(answer, truth) | onset_error(answer, truth)
-    )
+    found = reproduction(answer, truth) | {"si_sdr_db": scale_free} | spectral(answer, truth)
+    return found | onset_error(answer, truth) | {"chroma": chroma_agreement(answer, truth)}
 
 
 @torch.inference_mode()

@@ -22,8 +22,9 @@ COLUMNS = {
     "mr_stft": "MR-STFT",
     "onset_error_ms": "onsets ms",
     "onset_missed": "missed",
+    "chroma": "chroma",
 }
-DECIMALS = {"mr_stft": 2, "onset_missed": 2}  # of the others 1
+DECIMALS = {"mr_stft": 2, "onset_missed": 2, "chroma": 2}  # of the others 1
 
 
 def card(settings: Settings, codec: Codec, lines: Sequence[dict], weights: Path | None) -> str:
@@ -37,6 +38,7 @@ def card(settings: Settings, codec: Codec, lines: Sequence[dict], weights: Path 
         f"{known[OURS, 'parameters'] / 1e6:.1f} M parameters, delay {1e3 * to_seconds(codec.delay):.0f} ms. "
         f"{much[0].upper()}{much[1:]}, streamed in steps of {step.seconds:g} s.",
         "SDR, ISR, SAR: BSS Eval v4 (museval), median over frames of 1 s; all columns: median over n excerpts.",
+        "Chroma: are the notes still the notes? 1 is the recording's pitch classes, second by second, 0 is chance.",
         f"Clicks: energy of the second difference against the 10 ms on either side, at {known[OURS, 'borders']:.0f} borders "
         f"of steps {known[OURS, 'border_excess_db']:+.1f} dB, at the borders of frames inside of steps "
         f"{known[OURS, 'frame_excess_db']:+.1f} dB, in the recordings at the borders of steps "

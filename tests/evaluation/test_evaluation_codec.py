@@ -46,7 +46,17 @@ def test_csv_is_tidy_and_has_every_metric_of_every_part(run):
     assert {entry["set"] for entry in lines} == {"here", "there", "*"}
     parts = {entry["part"] for entry in lines if entry["set"] == "here"}
     assert "mix" in parts and len(parts) > 2
-    metrics = {"sdr_db", "isr_db", "sar_db", "si_sdr_db", "lsd_db", "mr_stft", "onset_error_ms", "onset_missed"}
+    metrics = {
+        "sdr_db",
+        "isr_db",
+        "sar_db",
+        "si_sdr_db",
+        "lsd_db",
+        "mr_stft",
+        "onset_error_ms",
+        "onset_missed",
+        "chroma",
+    }
     for part in parts:
         assert {entry["metric"] for entry in lines if entry["part"] == part} == metrics
         assert pick(lines, set="here", part=part) == pick(lines, set="there", part=part), (
@@ -68,7 +78,7 @@ def test_time_and_borders_stand_beside_the_sound(run):
 def test_table_is_markdown_with_a_row_for_every_set_and_part(run):
     _, lines, text = run
     rows = [entry.split("|")[1:-1] for entry in text.splitlines() if entry.startswith("| ours")]
-    sound = [row for row in rows if len(row) == 12]
+    sound = [row for row in rows if len(row) == 13]
     assert [row[1].strip() for row in sound] == sorted(row[1].strip() for row in sound)
     assert sum(int(row[3]) for row in sound) == len(pick(lines, metric="sdr_db"))
     assert "Music2Latent's weights are not here" in text and "paper_cycles=0" in text
