@@ -94,11 +94,13 @@ def test_what_is_played_is_what_is_scored(model_folder, model):
 def test_instruments_that_play_together_hear_each_other(model_folder, model):
     step, stems = Step(0.125, 1.0), ("piano", "bass")
     context = np.random.default_rng(0).normal(0, 0.1, 4 * SAMPLE_RATE).astype(np.float32)
-    with server(model_folder, "--together") as (process, port, clientport):
-        with Client({"context": context}, Setup(stems, step), ("127.0.0.1", port), clientport) as client:
-            assert client.connect(60, alive=lambda: process.poll() is None)
-            heard = client.play()
-            client.settle()
+    with (
+        server(model_folder, "--together") as (process, port, clientport),
+        Client({"context": context}, Setup(stems, step), ("127.0.0.1", port), clientport) as client,
+    ):
+        assert client.connect(60, alive=lambda: process.poll() is None)
+        heard = client.play()
+        client.settle()
     offline = [rollout(Streamer(model, stems, together=each), context, step).audio for each in (True, False)]
     assert all(np.allclose(heard[stem], audio, atol=1e-5) for stem, audio in zip(stems, offline[0], strict=True))
     assert not np.allclose(*offline, atol=1e-3)

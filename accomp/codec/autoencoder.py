@@ -169,23 +169,28 @@ class Autoencoder(Codec):
             "slow": slow,
         }
 
+    def hidden(self, latents: Tensor, state: dict) -> tuple[Tensor, dict]:
+        """Latents (B, C, T) -> features (B, T * stride, D) of Fourier frames."""
+        x, slow = self.decoder_latent(self.from_latent(latents.transpose(1, 2)), state.get("slow"))
+        x = self.unfold(x).reshape(len(x), x.shape[1] * self.config.stride, -1)
+        x, fast = self.decoder(x, state.get("fast"))
+        return x, {"slow": slow, "fast": fast}
+
     def decode_stream(self, latents: Tensor, state: dict | None = None) -> tuple[Tensor, dict]:
         state = state or {}
-        batch, _, count = latents.shape
-        if count == 0:
-            return latents.new_zeros(batch, 0), state
-        x = self.from_latent(latents.transpose(1, 2))
-        x, slow = self.decoder_latent(x, state.get("slow"))
-        x = self.unfold(x).reshape(batch, count * self.config.stride, -1)
-        x, fast = self.decoder(x, state.get("fast"))
+        if not latents.shape[2]:
+            return latents.new_zeros(len(latents), 0), state
+        x, memory = self.hidden(latents, state)
         audio, voice = self.synthesise(x, state)
-        return audio, {"slow": slow, "fast": fast} | voice
+        return audio, memory | voice
 
     def encode(self, audio: Tensor) -> Tensor:
         return self.encode_stream(audio[:, : audio.shape[1] // self.hop * self.hop])[0]
 
     def decode(self, latents: Tensor) -> Tensor:
         audio, state = self.decode_stream(latents)
-        if not latents.shape[2]:
-            return audio
+        return self.whole(audio, state) if latents.shape[2] else audio
+
+    def whole(self, audio: Tensor, state: dict) -> Tensor:
+        """A decoded stream and what it held back -> the audio in its place, without delay."""
         return torch.cat([audio[:, self.delay :], state["overlap"]], 1)

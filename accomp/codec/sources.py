@@ -14,6 +14,8 @@ from accomp.timeline import SAMPLE_RATE
 
 A0_HZ, PER_OCTAVE, OCTAVES = 27.5, 24, 8
 NOISE_FRAMES = 509  # the noise repeats after so many frames
+LONG, SHORT = 8192, 2048  # samples of the spectra in which partials are sought
+STANDS_OUT = 1.4  # nepers (12 dB) above the mean of what lies around a partial
 QUIET = 0.01  # amplitude of an oscillator at loudness 1: two hundred of them sound at once
 
 
@@ -29,7 +31,9 @@ def bands(count: int, fft: int, low_hz: float = 40.0, high_hz: float = 16_000.0)
 
 
 class Oscillators(nn.Module):
-    """A bank of sinusoids in quarter tones from A0, whose loudness and phase offset the network sets frame by frame.
+    """A bank of sinusoids in quarter tones from A0, whose loudness the network sets frame by frame; they keep their phases.
+
+    Could it shift their phases too, it would make whatever spectrum it likes out of any of them, and no note a tone.
 
     Features (B, T, D) of Fourier frames number `frame`, `frame` + 1, ... -> their samples (B, T, fft), not yet windowed.
     """
@@ -41,15 +45,50 @@ class Oscillators(nn.Module):
         angle = 2 * np.pi * hz[:, None] * np.arange(fft) / SAMPLE_RATE
         table = QUIET * torch.from_numpy(np.concatenate([np.cos(angle), -np.sin(angle)])).float()
         self.register_buffer("table", table, persistent=False)  # (2 K, fft)
-        self.loudness = nn.Linear(width, 2 * len(hz))
-        nn.init.zeros_(self.loudness.weight)
-        nn.init.zeros_(self.loudness.bias)
+        self.amplitude = nn.Linear(width, len(hz))
+        nn.init.zeros_(self.amplitude.weight)
+        nn.init.constant_(self.amplitude.bias, -2.0)
+
+    def roots(self, x: Tensor) -> Tensor:
+        """Square roots of the amplitudes, in units of sqrt(QUIET): (B, T, D) -> (B, T, K)."""
+        return F.softplus(self.amplitude(x).float())
 
     def forward(self, x: Tensor, frame: int) -> Tensor:
-        real, imaginary = self.loudness(x).float().chunk(2, -1)
+        amplitude = self.roots(x).square()
         turn = np.outer(np.arange(frame, frame + x.shape[1]), self.turns) % 1 * 2 * np.pi
-        cos, sin = (torch.from_numpy(f(turn)).to(real) for f in (np.cos, np.sin))
-        return torch.cat([real * cos - imaginary * sin, real * sin + imaginary * cos], -1) @ self.table
+        cos, sin = (amplitude * torch.from_numpy(f(turn)).to(amplitude) for f in (np.cos, np.sin))
+        return torch.cat([cos, sin], -1) @ self.table
+
+
+def partials(audio: Tensor, hop: int) -> Tensor:
+    """What the oscillators ought to say: amplitudes (B, N // hop, K) of the sinusoids in audio (B, N), in units of QUIET.
+
+    They are the peaks of a long spectrum that stand out of their surroundings (after McAulay and Quatieri 1986). Its window
+    reaches over the beginnings of notes, so that a short spectrum says how loud they are, up to half as loud again as the
+    long one. Frame t is centred on sample hop * (t - 1/2).
+    """
+    count, bins = audio.shape[1] // hop, int(A0_HZ * 2**OCTAVES * LONG / SAMPLE_RATE)
+    long, short = (_magnitudes(audio, hop, length)[:, :count] for length in (LONG, SHORT))
+    logs = long[..., : bins + 2].clamp(min=1e-5).log()
+    around = F.avg_pool1d(logs.flatten(0, 1), 25, 1, 12, count_include_pad=False).unflatten(0, logs.shape[:2])
+    a, b, c = logs[..., :-2], logs[..., 1:-1], logs[..., 2:]
+    peak = (b > a) & (b >= c) & (b > around[..., 1:-1] + STANDS_OUT)
+    offset = (0.5 * (a - c) / (a - 2 * b + c).clamp(max=-1e-6)).clamp(-0.5, 0.5)
+    place = torch.arange(1, bins + 1, device=audio.device) + offset  # in bins
+    loud = (b - 0.25 * (a - c) * offset).exp()
+    near = (place * (SHORT / LONG)).long()
+    loud = torch.minimum(1.5 * loud, torch.maximum(short.gather(2, near), short.gather(2, near + 1)))
+    key = (PER_OCTAVE * torch.log2(place * SAMPLE_RATE / LONG / A0_HZ)).round().long()
+    heard = peak & (key >= 0) & (key < PER_OCTAVE * OCTAVES)
+    silence = audio.new_zeros(*key.shape[:2], PER_OCTAVE * OCTAVES)
+    return silence.scatter_reduce(2, key.clamp(0, silence.shape[2] - 1), loud * heard / QUIET, "amax")
+
+
+def _magnitudes(audio: Tensor, hop: int, length: int) -> Tensor:
+    """Of frames centred on hop * (t - 1/2); a sinusoid's peak is its amplitude."""
+    window = torch.hann_window(length, device=audio.device)
+    padded = F.pad(audio, ((length + hop) // 2, length))
+    return 2 / window.sum() * torch.fft.rfft(padded.unfold(1, length, hop) * window).abs()
 
 
 class Hiss(nn.Module):

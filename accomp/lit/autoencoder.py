@@ -50,13 +50,14 @@ class AutoencoderModule(L.LightningModule):
 
     def noisy_round_trip(self, audio: Tensor) -> Tensor:
         """Audio (B, N) through the codec, with noise on its latents."""
-        with torch.random.fork_rng(
-            devices=[]
-        ):  # noise of a step depends on the step alone, so that a resumed run repeats it
+        return self.codec.decode(self.noisy(self.codec.encode(audio))).float()
+
+    def noisy(self, latents: Tensor) -> Tensor:
+        # The noise of a step depends on the step alone, so that a resumed run repeats it.
+        with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.global_step * self.trainer.world_size + self.global_rank)
-            level = 2 * self.hparams.noise * torch.rand(len(audio), 1, 1, device=audio.device)
-            latents = self.codec.encode(audio)
-            return self.codec.decode(latents + level * torch.randn_like(latents)).float()
+            level = 2 * self.hparams.noise * torch.rand(len(latents), 1, 1, device=latents.device)
+            return latents + level * torch.randn_like(latents)
 
     def window(self) -> tuple[int]:
         """One window length a step, by turns: a fraction of the cost of all."""
