@@ -15,23 +15,14 @@ class SketchModule(AutoencoderModule):
     """The decoder of `SketchCodec` under magnitude losses; before the first step the encoder's projection is fitted.
 
     Args:
-        codec, learning_rate, warmup_steps, steps, noise, start: as in `AutoencoderModule`
+        codec, noise, others: as in `AutoencoderModule`
         tones: weight of the distance of the oscillators from the partials that are there
     """
 
     codec_class, windows = SketchCodec, MAGNITUDE_WINDOWS
 
-    def __init__(
-        self,
-        codec: dict,
-        learning_rate: float = 1e-3,
-        warmup_steps: int = 200,
-        steps: int = 10_000,
-        noise: float = 0.1,
-        start: str | None = None,
-        tones: float = 1.0,
-    ):
-        super().__init__(codec, learning_rate, warmup_steps, steps, noise, start)
+    def __init__(self, codec: dict, noise: float = 0.1, tones: float = 1.0, **others):
+        super().__init__(codec, noise=noise, **others)
 
     def on_fit_start(self) -> None:
         if self.codec.basis.any():

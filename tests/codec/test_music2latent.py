@@ -33,6 +33,18 @@ def test_an_untrained_codec_makes_noise_and_always_the_same():
     assert torch.equal(one, two) and 1e-3 < one.abs().max() < 1
 
 
+def test_a_long_answer_is_said_in_pieces(codec, monkeypatch):
+    monkeypatch.setattr("accomp.codec.music2latent.PIECE", 2)
+    latents = torch.randn(1, 64, 5)
+    with torch.no_grad():
+        whole, _ = codec.decode_stream(latents)
+        state, parts = None, []
+        for part in latents.split(2, 2):
+            audio, state = codec.decode_stream(part, state)
+            parts.append(audio)
+    assert whole.shape == (1, 5 * 4096) and torch.equal(whole, torch.cat(parts, 1))
+
+
 def test_nothing_in_nothing_out(codec):
     assert codec.encode(torch.zeros(1, 4095)).shape == (1, 64, 0)
     assert codec.decode(torch.zeros(1, 64, 0)).shape == (1, 0)
