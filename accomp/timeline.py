@@ -11,6 +11,7 @@ from dataclasses import dataclass
 SAMPLE_RATE = 44_100  # Hz
 WINDOW = 264_600  # samples; the prediction window T (6 s) that step ratios refer to on the wire
 STEMS = ("bass", "drums", "guitar", "piano")
+PITCH_CLASSES = 12  # C first
 
 
 @dataclass(frozen=True)

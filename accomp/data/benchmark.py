@@ -101,7 +101,7 @@ def time_training(loader: DataLoader, device: str) -> tuple[float, float]:
         batch = {name: value.to(device) for name, value in next(stream).items()}
         ready = time.perf_counter()
         with torch.autocast(device, torch.bfloat16):
-            loss = module.loss(batch, chance(step))
+            loss = module.losses(batch, chance(step))["loss"]
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -4,10 +4,10 @@
     python -m accomp.data.latents --data data/slakh2100_flac_redux --codec models/live --variants 1 --pitch 3 --tempo 0.1
 
 Each track becomes TrackNNNNN.npy, float16 (M, C, T), one row per non-empty mix of its stems, and TrackNNNNN.json with the
-names of the rows and the beat grid: data/latents/CODEC/SET/SPLIT/TrackNNNNN.*. CODEC is a hash of the codec's weights, so
-that latents of different codecs can never meet; several sets encoded by one codec can be trained on together. An
-interrupted run goes on where it stopped. The codec is causal: a frame of an encoded song is what a live player's codec
-would have given at that moment, and nothing of the future is in it.
+names of the rows, the beats and the notes of every stem: data/latents/CODEC/SET/SPLIT/TrackNNNNN.*. CODEC is a hash of the
+codec's weights, so that latents of different codecs can never meet; several sets encoded by one codec can be trained on
+together. An interrupted run goes on where it stopped. The codec is causal: a frame of an encoded song is what a live
+player's codec would have given at that moment, and nothing of the future is in it.
 """
 
 import argparse
@@ -31,11 +31,12 @@ from accomp.data.beats import BeatGrid, beat_grid
 from accomp.data.command import add_on_bad, command, parser_of
 from accomp.data.disk import watched, write_whole
 from accomp.data.excerpts import Recipe, clock_of, usable
+from accomp.data.notes import pitch_classes, rows
 from accomp.data.problems import Problem, quarantine
 from accomp.data.slakh import FOLDERS, Track, find_tracks
 from accomp.data.vary import Variation
 from accomp.errors import UserError
-from accomp.timeline import STEMS
+from accomp.timeline import PITCH_CLASSES, STEMS
 
 log = logging.getLogger(__name__)
 
@@ -154,11 +155,13 @@ def _encode_to(path: Path, track: Track, how: Variation, codec: Codec, bf16: boo
     write_whole(path.with_suffix(".npy"), buffer.getbuffer())
     about = {"mixes": names, "beats_s": (grid.beats_s / how.speed).tolist()}
     about |= {"downbeats_s": (grid.downbeats_s / how.speed).tolist(), "source": source}
+    bits = {stem: pitch_classes(track, stem, latents.shape[2], codec.hop, how) for stem in names if stem in STEMS}
+    about["notes"] = {stem: row.tolist() for stem, row in bits.items() if row is not None}
     write_whole(note, json.dumps(about).encode())
 
 
 class LatentTrack:
-    """One encoded song: rows by mix, and its beat grid. Its file is open only while it is read: Slakh has 1,559 of them."""
+    """One encoded song: rows by mix, beat grid and notes. Its file is open only while it is read: Slakh has 1,559 of them."""
 
     def __init__(self, path: Path):
         self.path, self.name = path.with_suffix(".npy"), path.stem
@@ -166,6 +169,7 @@ class LatentTrack:
             note = json.loads(path.with_suffix(".json").read_text())
             self.rows = {name: row for row, name in enumerate(note["mixes"])}
             self.grid = BeatGrid(np.array(note["beats_s"]), np.array(note["downbeats_s"]))
+            self.bits = {stem: np.array(row, np.int16) for stem, row in note["notes"].items()}
             mapped = np.load(self.path, mmap_mode="r")  # (M, C, T)
         except (OSError, ValueError, KeyError, EOFError) as error:
             raise UserError(f"{self.path}: damaged latents ({error}); delete {path.stem}.* and encode again") from error
@@ -176,6 +180,15 @@ class LatentTrack:
         """Frames [start, stop) of a mix: (C, T) float32."""
         latents = np.memmap(self.path, np.float16, "r", self.offset, self.shape)
         return latents[self.rows[mix], :, start:stop].astype(np.float32)
+
+    def notes(self, mix: str, start: int, stop: int) -> np.ndarray:
+        """Which pitch classes sound in frames [start, stop) of a mix ("": silence), (PITCH_CLASSES, T); NaN: unknown."""
+        stems = mix.split("+") if mix else []
+        if not set(stems) <= set(self.bits):
+            return np.full((PITCH_CLASSES, stop - start), np.nan, np.float32)
+        return rows(
+            np.bitwise_or.reduce([self.bits[stem][start:stop] for stem in stems] or [np.zeros(stop - start, int)])
+        )
 
 
 class LatentStore:
@@ -205,7 +218,8 @@ class LatentStore:
 
 
 class LatentExcerpts(Dataset):
-    """Excerpts as latents: `context` and `target` (C, T) float32, `stem`, and `clock` (CLOCK_FEATURES, T) from the MIDI."""
+    """Excerpts as latents: `context` and `target` (C, T) float32, `stem`, and from the MIDI `clock` (CLOCK_FEATURES, T) and
+    `notes` (2 PITCH_CLASSES, T): the pitch classes of the context, then those of the target."""
 
     def __init__(self, store: LatentStore, frames: int, seed: int, recipe: Recipe = Recipe()):
         self.store, self.frames, self.seed, self.recipe = store, frames, seed, recipe
@@ -219,9 +233,11 @@ class LatentExcerpts(Dataset):
         target = track.stems[rng.integers(len(track.stems))]
         mix = "+".join(self.recipe.context_stems(target, track.stems, rng))
         silence = np.repeat(self.store.silence, self.frames, 1)
+        stop = start + self.frames
         return {
-            "context": track.read(mix, start, start + self.frames) if mix else silence,
-            "target": track.read(target, start, start + self.frames),
+            "context": track.read(mix, start, stop) if mix else silence,
+            "target": track.read(target, start, stop),
+            "notes": np.concatenate([track.notes(mix, start, stop), track.notes(target, start, stop)]),
             "stem": STEMS.index(target),
             "clock": clock_of(track.grid, start * self.store.hop, self.frames, self.store.hop),
         }

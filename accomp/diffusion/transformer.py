@@ -1,9 +1,9 @@
 """The live network: a transformer over latent frames that hears the player, remembers itself and feels the beat.
 
-Every token is a patch of frames. It carries the noisy target, the model's own clean past, the player's context and the
-three masks that say which of these exist, and the clock. Noise level, stem and clock enter through adaptive layer norm, with
-one shared modulation and a learned table per layer (Chen et al. 2023, PixArt-alpha); the clock's part differs from token to
-token.
+Every token is a patch of frames. It carries the noisy target, the model's own clean past, the player's context, the
+three masks that say which of these exist, the clock, and which notes an ear hears in past and context. Noise level, stem
+and clock enter through adaptive layer norm, with one shared modulation and a learned table per layer (Chen et al. 2023,
+PixArt-alpha); the clock's part differs from token to token.
 """
 
 import math
@@ -13,10 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from accomp.timeline import STEMS
+from accomp.timeline import PITCH_CLASSES, STEMS
 from accomp.window import Masks
 
 CLOCK_FEATURES = 10  # see accomp.beat.clock.clock_features
+MEMORIES = (21, 172)  # frames after which harmony has faded to a third: a chord's 1 s and a key's 8 s
 BEAT, BAR = 8, 4  # harmonics of the phases that the network sees: down to thirty-second notes, and beats of the bar
 
 
@@ -50,6 +51,7 @@ class TransformerConfig:
     heads: int = 4
     expansion: int = 3  # hidden features of the feed-forward part, in widths
     patch: int = 2  # frames per token
+    ear: int = 0  # features of the ear for notes; 0: none
 
 
 def rotary(count: int, size: int, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -76,6 +78,36 @@ def harmonics(clock: Tensor) -> Tensor:
             rows += [s, c]
             s, c = s * cos + c * sin, c * cos - s * sin
     return torch.cat([torch.stack(rows, 1), clock[:, 8:]], 1)
+
+
+class Ear(nn.Module):
+    """Which notes sound?  Latents (B, C, T) -> logits of the pitch classes (B, PITCH_CLASSES, T), from five frames around."""
+
+    def __init__(self, channels: int, width: int):
+        super().__init__()
+        self.near = nn.Conv1d(channels, width, 5, padding=2)
+        self.mix = nn.Conv1d(width, width, 1)
+        self.out = nn.Conv1d(width, PITCH_CLASSES, 1)
+
+    def forward(self, latents: Tensor) -> Tensor:
+        return self.out(F.gelu(self.mix(F.gelu(self.near(latents)))))
+
+
+def lately(notes: Tensor, visible: Tensor) -> Tensor:
+    """The harmony so far: (B, K, T), visible (B, 1, T) of 0 and 1 -> (B, K len(MEMORIES), T), held where nothing is visible.
+
+    Each frame gets the mean of the visible frames up to it, the older the fainter. A network that must carry harmony over
+    to the frames to be played by attention alone takes very long to learn it.
+    """
+    t = torch.arange(notes.shape[2], device=notes.device, dtype=torch.float32)
+    age = (t[:, None] - t).clamp(min=0)
+    rows = []
+    with torch.autocast(notes.device.type, enabled=False):  # the sums span more than half precision can tell apart
+        for memory in MEMORIES:
+            weight = torch.exp(-age / memory).tril().T
+            total = (visible.float() @ weight).clamp(min=1e-20)
+            rows.append((notes * visible).float() @ weight / total)
+    return torch.cat(rows, 1).to(notes.dtype)
 
 
 class Layer(nn.Module):
@@ -108,7 +140,9 @@ class Transformer(nn.Module):
         super().__init__()
         self.config = c = config or TransformerConfig(**values)
         rhythm = 2 * (BEAT + BAR) + 2
-        self.into = nn.Linear(c.patch * (3 * c.channels + 3 + rhythm), c.width)
+        self.ear = Ear(c.channels, c.ear) if c.ear else None
+        notes = (2 + len(MEMORIES)) * PITCH_CLASSES if c.ear else 0
+        self.into = nn.Linear(c.patch * (3 * c.channels + 3 + rhythm + notes), c.width)
         self.noise = nn.Sequential(nn.Linear(c.width, c.width), nn.SiLU(), nn.Linear(c.width, c.width))
         self.stem = nn.Embedding(len(STEMS), c.width)
         self.clock = nn.Linear(c.patch * rhythm, c.width, bias=False)
@@ -123,7 +157,11 @@ class Transformer(nn.Module):
         m = condition.masks
         visible, known, target = (mask.unsqueeze(1).to(x.dtype) for mask in (m.visible, m.known, m.target))
         clock = harmonics(condition.clock.to(x.dtype)).expand(len(x), -1, -1)
-        parts = [x * target, condition.past * known, condition.context * visible, visible, known, target, clock]
+        past, context = condition.past * known, condition.context * visible
+        parts = [x * target, past, context, visible, known, target, clock]
+        if self.ear is not None:
+            heard = self.ear(context).sigmoid() * visible
+            parts += [self.ear(past).sigmoid() * known, heard, lately(heard, visible)]
         h = self.into(self.tokens(torch.cat(parts, 1)))
         modulation = self.noise(self.embed(c_noise)) + self.stem(condition.stem)
         modulation = modulation[:, None] + self.clock(self.tokens(clock))

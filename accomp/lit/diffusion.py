@@ -1,5 +1,6 @@
 """Training of the live diffusion model: predict what the stem plays, given what may be heard of the others."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from accomp.checkpoint import read_run
 from accomp.diffusion.noise import log_normal
 from accomp.diffusion.precond import Denoiser, loss_weight, masked_mse
 from accomp.diffusion.transformer import Condition, Transformer
+from accomp.lit.note_reader import NoteReader, middle, overheard
 from accomp.lit.optimiser import warmup_cosine
 from accomp.window import PaperDraw, PlayingDraw
 
@@ -31,15 +33,18 @@ def step_chance(module: L.LightningModule, index: int) -> torch.Generator:
 
 
 @torch.no_grad()
-def own_past(player: Denoiser, condition: Condition, generator: torch.Generator) -> Tensor:
+def own_past(player: Denoiser, condition: Condition, generator: torch.Generator, astray: float = 0.0) -> Tensor:
     """The past (B, C, T) as `player` would have played it from a random known frame on, in two calls.
 
-    While it plays, the live edge lies anywhere between that frame and the true edge: sometimes it hears little.
+    While it plays, the live edge lies anywhere between that frame and the true edge: sometimes it hears little. With
+    probability `astray` it plays all of the past and hears nothing but the clock: in time, and in a key of its own.
     """
     m, past = condition.masks, condition.past
     frame = torch.arange(1, past.shape[2] + 1, device=past.device)
     edge, stop = (m.visible * frame).amax(1), (~m.target).sum(1)
     share, heard = torch.rand(2, len(past), generator=generator).to(past)
+    lost = torch.rand(len(past), generator=generator).to(past) < astray
+    share, heard = share.where(~lost, 1.0), heard.where(~lost, 0.0)
     cut = (stop - share * m.known.sum(1)).long()
     within = replace(condition, masks=m.before(cut, (cut + heard * (edge - cut)).long().minimum(edge)))
     played = torch.zeros_like(past)
@@ -59,8 +64,10 @@ class DiffusionModule(L.LightningModule):
         noise_mean, noise_std: of ln(sigma) in training
         past_noise: the own past carries noise of a level drawn from [0, past_noise], as self-made latents do
         self_past: probability per batch that part of the own past was played by the model itself, not by the musician
+        astray: probability per item of such a batch that it played in a key of its own, see `own_past`
         deaf: probability per item that neither player nor clock are heard, so that `Guided` has something to lean away from
         change: weight of errors in how the latents move, see `masked_mse`
+        notes: weight of errors in the notes that are heard, foreseen, planned and played, see `NoteReader`
         start: a training run with whose weights to begin
     """
 
@@ -79,33 +86,45 @@ class DiffusionModule(L.LightningModule):
         noise_std: float = 1.4,
         past_noise: float = 0.3,
         self_past: float = 0.0,
+        astray: float = 0.0,
         deaf: float = 0.0,
         change: float = 0.0,
+        notes: float = 0.0,
         start: str | None = None,
     ):
         super().__init__()
         self.save_hyperparameters()
         self.change = change
         self.denoiser = Denoiser(Transformer(**net))
+        self.reader = NoteReader(self.denoiser.net.config, notes) if notes else None
         if start is not None:
             read_run(Path(start), "denoiser.", self.denoiser).train()
         self.draw, self.jitter = self.draw_class(**(draw or {})), ClockJitter(**(jitter or {}))
 
     def training_step(self, batch: dict, index: int) -> Tensor:
-        loss = self.loss(batch, step_chance(self, index))
-        self.log("train/loss", loss, prog_bar=True)
-        return loss
+        losses = self.losses(batch, step_chance(self, index))
+        self.log_dict({f"train/{name}": loss for name, loss in losses.items()}, prog_bar=True)
+        return torch.stack(list(losses.values())).sum()
 
     def validation_step(self, batch: dict, index: int) -> None:
-        self.log("val/loss", self.loss(batch, chance(-1 - index)), prog_bar=True, batch_size=len(batch["stem"]))
+        losses = self.losses(batch, chance(-1 - index))
+        self.log_dict(
+            {f"val/{name}": loss for name, loss in losses.items()}, prog_bar=True, batch_size=len(batch["stem"])
+        )
 
-    def loss(self, batch: dict, generator: torch.Generator) -> Tensor:
+    def losses(self, batch: dict, generator: torch.Generator) -> dict[str, Tensor]:
+        """What is wrong with the denoised target, and with its notes and those that were heard (`NoteReader.losses`)."""
         target = batch["target"]
         condition = self.condition(batch, generator, self.denoiser)
         sigma = log_normal(len(target), self.hparams.noise_mean, self.hparams.noise_std, generator).to(target)
         noise = torch.randn(target.shape, generator=generator).to(target)
-        estimate = self.denoiser(target + sigma.view(-1, 1, 1) * noise, sigma, condition)
-        return (loss_weight(sigma) * masked_mse(estimate, target, condition.masks.target, self.change)).mean()
+        with overheard(middle(self.denoiser.net)) if self.reader else nullcontext() as said:
+            estimate = self.denoiser(target + sigma.view(-1, 1, 1) * noise, sigma, condition)
+        error = masked_mse(estimate, target, condition.masks.target, self.change)
+        losses = {"loss": (loss_weight(sigma) * error).mean()}
+        if self.reader:
+            losses |= self.reader.losses(self.denoiser.net, said[0], estimate, condition, batch["notes"])
+        return losses
 
     def condition(self, batch: dict, generator: torch.Generator, player: Denoiser) -> Condition:
         """What the model is told of a batch: masks as in play, a past that is not quite right, a clock that may err.
@@ -120,7 +139,7 @@ class DiffusionModule(L.LightningModule):
         if not player.training:
             return condition
         if torch.rand((), generator=generator) < self.hparams.self_past:
-            condition = replace(condition, past=own_past(player, condition, generator))
+            condition = replace(condition, past=own_past(player, condition, generator, self.hparams.astray))
         return condition.deaf((torch.rand(len(target), generator=generator) < self.hparams.deaf).to(target.device))
 
     def remembered(self, target: Tensor, generator: torch.Generator) -> Tensor:
@@ -130,7 +149,7 @@ class DiffusionModule(L.LightningModule):
 
     def configure_optimizers(self):
         h = self.hparams
-        return warmup_cosine(self.denoiser.parameters(), h.learning_rate, h.warmup_steps, h.steps, betas=(0.9, 0.99))
+        return warmup_cosine(self.parameters(), h.learning_rate, h.warmup_steps, h.steps, betas=(0.9, 0.99))
 
 
 class PaperRecipeModule(DiffusionModule):

@@ -47,11 +47,11 @@ class PaperDiffusionModule(DiffusionModule):
         self.denoiser = Denoiser(PaperUNet(**net))
         if start is not None:
             read_run(Path(start), "denoiser.", self.denoiser).train()
-        self.draw = PaperDraw(tuple(hidden))
+        self.draw, self.reader = PaperDraw(tuple(hidden)), None
         self.codec = (Music2Latent(codec),)  # in a tuple: neither trained nor saved with the model
 
-    def loss(self, batch: dict, generator: torch.Generator) -> Tensor:
-        return super().loss(self.encode(batch), generator)
+    def losses(self, batch: dict, generator: torch.Generator) -> dict[str, Tensor]:
+        return super().losses(self.encode(batch), generator)
 
     @torch.no_grad()
     def encode(self, batch: dict) -> dict:

@@ -14,6 +14,7 @@ from accomp.data.datamodule import SlakhDataModule
 from accomp.data.disk import DiskFull
 from accomp.data.excerpts import Recipe
 from accomp.data.latents import LatentExcerpts, LatentStore, encode_set, encode_track, fingerprint, mixes_of
+from accomp.data.notes import pitch_classes, rows
 from accomp.data.problems import QUARANTINE
 from accomp.data.slakh import find_tracks
 from accomp.errors import UserError
@@ -182,6 +183,25 @@ def test_variants_are_encoded_once_with_their_beats(codec, small_band, tmp_path)
     times = {path: path.stat().st_mtime_ns for path in home.rglob("*.npy")}
     encode_set(small_band, codec, tmp_path, variants=1, recipe=recipe)
     assert times == {path: path.stat().st_mtime_ns for path in home.rglob("*.npy")}
+
+
+def test_excerpts_know_the_notes_of_context_and_target(home, small_band):
+    store = LatentStore(home, "train", ["band"])
+    excerpts = LatentExcerpts(store, 40, seed=0)
+    tracks = {track.name: track for track in find_tracks(small_band, "train")}
+    for track in store.tracks:
+        one = rows(pitch_classes(tracks[track.name], "bass", track.frames, store.hop))
+        np.testing.assert_array_equal(track.notes("bass", 5, 45), one[:, 5:45])
+        two = np.maximum(track.notes("bass", 0, 40), track.notes("piano", 0, 40))
+        np.testing.assert_array_equal(track.notes("bass+drums+piano", 0, 40), two)
+        assert not track.notes("", 0, 40).any()
+    for i in range(8):
+        item = excerpts[i]
+        assert item["notes"].shape == (24, 40) and item["notes"][:12].any()
+        assert item["notes"][12:].any() == (STEMS[item["stem"]] != "drums")
+    del store.tracks[0].bits["bass"]  # as where its MIDI file is missing
+    assert np.isnan(store.tracks[0].notes("bass+piano", 0, 40)).all()
+    assert np.isfinite(store.tracks[0].notes("drums+piano", 0, 40)).all()
 
 
 def test_excerpts_have_context_target_and_clock(home):

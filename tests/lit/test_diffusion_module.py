@@ -3,9 +3,10 @@
 from types import SimpleNamespace
 
 import torch
-from tiny_model import NET
+from tiny_model import NET, shaken
 
 from accomp.lit.diffusion import DiffusionModule, chance, own_past, step_chance
+from accomp.lit.note_reader import middle
 
 B, C, T = 6, NET["channels"], 32
 
@@ -17,7 +18,8 @@ def module(**values):
 def batch(seed=0):
     g = torch.Generator().manual_seed(seed)
     latents = {name: torch.randn(B, C, T, generator=g) for name in ("context", "target")}
-    return latents | {"stem": torch.arange(B) % 4, "clock": torch.randn(B, 10, T, generator=g)}
+    notes = (torch.rand(B, 24, T, generator=g) < 0.3).float()
+    return latents | {"stem": torch.arange(B) % 4, "clock": torch.randn(B, 10, T, generator=g), "notes": notes}
 
 
 def test_own_past_replaces_the_end_of_what_is_known_and_nothing_else():
@@ -41,6 +43,44 @@ def test_own_past_hears_nothing_beyond_the_live_edge():
     torch.testing.assert_close(
         own_past(playing.denoiser, condition, chance(4)), own_past(playing.denoiser, same, chance(4))
     )
+
+
+def test_an_astray_past_has_nothing_of_the_music_but_its_clock():
+    playing = module().eval()
+    music, other = batch(), batch(seed=1)
+    other["clock"] = music["clock"]
+    one, two = (playing.condition(b, chance(3), playing.denoiser) for b in (music, other))
+    alike = [own_past(playing.denoiser, c, chance(4), astray=1.0) * c.masks.known.unsqueeze(1) for c in (one, two)]
+    torch.testing.assert_close(*alike)
+    unlike = [own_past(playing.denoiser, c, chance(4)) * c.masks.known.unsqueeze(1) for c in (one, two)]
+    assert not torch.allclose(*unlike)
+
+
+def test_the_network_learns_about_notes_and_is_not_changed_by_being_overheard():
+    torch.manual_seed(0)
+    plain, listening = module().eval(), module(notes=0.5).eval()
+    shaken(plain.denoiser)
+    listening.denoiser.load_state_dict(plain.denoiser.state_dict())
+    losses = [m.losses(batch(), chance(6)) for m in (plain, listening)]
+    assert losses[0] == {"loss": losses[1]["loss"]} and losses[1].keys() == {"loss", "notes", "heard", "sounded"}
+
+    net, reader = listening.denoiser.net, listening.reader
+    taught = {"notes": [middle(net).down, reader.read], "heard": [net.ear.near], "sounded": [net.out]}
+    for name, layers in taught.items():
+        listening.zero_grad()
+        losses[1][name].backward(retain_graph=True)
+        assert all(layer.weight.grad.any() for layer in layers)
+    assert not middle(net)._forward_hooks
+
+
+def test_the_ear_does_not_learn_to_hear_what_it_wishes():
+    """What sounded wrong moves what is played, never the ear that heard it so."""
+    listening = module(notes=1.0).eval()
+    net = shaken(listening.denoiser).net
+    estimate, hidden = torch.randn(B, C, T, requires_grad=True), torch.randn(B, T // 2, NET["width"])
+    condition = listening.condition(batch(), chance(7), listening.denoiser)
+    listening.reader.losses(net, hidden, estimate, condition, batch()["notes"])["sounded"].backward()
+    assert estimate.grad.any() and all(weight.grad is None for weight in net.ear.parameters())
 
 
 def test_in_training_some_are_deaf_and_in_play_none():

@@ -1,0 +1,33 @@
+"""Which notes sound in every frame of a stem, read from its MIDI files: pitch classes, C first, whatever the octave."""
+
+import numpy as np
+
+from accomp.data.midi import pedalled, read_song
+from accomp.data.slakh import Track
+from accomp.data.vary import Variation
+from accomp.timeline import PITCH_CLASSES, SAMPLE_RATE
+
+
+def pitch_classes(track: Track, stem: str, frames: int, hop: int, how: Variation = Variation()) -> np.ndarray | None:
+    """Twelve bits per frame, int (frames,): bit k is set where pitch class k sounds in some part of that frame.
+
+    No drum has one. `how` is how the sound was varied. None when a MIDI file is missing. Raises UserError on a damaged one.
+    """
+    bits = np.zeros(frames, int)
+    if stem == "drums":
+        return bits
+    midis = [track.path / "MIDI" / f"{sound.stem}.mid" for sound in track.stem_files[stem]]
+    if not all(midi.is_file() for midi in midis):
+        return None
+    rate = SAMPLE_RATE / hop / how.speed  # frames per second of the song
+    for song in map(read_song, midis):
+        for part in song.parts:
+            for note in pedalled(part):
+                first, last = np.floor(song.seconds([note.start, note.end]) * rate).astype(int)
+                bits[max(first, 0) : last + 1] |= 1 << (note.pitch + round(how.semitones)) % PITCH_CLASSES
+    return bits
+
+
+def rows(bits: np.ndarray) -> np.ndarray:
+    """(T,) of twelve bits each -> (PITCH_CLASSES, T) of 0 and 1, float32."""
+    return (bits >> np.arange(PITCH_CLASSES)[:, None] & 1).astype(np.float32)
