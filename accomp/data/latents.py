@@ -144,9 +144,10 @@ def _encode_to(path: Path, track: Track, how: Variation, codec: Codec, bf16: boo
     source = f"{hashlib.md5(content).hexdigest()} {how}"
     note = path.with_suffix(".json")
     if note.is_file():
-        if json.loads(note.read_text()).get("source", source) == source:
+        about = json.loads(note.read_text())
+        if about.get("source", source) == source and "notes" in about:
             return
-        log.info("%s: another song or variation lay there; encoded anew", path)
+        log.info("%s: another song or variation lay there, or one without notes; encoded anew", path)
         note.unlink()
     names, latents = encode_track(track, codec, bf16, how)
     grid = beat_grid(track.midi)

@@ -1,3 +1,4 @@
+import json
 import logging
 import os
 import resource
@@ -53,6 +54,16 @@ def test_interrupted_work_goes_on_where_it_stopped(codec, small_band, home):
     assert encode_set(small_band, codec, home.parent) == home
     after = [file.stat().st_mtime_ns for file in files]
     assert after[0] > before[0] and after[1:] == before[1:]
+
+
+def test_latents_from_before_there_were_notes_are_made_anew(codec, small_band, home):
+    note = sorted((home / "band" / "train").glob("*.json"))[0]
+    whole = note.read_text()
+    note.write_text(json.dumps({name: value for name, value in json.loads(whole).items() if name != "notes"}))
+    with pytest.raises(UserError, match="encode again"):
+        LatentStore(home, "train", ["band"])
+    encode_set(small_band, codec, home.parent)
+    assert note.read_text() == whole
 
 
 def test_latents_of_two_codecs_never_meet(codec, small_band, home):
