@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 import yaml
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from accomp.beat.tracker import Tracker
@@ -25,6 +25,7 @@ from accomp.codec.autoencoder import Autoencoder
 from accomp.codec.contract import Codec
 from accomp.codec.music2latent import WEIGHTS_MISSING, Music2Latent
 from accomp.codec.sketch import SketchCodec
+from accomp.data.disk import write_whole
 from accomp.diffusion import inpaint, samplers
 from accomp.diffusion.noise import karras
 from accomp.diffusion.precond import ConsistencyDenoiser, Denoiser, Guided
@@ -167,7 +168,8 @@ def _tensors(path: Path, precision: torch.dtype) -> Iterator[tuple[str, Tensor]]
 
 def save_weights(module: nn.Module, path: Path) -> None:
     """Write a module's weights in half precision."""
-    save_file({name: value.detach().half().contiguous().cpu() for name, value in module.state_dict().items()}, path)
+    weights = {name: value.detach().half().contiguous().cpu() for name, value in module.state_dict().items()}
+    write_whole(path, save(weights))
 
 
 def read_run(run: Path, prefix: str, module: nn.Module, strict: bool = True) -> nn.Module:

@@ -31,7 +31,7 @@ from accomp.data.beats import BeatGrid, beat_grid
 from accomp.data.command import add_on_bad, command, parser_of
 from accomp.data.disk import watched, write_whole
 from accomp.data.excerpts import Recipe, clock_of, usable
-from accomp.data.notes import pitch_classes, rows
+from accomp.data.notes import chroma_rows, pitch_classes
 from accomp.data.problems import Problem, quarantine
 from accomp.data.slakh import FOLDERS, Track, find_tracks
 from accomp.data.vary import Variation
@@ -151,13 +151,13 @@ def _encode_to(path: Path, track: Track, how: Variation, codec: Codec, bf16: boo
         note.unlink()
     names, latents = encode_track(track, codec, bf16, how)
     grid = beat_grid(track.midi)
+    notes = {stem: pitch_classes(track, stem, latents.shape[2], codec.hop, how) for stem in STEMS if stem in names}
     buffer = io.BytesIO()
     np.save(buffer, latents)
     write_whole(path.with_suffix(".npy"), buffer.getbuffer())
     about = {"mixes": names, "beats_s": (grid.beats_s / how.speed).tolist()}
     about |= {"downbeats_s": (grid.downbeats_s / how.speed).tolist(), "source": source}
-    bits = {stem: pitch_classes(track, stem, latents.shape[2], codec.hop, how) for stem in names if stem in STEMS}
-    about["notes"] = {stem: row.tolist() for stem, row in bits.items() if row is not None}
+    about["notes"] = {stem: row.tolist() for stem, row in notes.items() if row is not None}
     write_whole(note, json.dumps(about).encode())
 
 
@@ -187,7 +187,7 @@ class LatentTrack:
         stems = mix.split("+") if mix else []
         if not set(stems) <= set(self.bits):
             return np.full((PITCH_CLASSES, stop - start), np.nan, np.float32)
-        return rows(
+        return chroma_rows(
             np.bitwise_or.reduce([self.bits[stem][start:stop] for stem in stems] or [np.zeros(stop - start, int)])
         )
 

@@ -1,5 +1,7 @@
 """Which notes sound in every frame of a stem, read from its MIDI files: pitch classes, C first, whatever the octave."""
 
+import math
+
 import numpy as np
 
 from accomp.data.midi import pedalled, read_song
@@ -23,11 +25,13 @@ def pitch_classes(track: Track, stem: str, frames: int, hop: int, how: Variation
     for song in map(read_song, midis):
         for part in song.parts:
             for note in pedalled(part):
-                first, last = np.floor(song.seconds([note.start, note.end]) * rate).astype(int)
-                bits[max(first, 0) : last + 1] |= 1 << (note.pitch + round(how.semitones)) % PITCH_CLASSES
+                start, end = song.seconds([note.start, note.end]) * rate
+                bits[int(start) : max(math.ceil(end), int(start) + 1)] |= (
+                    1 << (note.pitch + round(how.semitones)) % PITCH_CLASSES
+                )
     return bits
 
 
-def rows(bits: np.ndarray) -> np.ndarray:
+def chroma_rows(bits: np.ndarray) -> np.ndarray:
     """(T,) of twelve bits each -> (PITCH_CLASSES, T) of 0 and 1, float32."""
     return (bits >> np.arange(PITCH_CLASSES)[:, None] & 1).astype(np.float32)

@@ -17,7 +17,7 @@ from accomp.timeline import PITCH_CLASSES, STEMS
 from accomp.window import Masks
 
 CLOCK_FEATURES = 10  # see accomp.beat.clock.clock_features
-MEMORIES = (21, 172)  # frames after which harmony has faded to a third: a chord's 1 s and a key's 8 s
+MEMORIES = (21, 172)  # frames after which harmony has faded to a third: at hop 2048 a chord's 1 s and a key's 8 s
 BEAT, BAR = 8, 4  # harmonics of the phases that the network sees: down to thirty-second notes, and beats of the bar
 
 
@@ -93,21 +93,21 @@ class Ear(nn.Module):
         return self.out(F.gelu(self.mix(F.gelu(self.near(latents)))))
 
 
-def lately(notes: Tensor, visible: Tensor) -> Tensor:
+def recent_chroma(chroma: Tensor, visible: Tensor) -> Tensor:
     """The harmony so far: (B, K, T), visible (B, 1, T) of 0 and 1 -> (B, K len(MEMORIES), T), held where nothing is visible.
 
-    Each frame gets the mean of the visible frames up to it, the older the fainter. A network that must carry harmony over
+    Each frame gets the exponentially weighted mean of the visible frames up to it. A network that must carry harmony over
     to the frames to be played by attention alone takes very long to learn it.
     """
-    t = torch.arange(notes.shape[2], device=notes.device, dtype=torch.float32)
+    t = torch.arange(chroma.shape[2], device=chroma.device, dtype=torch.float32)
     age = (t[:, None] - t).clamp(min=0)
     rows = []
-    with torch.autocast(notes.device.type, enabled=False):  # the sums span more than half precision can tell apart
+    with torch.autocast(chroma.device.type, enabled=False):  # the sums span more than half precision can tell apart
         for memory in MEMORIES:
             weight = torch.exp(-age / memory).tril().T
             total = (visible.float() @ weight).clamp(min=1e-20)
-            rows.append((notes * visible).float() @ weight / total)
-    return torch.cat(rows, 1).to(notes.dtype)
+            rows.append((chroma * visible).float() @ weight / total)
+    return torch.cat(rows, 1).to(chroma.dtype)
 
 
 class Layer(nn.Module):
@@ -161,7 +161,7 @@ class Transformer(nn.Module):
         parts = [x * target, past, context, visible, known, target, clock]
         if self.ear is not None:
             heard = self.ear(context).sigmoid() * visible
-            parts += [self.ear(past).sigmoid() * known, heard, lately(heard, visible)]
+            parts += [self.ear(past).sigmoid() * known, heard, recent_chroma(heard, visible)]
         h = self.into(self.tokens(torch.cat(parts, 1)))
         modulation = self.noise(self.embed(c_noise)) + self.stem(condition.stem)
         modulation = modulation[:, None] + self.clock(self.tokens(clock))

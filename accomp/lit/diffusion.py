@@ -13,7 +13,7 @@ from accomp.checkpoint import read_run
 from accomp.diffusion.noise import log_normal
 from accomp.diffusion.precond import Denoiser, loss_weight, masked_mse
 from accomp.diffusion.transformer import Condition, Transformer
-from accomp.lit.note_reader import NoteReader, middle, overheard
+from accomp.lit.note_reader import NoteReader, overheard, planning_layer
 from accomp.lit.optimiser import warmup_cosine
 from accomp.window import PaperDraw, PlayingDraw
 
@@ -44,9 +44,9 @@ def own_past(player: Denoiser, condition: Condition, generator: torch.Generator,
     edge, stop = (m.visible * frame).amax(1), (~m.target).sum(1)
     share, heard = torch.rand(2, len(past), generator=generator).to(past)
     lost = torch.rand(len(past), generator=generator).to(past) < astray
-    share, heard = share.where(~lost, 1.0), heard.where(~lost, 0.0)
-    cut = (stop - share * m.known.sum(1)).long()
-    within = replace(condition, masks=m.before(cut, (cut + heard * (edge - cut)).long().minimum(edge)))
+    cut = (stop - share.where(~lost, 1.0) * m.known.sum(1)).long()
+    until = (cut + heard * (edge - cut)).long().minimum(edge).where(~lost, 0)
+    within = replace(condition, masks=m.before(cut, until))
     played = torch.zeros_like(past)
     for sigma in (20.0, 1.0):
         noise = torch.randn(past.shape, generator=generator).to(past)
@@ -118,7 +118,7 @@ class DiffusionModule(L.LightningModule):
         condition = self.condition(batch, generator, self.denoiser)
         sigma = log_normal(len(target), self.hparams.noise_mean, self.hparams.noise_std, generator).to(target)
         noise = torch.randn(target.shape, generator=generator).to(target)
-        with overheard(middle(self.denoiser.net)) if self.reader else nullcontext() as said:
+        with overheard(planning_layer(self.denoiser.net)) if self.reader else nullcontext() as said:
             estimate = self.denoiser(target + sigma.view(-1, 1, 1) * noise, sigma, condition)
         error = masked_mse(estimate, target, condition.masks.target, self.change)
         losses = {"loss": (loss_weight(sigma) * error).mean()}

@@ -22,7 +22,7 @@ def overheard(layer: nn.Module) -> Iterator[list[Tensor]]:
         hook.remove()
 
 
-def surprise(logits: Tensor, notes: Tensor, where: Tensor | None = None) -> Tensor:
+def masked_bce(logits: Tensor, notes: Tensor, where: Tensor | None = None) -> Tensor:
     """Binary cross entropy of pitch classes (B, K, T), NaN where unknown, in the frames `where` (B, T): a number."""
     asked = notes.isfinite()
     if where is not None:
@@ -31,7 +31,7 @@ def surprise(logits: Tensor, notes: Tensor, where: Tensor | None = None) -> Tens
     return (error * asked).sum() / asked.sum().clamp(min=1)
 
 
-def middle(net: Transformer) -> nn.Module:
+def planning_layer(net: Transformer) -> nn.Module:
     """The layer after which two thirds of the network have passed; what is left can turn a plan into sound."""
     return net.layers[max(2 * len(net.layers) // 3, 1) - 1]
 
@@ -59,15 +59,15 @@ class NoteReader(nn.Module):
     ) -> dict[str, Tensor]:
         """How wrong the network is about the notes (B, 2 PITCH_CLASSES, T) of the player and of the target.
 
-        `notes`: those that its middle layer, `hidden`, is aware of. With an ear also `heard`: those that the ear hears the
+        `notes`: those that its planning layer, `hidden`, is aware of. With an ear also `heard`: those that the ear hears the
         player play; and `sounded`: those that the same ear hears in the denoised target, `estimate`.
         """
-        losses = {"notes": surprise(self(hidden), notes)}
+        losses = {"notes": masked_bce(self(hidden), notes)}
         if net.ear is not None:
             theirs, own = notes.split(PITCH_CLASSES, 1)
             visible = condition.masks.visible
-            losses["heard"] = surprise(net.ear(condition.context * visible.unsqueeze(1)), theirs, visible)
+            losses["heard"] = masked_bce(net.ear(condition.context * visible.unsqueeze(1)), theirs, visible)
             # With weights that are not moved, or the ear would learn to hear what the network wishes.
             unmoved = {name: weight.detach() for name, weight in net.ear.named_parameters()}
-            losses["sounded"] = surprise(functional_call(net.ear, unmoved, estimate), own, condition.masks.target)
+            losses["sounded"] = masked_bce(functional_call(net.ear, unmoved, estimate), own, condition.masks.target)
         return {name: self.weight * loss for name, loss in losses.items()}

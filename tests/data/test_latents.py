@@ -15,7 +15,7 @@ from accomp.data.datamodule import SlakhDataModule
 from accomp.data.disk import DiskFull
 from accomp.data.excerpts import Recipe
 from accomp.data.latents import LatentExcerpts, LatentStore, encode_set, encode_track, fingerprint, mixes_of
-from accomp.data.notes import pitch_classes, rows
+from accomp.data.notes import chroma_rows, pitch_classes
 from accomp.data.problems import QUARANTINE
 from accomp.data.slakh import find_tracks
 from accomp.errors import UserError
@@ -201,7 +201,7 @@ def test_excerpts_know_the_notes_of_context_and_target(home, small_band):
     excerpts = LatentExcerpts(store, 40, seed=0)
     tracks = {track.name: track for track in find_tracks(small_band, "train")}
     for track in store.tracks:
-        one = rows(pitch_classes(tracks[track.name], "bass", track.frames, store.hop))
+        one = chroma_rows(pitch_classes(tracks[track.name], "bass", track.frames, store.hop))
         np.testing.assert_array_equal(track.notes("bass", 5, 45), one[:, 5:45])
         two = np.maximum(track.notes("bass", 0, 40), track.notes("piano", 0, 40))
         np.testing.assert_array_equal(track.notes("bass+drums+piano", 0, 40), two)

@@ -6,7 +6,7 @@ import torch
 import yaml
 from tiny_model import NET, shaken
 
-from accomp.diffusion.transformer import CLOCK_FEATURES, MEMORIES, Condition, Transformer, lately
+from accomp.diffusion.transformer import CLOCK_FEATURES, MEMORIES, Condition, Transformer, recent_chroma
 from accomp.window import PlayingDraw
 
 B, C, T = 4, NET["channels"], 48
@@ -64,17 +64,17 @@ def test_hidden_is_not_silent(net, inputs):
 
 def test_harmony_is_held_where_nothing_is_visible():
     notes, visible = torch.rand(2, 12, T), (torch.arange(T) < 30).float().expand(2, 1, T)
-    held = lately(notes, visible)
+    held = recent_chroma(notes, visible)
     torch.testing.assert_close(held[:, :, 30:], held[:, :, 29:30].expand(-1, -1, T - 30))
     other = torch.where(visible > 0, notes, 7.0)
-    torch.testing.assert_close(lately(other, visible), held)
-    assert not lately(notes, torch.zeros(2, 1, T)).any()
+    torch.testing.assert_close(recent_chroma(other, visible), held)
+    assert not recent_chroma(notes, torch.zeros(2, 1, T)).any()
 
 
 def test_harmony_knows_nothing_of_what_comes_later_and_fades():
     notes, visible = torch.zeros(1, 12, 400), torch.ones(1, 1, 400)
     notes[:, 0, :200] = notes[:, 7, 200:] = 1
-    chord, key = lately(notes, visible).unflatten(1, (len(MEMORIES), 12)).unbind(1)
+    chord, key = recent_chroma(notes, visible).unflatten(1, (len(MEMORIES), 12)).unbind(1)
     torch.testing.assert_close(chord[0, 0, :200], torch.ones(200))
     assert not chord[0, 7, :200].any()
     frames = 200 + torch.arange(1, 100)

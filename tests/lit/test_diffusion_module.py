@@ -6,7 +6,7 @@ import torch
 from tiny_model import NET, shaken
 
 from accomp.lit.diffusion import DiffusionModule, chance, own_past, step_chance
-from accomp.lit.note_reader import middle
+from accomp.lit.note_reader import planning_layer
 
 B, C, T = 6, NET["channels"], 32
 
@@ -36,6 +36,7 @@ def test_own_past_replaces_the_end_of_what_is_known_and_nothing_else():
 
 def test_own_past_hears_nothing_beyond_the_live_edge():
     playing = module().eval()
+    shaken(playing.denoiser)
     heard, other = batch(), batch()
     condition = playing.condition(heard, chance(3), playing.denoiser)
     other["context"] = torch.where(condition.masks.visible.unsqueeze(1), heard["context"], torch.randn(B, C, T))
@@ -47,6 +48,7 @@ def test_own_past_hears_nothing_beyond_the_live_edge():
 
 def test_an_astray_past_has_nothing_of_the_music_but_its_clock():
     playing = module().eval()
+    shaken(playing.denoiser)
     music, other = batch(), batch(seed=1)
     other["clock"] = music["clock"]
     one, two = (playing.condition(b, chance(3), playing.denoiser) for b in (music, other))
@@ -65,12 +67,12 @@ def test_the_network_learns_about_notes_and_is_not_changed_by_being_overheard():
     assert losses[0] == {"loss": losses[1]["loss"]} and losses[1].keys() == {"loss", "notes", "heard", "sounded"}
 
     net, reader = listening.denoiser.net, listening.reader
-    taught = {"notes": [middle(net).down, reader.read], "heard": [net.ear.near], "sounded": [net.out]}
+    taught = {"notes": [planning_layer(net).down, reader.read], "heard": [net.ear.near], "sounded": [net.out]}
     for name, layers in taught.items():
         listening.zero_grad()
         losses[1][name].backward(retain_graph=True)
         assert all(layer.weight.grad.any() for layer in layers)
-    assert not middle(net)._forward_hooks
+    assert not planning_layer(net)._forward_hooks
 
 
 def test_the_ear_does_not_learn_to_hear_what_it_wishes():

@@ -4,14 +4,14 @@ import torch
 import torch.nn.functional as F
 
 from accomp.diffusion.transformer import TransformerConfig
-from accomp.lit.note_reader import NoteReader, surprise
+from accomp.lit.note_reader import NoteReader, masked_bce
 
 
 def test_unknown_notes_teach_nothing():
     known, logits, notes = torch.rand(3, 24, 16) < 0.5, torch.randn(3, 24, 16), (torch.rand(3, 24, 16) < 0.3).float()
     expected = F.binary_cross_entropy_with_logits(logits[known], notes[known])
-    torch.testing.assert_close(surprise(logits, notes.where(known, torch.nan)), expected)
-    assert surprise(logits, torch.full_like(notes, torch.nan)) == 0
+    torch.testing.assert_close(masked_bce(logits, notes.where(known, torch.nan)), expected)
+    assert masked_bce(logits, torch.full_like(notes, torch.nan)) == 0
 
 
 def test_only_the_frames_asked_for_count():
@@ -20,7 +20,7 @@ def test_only_the_frames_asked_for_count():
         (torch.rand(3, 12, 16) < 0.3).float(),
         torch.arange(16).expand(3, 16) < 7,
     )
-    torch.testing.assert_close(surprise(logits, notes, where), surprise(logits[..., :7], notes[..., :7]))
+    torch.testing.assert_close(masked_bce(logits, notes, where), masked_bce(logits[..., :7], notes[..., :7]))
 
 
 def test_every_frame_of_a_token_is_read():
