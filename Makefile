@@ -32,7 +32,7 @@ test: $(VENV)/.installed  ## run the tests
 
 fault-bench: $(VENV)/.installed  ## everything that can go wrong on stage, whole (under 10 minutes on a quiet machine)
 	$(PY) -m pytest -m "not gpu and not cluster" --durations=10 tests/server/test_faults.py tests/server/test_abuse.py \
-		tests/server/test_record.py tests/server/test_controls.py tests/server/test_engine.py tests/test_serve.py
+		tests/server/test_record.py tests/server/test_controls.py tests/server/test_state.py tests/test_serve.py
 
 cluster-test: $(VENV)/.installed  ## train on a real one-node Slurm (root; apt-get install slurmctld slurmd slurm-client munge)
 	$(PY) -m pytest -m cluster tests/cluster

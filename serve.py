@@ -53,28 +53,28 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def serve(args: argparse.Namespace) -> None:
-    """Take the port, then perform. That it is taken already should not cost the time of loading."""
+    """Take the port, then serve. That it is taken already should not cost the time of loading."""
     if not 0 < args.clientport < 65_536:
         raise UserError(f"--clientport {args.clientport} is no UDP port; choose one from 1 to 65535")
     sources = sources_of(args.client_ip) | (sources_of(args.source_ip) if args.source_ip else set())
     at_home = all(ip.startswith("127.") for ip in sources)
     server_ip = args.server_ip or ("127.0.0.1" if at_home else "0.0.0.0")
-    with bind(server_ip, args.serverport) as ear:
+    with bind(server_ip, args.serverport) as rx:
         if not server_ip.startswith("127."):
             log.warning("listening on %s beyond this machine: whoever sends as %s is heard; on an open network use a tunnel",
                         server_ip, " or ".join(sorted(sources)))  # fmt: skip
-        perform(args, sources, ear)
+        run_server(args, sources, rx)
 
 
-def perform(args: argparse.Namespace, sources: set[str], ear: socket.socket) -> None:
+def run_server(args: argparse.Namespace, sources: set[str], rx: socket.socket) -> None:
     """Load, warm up, say so, play."""
     import torch  # seconds: not before the port is known to be free
 
     from accomp.server.endpoint import Endpoint
-    from accomp.server.engine import Core
     from accomp.server.models import device_name, models_beside, streamers_of
-    from accomp.server.performer import Performer
     from accomp.server.record import Recorder
+    from accomp.server.state import ServerState
+    from accomp.server.worker import InferenceWorker
 
     signal.signal(signal.SIGTERM, end_now)  # until here the system ends us, at once even inside a long import
     if "OMP_NUM_THREADS" not in os.environ:
@@ -95,11 +95,11 @@ def perform(args: argparse.Namespace, sources: set[str], ear: socket.socket) -> 
         return streamers_of(known[name], device, args.sampler, args.together, strict=False)
 
     client = (args.client_ip, args.clientport)
-    endpoint = Endpoint(Core(sources, about), Performer(make), ear, client, load, recorder)
+    endpoint = Endpoint(ServerState(sources, about), InferenceWorker(make), rx, client, load, recorder)
     endpoint.warm_up(make)
     gc.collect()
     gc.freeze()  # what is here now stays: no collection ever walks through it again (a quarter of a second)
-    log.info("ready: model %s on %s, listening on %s:%d, answering %s:%d", about["model"], device, *ear.getsockname(),
+    log.info("ready: model %s on %s, listening on %s:%d, answering %s:%d", about["model"], device, *rx.getsockname(),
              *client)  # fmt: skip
     endpoint.run()
 

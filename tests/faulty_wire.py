@@ -9,10 +9,10 @@ import numpy as np
 
 from accomp.server import protocol as osc
 from accomp.server.actions import Deliver, Send, Work
-from accomp.server.answers import Burst
-from accomp.server.client import Setup, Tape
-from accomp.server.engine import Core
-from accomp.server.performer import Performer
+from accomp.server.answers import PacedSender
+from accomp.server.client import OutputBuffers, Setup
+from accomp.server.state import ServerState
+from accomp.server.worker import InferenceWorker
 from accomp.timeline import SAMPLE_RATE, STEMS
 
 LEAVES_S = 2e-5  # between two datagrams of a burst
@@ -56,7 +56,7 @@ class Wire:
 
 @dataclass
 class Session:
-    """A client of `setup` that plays for `steps` steps over `up` and `down` to a core whose model takes `cycle_s`.
+    """A client of `setup` that plays for `steps` steps over `up` and `down` to a state whose model takes `cycle_s`.
 
     `make` makes its streamers; `talk(session, batch_id)` may say more before each batch.
     """
@@ -71,7 +71,7 @@ class Session:
     t: float = 0.0
 
     def __post_init__(self):
-        self.core, self.performer = Core({"127.0.0.1"}, {"model": "fake"}), Performer(self.make)
+        self.state, self.worker = ServerState({"127.0.0.1"}, {"model": "fake"}), InferenceWorker(self.make)
         self.events, self.order = [], itertools.count()
         self.dropped, self.leads, self.touched, self.slowest_s = [], {}, set(), 0.0
         self.tick_at = None
@@ -80,16 +80,16 @@ class Session:
         heapq.heappush(self.events, (t, next(self.order), action, args))
 
     def play(self, steps):
-        """Play; the tape that the client ends up with."""
+        """Play; the output that the client ends up with."""
         step = self.setup.step.samples
-        self.tape = Tape(self.setup, (steps + 10) * step + self.setup.step.offset)
-        self.act(self.core.on_ready(self.t))
+        self.output = OutputBuffers(self.setup, (steps + 10) * step + self.setup.step.offset)
+        self.act(self.state.on_ready(self.t))
         for message in self.setup.messages():
             self.hear(message.pack())
         for i in range(1, steps + 1):
             self.at(i * step / SAMPLE_RATE, self.predict, i * step)
         self.run()
-        return self.tape
+        return self.output
 
     def run(self):
         while self.events:
@@ -98,23 +98,23 @@ class Session:
             self.watch()
 
     def watch(self):
-        due = self.core.next_deadline
-        if self.core._session.open is not None and due != self.tick_at:
+        due = self.state.next_deadline
+        if self.state._session.open is not None and due != self.tick_at:
             self.tick_at = due
             self.at(max(due, self.t), self.tick)
 
     def tick(self):
         self.tick_at = None
-        self.act(self.core.on_tick(self.t))
+        self.act(self.state.on_tick(self.t))
 
     def playhead(self):
         return int(self.t * SAMPLE_RATE)
 
     def hear(self, data):
-        self.act(self.core.on_datagram(data, "127.0.0.1", self.t))
+        self.act(self.state.on_datagram(data, "127.0.0.1", self.t))
 
     def predict(self, curr):
-        batch_id, step = self.tape.predict(curr, self.playhead()), self.setup.step.samples
+        batch_id, step = self.output.predict(curr, self.playhead()), self.setup.step.samples
         if self.talk is not None:
             self.talk(self, batch_id)
         audio = self.context(curr - step, curr) if self.context else np.zeros(step, np.float32)
@@ -141,38 +141,40 @@ class Session:
                             self.send(self.down, self.t, 0, self.receive, data)
                         if isinstance(message, osc.BatchDropped):
                             self.dropped.append(message.batch_id)
-                case Work(job):
-                    cycle_s = self.cycle_s(job) if callable(self.cycle_s) else self.cycle_s
-                    self.at(self.t + cycle_s, self.answer, job)
+                case Work(request):
+                    cycle_s = self.cycle_s(request) if callable(self.cycle_s) else self.cycle_s
+                    self.at(self.t + cycle_s, self.answer, request)
                 case Deliver():
-                    self.at(self.t, self.put, action, Burst(action.played.parcels, action.hold_until_s, action.lossy))
+                    self.at(
+                        self.t, self.put, action, PacedSender(action.result.packets, action.hold_until_s, action.lossy)
+                    )
 
-    def answer(self, job):
-        self.act(self.core.on_answer(job, self.performer.play(job), self.t))
+    def answer(self, request):
+        self.act(self.state.on_answer(request, self.worker.play(request), self.t))
 
-    def put(self, action, burst):
-        if not burst:
-            self.leads[action.job.batch_id] = action.job.deadline_s - self.t
-            self.act(self.core.on_sent(action, self.t))
+    def put(self, action, sender):
+        if not sender:
+            self.leads[action.request.batch_id] = action.request.deadline_s - self.t
+            self.act(self.state.on_sent(action, self.t))
             return
-        wait_s, datagrams = burst.take(self.t, self.core.newest_id != action.job.batch_id)
+        wait_s, datagrams = sender.take(self.t, self.state.newest_id != action.request.batch_id)
         for n, datagram in enumerate(datagrams):
-            self.send(self.down, self.t + wait_s + n * LEAVES_S, action.job.batch_id, self.receive, datagram)
-        self.at(self.t + wait_s + len(datagrams) * LEAVES_S, self.put, action, burst)
+            self.send(self.down, self.t + wait_s + n * LEAVES_S, action.request.batch_id, self.receive, datagram)
+        self.at(self.t + wait_s + len(datagrams) * LEAVES_S, self.put, action, sender)
 
     def receive(self, datagram):
         chunk = osc.parse_reply(datagram)
         if isinstance(chunk, osc.Chunk):
-            self.tape.receive(chunk, self.playhead())
+            self.output.receive(chunk, self.playhead())
 
     def misplaced(self, tune):
         """Steps in which something was heard that is neither what belongs there, nor silence, nor a crossfade of the two."""
         wrong, setup = set(), self.setup
         for voice, stem in enumerate(s for s in STEMS if s in setup.targets):
-            want = tune(np.arange(self.tape.samples)) + np.float32(voice / 64)
-            got = self.tape.heard[stem]
+            want = tune(np.arange(self.output.samples)) + np.float32(voice / 64)
+            got = self.output.heard[stem]
             right = np.isclose(got, want, atol=1e-6) | (got == 0)
-            fading = np.arange(self.tape.samples) % setup.step.samples >= setup.step.samples - setup.fade
+            fading = np.arange(self.output.samples) % setup.step.samples >= setup.step.samples - setup.fade
             between = (got * want >= -1e-6) & (np.abs(got) <= np.abs(want) + 1e-6)
             wrong |= set((np.flatnonzero(~(right | (fading & between))) // setup.step.samples).tolist())
         return wrong

@@ -290,7 +290,7 @@ def test_the_reference_checkpoints_convert_and_play(kind, tmp_path, caplog):
 SERVING = """
 import pathlib, re, sys
 from accomp.server.models import streamers_of
-from accomp.server.performer import warm_up
+from accomp.server.worker import warm_up
 warm_up(streamers_of(pathlib.Path(sys.argv[1]), "cpu", None))
 print(re.search(r"VmHWM:\\s*(\\d+)", pathlib.Path("/proc/self/status").read_text())[1])
 """

@@ -85,9 +85,9 @@ def test_what_is_played_is_what_is_scored(model_folder, model):
     bind("0.0.0.0", port).close()
     offline = rollout(Streamer(model, ("piano",)), context, step).audio[0]
     assert np.abs(offline).max() > 0.01 and np.allclose(heard, offline, atol=1e-5)
-    assert not client.tape.late and not client.dropped
+    assert not client.output.late and not client.dropped
     assert client.about == {"state": "ready", "model": "tiny", "device": "cpu", "sampler": "", "together": False}
-    assert [s["batch_id"] for s in client.steps] == list(range(1, client.tape.batch_id + 1))
+    assert [s["batch_id"] for s in client.steps] == list(range(1, client.output.batch_id + 1))
     assert all(s["lead_ms"] > 0 and s["missing"] == 0 for s in client.steps)
 
 
@@ -168,23 +168,23 @@ def test_models_are_changed_while_playing_and_it_can_be_played_again(model_folde
     context = np.random.default_rng(0).normal(0, 0.1, 7 * SAMPLE_RATE).astype(np.float32)
     wanted = {2: "second", 4: "broken", 6: "../first", 7: "first"}
     said = []
-    with server(tmp_path / "first", "--record", str(tmp_path / "tape")) as (process, port, clientport):
+    with server(tmp_path / "first", "--record", str(tmp_path / "recording")) as (process, port, clientport):
         with Client({"context": context}, Setup(("bass",), step), ("127.0.0.1", port), clientport) as client:
             assert client.connect(60, alive=lambda: process.poll() is None)
 
             def on_step(client):
                 said.append(dict(client.about))
-                if name := wanted.get(client.tape.batch_id):
+                if name := wanted.get(client.output.batch_id):
                     client.send(osc.UseModel(name))
 
             client.play(on_step)
             client.settle()
         end(process)
         log = process.stderr.read()
-    assert not client.dropped and [s["batch_id"] for s in client.steps] == list(range(1, client.tape.batch_id + 1))
+    assert not client.dropped and [s["batch_id"] for s in client.steps] == list(range(1, client.output.batch_id + 1))
     assert "second" in {about.get("model") for about in said} and "model second plays from now on" in log
     assert "broken was not loaded" in log and "../first was not loaded, no such model" in log
-    (recording,) = (tmp_path / "tape").iterdir()
+    (recording,) = (tmp_path / "recording").iterdir()
     assert replay([str(recording), "--out", str(tmp_path / "again")]) == 0
     assert sorted(p.name for p in (tmp_path / "again").iterdir()) == ["bass.wav", "context.wav"]
 
@@ -235,7 +235,7 @@ def test_a_server_that_was_killed_is_back_in_the_song(model_folder):
             try:
                 client.ready.clear()
                 assert client.ready.wait(60)
-                ready_at = client.tape.batch_id
+                ready_at = client.output.batch_id
                 wait(lambda: len(client.steps) > before)
                 assert client.steps[-1]["batch_id"] <= ready_at + 3
             finally:
@@ -299,7 +299,7 @@ def test_it_listens_beyond_this_machine_only_for_a_client_elsewhere_and_says_so(
     monkeypatch, caplog, client_ip, address
 ):
     heard = []
-    monkeypatch.setattr(serve, "perform", lambda args, sources, ear: heard.append((sources, ear.getsockname()[0])))
+    monkeypatch.setattr(serve, "run_server", lambda args, sources, rx: heard.append((sources, rx.getsockname()[0])))
     serve.serve(serve.arguments(["--client_ip", client_ip, "--serverport", str(free_port())]))
     assert heard == [({client_ip}, address)] and ("beyond this machine" in caplog.text) == (address == "0.0.0.0")
 

@@ -1,8 +1,8 @@
-"""What `Core` may ask of the world: everything it wants done is one of these."""
+"""What `ServerState` may ask of the world: everything it wants done is one of these."""
 
 from dataclasses import dataclass
 
-from accomp.server.performer import Job, Played
+from accomp.server.worker import StepRequest, StepResult
 from accomp.timeline import Step
 
 
@@ -15,17 +15,17 @@ class Send:
 
 @dataclass(frozen=True)
 class Work:
-    """A job for the performer."""
+    """A request for the worker."""
 
-    job: Job
+    request: StepRequest
 
 
 @dataclass(frozen=True)
 class Deliver:
-    """An answer for the client, paced; `Core.on_sent` wants to know when it is out."""
+    """An answer for the client, paced; `ServerState.on_sent` wants to know when it is out."""
 
-    job: Job
-    played: Played
+    request: StepRequest
+    result: StepResult
     ready_s: float
     hold_until_s: float  # until then only headers
     lossy: bool  # datagrams have lately been lost
@@ -33,14 +33,14 @@ class Deliver:
 
 @dataclass(frozen=True)
 class Silence:
-    """The answer to this job is to be overwritten with silence."""
+    """The answer to this request is to be overwritten with silence."""
 
-    job: Job
+    request: StepRequest
 
 
 @dataclass(frozen=True)
 class Load:
-    """Another model is wanted, warm for this step; `Core.on_loaded` or `on_load_failed` wants to know."""
+    """Another model is wanted, warm for this step; `ServerState.on_loaded` or `on_load_failed` wants to know."""
 
     name: str
     step: Step
@@ -48,7 +48,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Swap:
-    """The new model is warm: the next job is for it."""
+    """The new model is warm: the next request is for it."""
 
     name: str
 

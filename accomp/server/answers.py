@@ -20,7 +20,7 @@ AGAIN_S = 0.01  # between headers while the audio is held back
 
 
 @dataclass(frozen=True)
-class Parcel:
+class PacketizedAnswer:
     """One stem's answer on the wire: the header, and the chunks in order."""
 
     header: bytes
@@ -32,13 +32,13 @@ def header(stem: str, batch_id: int, samples: int, package: int) -> bytes:
     return Chunk(stem, batch_id, 0, -(-samples // package) + HEADERS, np.zeros(0, np.float32)).pack()
 
 
-def parcel(stem: str, batch_id: int, audio: np.ndarray, package: int) -> Parcel:
+def packetize(stem: str, batch_id: int, audio: np.ndarray, package: int) -> PacketizedAnswer:
     """Cut an answer (N,) into chunks of `package` samples; what is not finite is silence, what is too loud is clipped."""
     audio = np.clip(np.nan_to_num(audio, nan=0.0, posinf=0.0, neginf=0.0), -1, 1)
     starts = range(0, len(audio), package)
     total = len(starts) + HEADERS
     chunks = [Chunk(stem, batch_id, k, total, audio[start : start + package]) for k, start in enumerate(starts)]
-    return Parcel(header(stem, batch_id, len(audio), package), tuple(chunk.pack() for chunk in chunks))
+    return PacketizedAnswer(header(stem, batch_id, len(audio), package), tuple(chunk.pack() for chunk in chunks))
 
 
 def memory(datagram: bytes) -> int:
@@ -46,7 +46,7 @@ def memory(datagram: bytes) -> int:
     return 256 + (1 << (len(datagram) + 400).bit_length())
 
 
-class Burst:
+class PacedSender:
     """An answer on its way out; pure: the caller has the clock and the socket.
 
     Until `hold_until_s` only headers go out, then everything as one short burst; on a `lossy` network every chunk comes
@@ -55,11 +55,11 @@ class Burst:
     repeat what may have been misplaced, go on.
     """
 
-    def __init__(self, parcels: Sequence[Parcel], hold_until_s: float = 0.0, lossy: bool = False):
-        self._headers = deque(parcel.header for parcel in parcels)
+    def __init__(self, packets: Sequence[PacketizedAnswer], hold_until_s: float = 0.0, lossy: bool = False):
+        self._headers = deque(answer.header for answer in packets)
         self._hold_until_s = hold_until_s
         self._queue: deque[tuple[bytes, tuple[bytes, ...]]] = deque()  # each with the header that places it
-        for p in parcels:
+        for p in packets:
             together = [(p.header, chunk) if lossy else (chunk,) for chunk in p.chunks]
             self._queue.extend((p.header, datagrams) for datagrams in (*[(p.header,)] * HEADERS, *together))
         self._recent: deque[tuple[float, bytes, tuple[bytes, ...]]] = deque()

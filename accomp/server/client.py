@@ -1,7 +1,7 @@
 """A player at the other end of the wire: does, in Python, what the Max external does with its buffers and its packets.
 
-`Tape` is the external's buffers, pure: what a prediction clears, where a chunk is written, which of it is heard.
-`Client` gives it sockets and a clock. Threads of a `Client`: the caller's plays, one listens and writes to the tape.
+`OutputBuffers` is the external's buffers, pure: what a prediction clears, where a chunk is written, which of it is heard.
+`Client` gives it sockets and a clock. Threads of a `Client`: the caller's plays, one listens and writes what arrives.
 """
 
 import errno
@@ -59,7 +59,7 @@ class Setup:
         )
 
 
-class Tape:
+class OutputBuffers:
     """The buffers that the model's playing is written to, one per stem, `samples` long.
 
     buffers    what the external would have in memory
@@ -135,7 +135,7 @@ class Client:
         self.planes, self.setup, self.server, self.clientport = dict(planes), setup, server, clientport
         self._now, self._beat = now, beat
         self._silent = False
-        self.tape = Tape(setup, len(next(iter(planes.values()))))
+        self.output = OutputBuffers(setup, len(next(iter(planes.values()))))
         self.steps: list[dict] = []  # the server's report of each step
         self.about: dict[str, str] = {}  # what the server said of itself
         self.dropped: list[int] = []
@@ -143,13 +143,13 @@ class Client:
         self._began_s: float | None = None
         self._lock = threading.Lock()
         self._closing = False
-        self._ear = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._ear.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-        self._ear.settimeout(0.1)
+        self._rx = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._rx.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        self._rx.settimeout(0.1)
         try:
-            self._ear.bind(("0.0.0.0", clientport))
+            self._rx.bind(("0.0.0.0", clientport))
         except OSError as error:
-            self._ear.close()
+            self._rx.close()
             why = f"cannot listen on UDP port {clientport}: {error.strerror}"
             raise UserError(f"{why}; choose another with --clientport") from error
         self._listener = threading.Thread(target=self._listen, name="listen", daemon=True)
@@ -161,18 +161,18 @@ class Client:
     def __exit__(self, *_) -> None:
         self._closing = True
         self._listener.join()
-        self._ear.close()
+        self._rx.close()
 
     def send(self, message: osc.Request) -> None:
         """One message from a port of its own, as the external does it."""
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mouth:
-            self._put(mouth, message)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as tx:
+            self._put(tx, message)
 
-    def _put(self, mouth: socket.socket, message: osc.Request) -> None:
+    def _put(self, tx: socket.socket, message: osc.Request) -> None:
         """A network that cannot take it now costs this datagram, never the song."""
         data = message.pack()
         try:
-            mouth.sendto(data, self.server)
+            tx.sendto(data, self.server)
         except OSError as error:
             advice = "; choose a package size of 1837 or less" if error.errno == errno.EMSGSIZE else ""
             log.warning("%d bytes could not be sent to %s: %s%s", len(data), self.server[0], error.strerror, advice)
@@ -198,7 +198,7 @@ class Client:
         """Ask for the answer to what was played up to sample `curr`. The number of the batch."""
         setup = self.setup
         with self._lock:
-            batch_id = self.tape.predict(curr, self.playhead())
+            batch_id = self.output.predict(curr, self.playhead())
         first = max(0, curr - setup.step.samples)
         played = {name: samples[first:curr] for name, samples in self.planes.items()}
         starts = range(0, curr - first, setup.package)
@@ -209,11 +209,11 @@ class Client:
             copies, planes = 1, {stem: played.get(stem, np.zeros(curr - first, np.float32)) for stem in STEMS}
             planes = {stem: samples for stem, samples in planes.items() if stem not in setup.targets}
             total = len(setup.targets) * (len(STEMS) - 1) * len(starts)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mouth:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as tx:
             for name, samples in [*planes.items()] * copies:
                 for start in starts:
                     block = osc.Block(name, batch_id, start, total, samples[start : start + setup.package])
-                    self._put(mouth, block)
+                    self._put(tx, block)
         if (beat := self._beat(curr)) is not None:
             self.send(osc.Clock(*beat, batch_id=batch_id))
         self._mind(batch_id)
@@ -221,7 +221,7 @@ class Client:
 
     def _mind(self, batch_id: int) -> None:
         """Say once that nothing comes back, and once that it does again."""
-        silent = batch_id - max((*self.tape.answered, *self.dropped), default=0) > PATIENCE
+        silent = batch_id - max((*self.output.answered, *self.dropped), default=0) > PATIENCE
         if silent and not self._silent:
             log.warning("no answer to the last %d steps from %s:%d; is serve.py running there, with --clientport %d?",
                         PATIENCE, *self.server, self.clientport)  # fmt: skip
@@ -240,7 +240,7 @@ class Client:
 
         Every prediction is made at its own moment of the monotonic clock, so that none can delay those after it.
         """
-        step, samples = self.setup.step, self.tape.samples
+        step, samples = self.setup.step, self.output.samples
         self._began_s = time.monotonic()
         curr = step.samples
         while curr <= samples and curr + step.offset < samples:
@@ -251,12 +251,12 @@ class Client:
         self._sleep_until(samples)
         on_step(self)
         with self._lock:
-            return {stem: heard.copy() for stem, heard in self.tape.heard.items()}
+            return {stem: heard.copy() for stem, heard in self.output.heard.items()}
 
     def settle(self, timeout_s: float = 1.0) -> None:
         """Wait for the server's word on the last steps, but no longer than this."""
         until_s = time.monotonic() + timeout_s
-        while len(self.steps) + len(self.dropped) < self.tape.batch_id and time.monotonic() < until_s:
+        while len(self.steps) + len(self.dropped) < self.output.batch_id and time.monotonic() < until_s:
             time.sleep(0.01)
 
     def _sleep_until(self, sample: int) -> None:
@@ -266,7 +266,7 @@ class Client:
     def _listen(self) -> None:
         while not self._closing:
             try:
-                data, _ = self._ear.recvfrom(65_536)
+                data, _ = self._rx.recvfrom(65_536)
                 self._hear(osc.parse_reply(data))
             except TimeoutError:
                 continue
@@ -283,7 +283,7 @@ class Client:
         match message:
             case osc.Chunk():
                 with self._lock:
-                    self.tape.receive(message, self.playhead())
+                    self.output.receive(message, self.playhead())
             case osc.Ready():
                 self.ready.set()
                 self._remind()

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from accomp.beat.transport import Transport
 from accomp.server import protocol as osc
-from accomp.server.performer import Settings
+from accomp.server.worker import Settings
 from accomp.timeline import SAMPLE_RATE
 
 

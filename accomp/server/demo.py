@@ -113,7 +113,7 @@ def running_server(args: argparse.Namespace) -> Iterator[subprocess.Popen]:
                 server.kill()
 
 
-def perform(args: argparse.Namespace, excerpt: Excerpt, setup: Setup) -> tuple[Client, np.ndarray, float | None]:
+def play_excerpt(args: argparse.Namespace, excerpt: Excerpt, setup: Setup) -> tuple[Client, np.ndarray, float | None]:
     """Play the excerpt to a server: the client with all it has learnt, the accompaniment as heard, (N,), the memory used."""
     seconds = len(excerpt.context) / SAMPLE_RATE
     server_at = ("127.0.0.1", args.serverport)
@@ -141,7 +141,7 @@ def perform(args: argparse.Namespace, excerpt: Excerpt, setup: Setup) -> tuple[C
                     if client.steps
                     else ""
                 )
-                bar.set_postfix_str(f"step {client.tape.batch_id}, {last}late {len(client.tape.late)}")
+                bar.set_postfix_str(f"step {client.output.batch_id}, {last}late {len(client.output.late)}")
 
             heard = client.play(show)[args.stem]
         client.settle()
@@ -162,9 +162,9 @@ def summary(args: argparse.Namespace, excerpt: Excerpt, setup: Setup, client: Cl
         raise UserError("the server answered none of the steps; run serve.py by hand and read what it says")
     p50, p95, top = (round(float(np.percentile(cycles, q)), 1) for q in (50, 95, 100))
     return {
-        "steps": client.tape.batch_id,
-        "late": len(client.tape.late),
-        "dropped": client.tape.batch_id - len(client.tape.answered),
+        "steps": client.output.batch_id,
+        "late": len(client.output.late),
+        "dropped": client.output.batch_id - len(client.output.answered),
         "cycle_ms": {"p50": p50, "p95": p95, "max": top},
         "lead_ms": {"min": min(s["lead_ms"] for s in client.steps)},
         "missing": sum(s["missing"] for s in client.steps),
@@ -216,7 +216,7 @@ def demo(args: argparse.Namespace) -> None:
     if not (args.model / "config.yaml").is_file():
         raise UserError(f"{args.model}: no model folder (config.yaml is missing); the one that ships is models/live")
     excerpt = cut(choose(find_tracks(args.data, "test"), args.stem, args.track), args.stem, args.seconds)
-    client, heard, memory_gb = perform(args, excerpt, setup)
+    client, heard, memory_gb = play_excerpt(args, excerpt, setup)
     steps = sorted(client.steps, key=lambda s: s["batch_id"])
     session = summary(args, excerpt, setup, client) | {"memory_gb": memory_gb}
     mix = excerpt.context + heard

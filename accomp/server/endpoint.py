@@ -1,4 +1,4 @@
-"""The socket and the threads: feeds the core what arrives, and does what it says (threading model: see engine.py)."""
+"""The socket and the threads around a `ServerState` (threading model: see state.py)."""
 
 import gc
 import logging
@@ -11,10 +11,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from accomp.errors import UserError
 from accomp.server import protocol as osc
 from accomp.server.actions import Action, Deliver, Load, Send, Silence, Stop, Swap, Work
-from accomp.server.answers import Burst
-from accomp.server.engine import Core
-from accomp.server.performer import Job, Performer, silence, warm_up
+from accomp.server.answers import PacedSender
 from accomp.server.record import Recorder
+from accomp.server.state import ServerState
+from accomp.server.worker import InferenceWorker, StepRequest, silence, warm_up
 from accomp.timeline import Step
 
 log = logging.getLogger(__name__)
@@ -27,19 +27,19 @@ MakeStreamer = Callable  # (stems) -> Streamer
 
 
 def bind(ip: str, port: int) -> socket.socket:
-    """The server's ear. Never shared (no SO_REUSEADDR): two servers on one port would each hear half the music."""
-    ear = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    ear.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    """The socket to receive on. Never shared (no SO_REUSEADDR): two servers on one port would each get half the audio."""
+    rx = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    rx.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
     try:
-        ear.bind((ip, port))
+        rx.bind((ip, port))
     except (OSError, OverflowError) as error:
-        ear.close()
+        rx.close()
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise UserError(
             f"cannot listen on {ip} UDP port {port}: {why}; stop what uses it (lsof -i UDP:{port}) or choose another "
             "with --serverport and --server_ip"
         ) from error
-    return ear
+    return rx
 
 
 def sources_of(client_ip: str) -> set[str]:
@@ -63,12 +63,12 @@ class Endpoint:
     recorder   is given every event, in order
     """
 
-    def __init__(self, core: Core, performer: Performer, ear: socket.socket, client: tuple[str, int],
+    def __init__(self, state: ServerState, worker: InferenceWorker, rx: socket.socket, client: tuple[str, int],
                  load: Callable[[str], MakeStreamer] | None = None, recorder: Recorder | None = None):  # fmt: skip
-        self._core, self._performer, self._ear, self._client = core, performer, ear, client
+        self._state, self._worker, self._rx, self._client = state, worker, rx, client
         self._load_model, self._recorder = load, recorder
-        self._mouth = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._mouth.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, RECEIVE_BUFFER)
+        self._tx = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._tx.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, RECEIVE_BUFFER)
         self._lock = threading.RLock()
         self._infer = ThreadPoolExecutor(1, "infer")
         self._send = ThreadPoolExecutor(1, "send")
@@ -87,26 +87,26 @@ class Endpoint:
         Raises UserError when the model failed so often that there is no point in going on.
         """
         try:
-            self._ear.setblocking(False)
+            self._rx.setblocking(False)
             for _ in range(BACKLOG):
                 if not self._receive():
                     break
             self._do("on_ready")
             while not self._stopping:
-                due_s = self._core.next_deadline
+                due_s = self._state.next_deadline
                 if due_s is not None and time.monotonic() >= due_s:
                     self._do("on_tick")
-                    due_s = self._core.next_deadline
+                    due_s = self._state.next_deadline
                 wait_s = LONGEST_WAIT_S if due_s is None else due_s - time.monotonic()
-                self._ear.settimeout(min(LONGEST_WAIT_S, max(0.0005, wait_s)))
+                self._rx.settimeout(min(LONGEST_WAIT_S, max(0.0005, wait_s)))
                 self._receive()
         finally:
             for pool in (self._load, self._infer, self._send):  # the step in hand is finished
                 pool.shutdown(wait=True, cancel_futures=True)
             if self._recorder is not None:
                 self._recorder.close()
-            self._mouth.close()
-            self._ear.close()
+            self._tx.close()
+            self._rx.close()
         if self._reason:
             raise UserError(self._reason)
 
@@ -116,7 +116,7 @@ class Endpoint:
 
     def _receive(self) -> bool:
         try:
-            data, address = self._ear.recvfrom(65_536)
+            data, address = self._rx.recvfrom(65_536)
         except (TimeoutError, BlockingIOError):
             return False
         except OSError as error:  # Windows reports the client's closed port here
@@ -126,12 +126,12 @@ class Endpoint:
         return True
 
     def _do(self, event: str, *args) -> None:
-        """Tell the core what happened, now, and carry out what it says, before anything else can happen."""
+        """Tell the state what happened, now, and carry out what it says, before anything else can happen."""
         with self._lock:
             t = time.monotonic()
             if self._recorder is not None:
                 self._recorder.put(event, args, t)
-            for action in getattr(self._core, event)(*args, t):
+            for action in getattr(self._state, event)(*args, t):
                 self._act(action)
 
     def _act(self, action: Action) -> None:
@@ -143,27 +143,27 @@ class Endpoint:
                 self.stop(reason)
             case _ if self._stopping:
                 pass  # the pools are closing
-            case Work(job):
-                future = self._infer.submit(self._performer.play, job)
-                future.add_done_callback(lambda done: self._played(job, done))
+            case Work(request):
+                future = self._infer.submit(self._worker.play, request)
+                future.add_done_callback(lambda done: self._played(request, done))
             case Deliver():
                 self._send.submit(self._deliver, action)
-            case Silence(job):
-                self._send.submit(lambda: self._put_all(Burst(silence(job)), job))
+            case Silence(request):
+                self._send.submit(lambda: self._put_all(PacedSender(silence(request)), request))
             case Load(name, step):
                 self._load.submit(self._read_model, name, step)
             case Swap(name):
-                self._infer.submit(self._performer.swap, self._warm.pop(name))
+                self._infer.submit(self._worker.swap, self._warm.pop(name))
 
-    def _played(self, job: Job, future: Future) -> None:
+    def _played(self, request: StepRequest, future: Future) -> None:
         """On the infer thread: hand on the answer. Whatever the model raised costs this step and no other."""
         if future.cancelled():
             return
         if error := future.exception():
-            log.error("batch %d: the model failed", job.batch_id, exc_info=error)
-            self._do("on_failure", job)
+            log.error("batch %d: the model failed", request.batch_id, exc_info=error)
+            self._do("on_failure", request)
         else:
-            self._do("on_answer", job, future.result())
+            self._do("on_answer", request, future.result())
 
     def _read_model(self, name: str, step: Step) -> None:
         """On the load thread. A model may fail in any way it likes: the one that plays must not notice."""
@@ -184,13 +184,13 @@ class Endpoint:
 
     def _deliver(self, action: Deliver) -> None:
         """On the send thread."""
-        self._put_all(Burst(action.played.parcels, action.hold_until_s, action.lossy), action.job)
+        self._put_all(PacedSender(action.result.packets, action.hold_until_s, action.lossy), action.request)
         self._put(osc.ServerPredicted().pack())
         self._do("on_sent", action)
 
-    def _put_all(self, burst: Burst, job: Job) -> None:
-        while burst:
-            wait_s, datagrams = burst.take(time.monotonic(), self._core.newest_id != job.batch_id)
+    def _put_all(self, sender: PacedSender, request: StepRequest) -> None:
+        while sender:
+            wait_s, datagrams = sender.take(time.monotonic(), self._state.newest_id != request.batch_id)
             if wait_s:
                 time.sleep(wait_s)
             for datagram in datagrams:
@@ -198,7 +198,7 @@ class Endpoint:
 
     def _put(self, datagram: bytes) -> None:
         try:
-            self._mouth.sendto(datagram, self._client)
+            self._tx.sendto(datagram, self._client)
         except OSError as error:  # nobody there, no route, no room: UDP promises nothing, and the music goes on
             with self._lock:
-                self._core.tally.note("send", str(error), time.monotonic())
+                self._state.tally.note("send", str(error), time.monotonic())

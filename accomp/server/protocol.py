@@ -135,7 +135,7 @@ class Clock(Scalars):
 
 @dataclass(frozen=True)
 class Tempo(Scalars):
-    """The player's tempo in beats per minute from now on; 0 gives the beat back to the model's own ear."""
+    """The player's tempo in beats per minute from now on; 0 gives the beat back to the model's own tracker."""
 
     address, tags = "/tempo", "d"
     bpm: float

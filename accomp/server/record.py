@@ -16,7 +16,7 @@ from pathlib import Path
 
 from accomp.errors import UserError
 from accomp.server.actions import Deliver
-from accomp.server.performer import Job, Played
+from accomp.server.worker import StepRequest, StepResult
 
 log = logging.getLogger(__name__)
 
@@ -91,17 +91,17 @@ class Recorder:
 
 
 def _size(args: tuple) -> int:
-    played = next((a for a in args if isinstance(a, Played)), None)
-    return sum(len(a) for a in args if isinstance(a, bytes)) + (sum(map(len, wire(played))) if played else 0) + 64
+    result = next((a for a in args if isinstance(a, StepResult)), None)
+    return sum(len(a) for a in args if isinstance(a, bytes)) + (sum(map(len, wire(result))) if result else 0) + 64
 
 
-def wire(played: Played) -> list[bytes]:
+def wire(result: StepResult) -> list[bytes]:
     """An answer's datagrams, each once."""
-    return [datagram for parcel in played.parcels for datagram in (parcel.header, *parcel.chunks)]
+    return [datagram for answer in result.packets for datagram in (answer.header, *answer.chunks)]
 
 
 def pack(event: str, args: tuple, t: float) -> bytes:
-    """An event as bytes: of a job only its number is kept, for the rest follows from what came before."""
+    """An event as bytes: of a request only its number is kept, for the rest follows from what came before."""
     payload = b""
     for arg in args:
         match arg:
@@ -109,9 +109,9 @@ def pack(event: str, args: tuple, t: float) -> bytes:
                 part = arg
             case str():
                 part = arg.encode()
-            case Job(batch_id=batch_id) | Deliver(job=Job(batch_id=batch_id)):
+            case StepRequest(batch_id=batch_id) | Deliver(request=StepRequest(batch_id=batch_id)):
                 part = struct.pack(">i", batch_id)
-            case Played():
+            case StepResult():
                 part = b"".join(struct.pack(">I", len(d)) + d for d in wire(arg))
         payload += struct.pack(">I", len(part)) + part
     return HEAD.pack(KINDS.index(event), t, len(payload)) + payload

@@ -21,10 +21,10 @@ from accomp import audio
 from accomp.errors import UserError
 from accomp.server import protocol as osc
 from accomp.server.actions import Action, Deliver, Swap, Work
-from accomp.server.engine import Core
 from accomp.server.models import models_beside, streamers_of
-from accomp.server.performer import Job, Performer, Played
 from accomp.server.record import pack, read
+from accomp.server.state import ServerState
+from accomp.server.worker import InferenceWorker, StepRequest, StepResult
 from accomp.stream.rollout import lay
 
 log = logging.getLogger(__name__)
@@ -34,13 +34,13 @@ log = logging.getLogger(__name__)
 class Replay:
     """A server without sockets, threads or a clock, that lives through what was recorded."""
 
-    core: Core
-    performer: Performer
+    state: ServerState
+    worker: InferenceWorker
     load: Callable  # of a model's name
-    jobs: list[Job] = field(default_factory=list)
-    answers: list[tuple[Job, Played]] = field(default_factory=list)
+    requests: list[StepRequest] = field(default_factory=list)
+    answers: list[tuple[StepRequest, StepResult]] = field(default_factory=list)
     differing: list[int] = field(default_factory=list)  # batches answered otherwise than then
-    _played: deque[tuple[Job, Played | None]] = field(default_factory=deque)
+    _played: deque[tuple[StepRequest, StepResult | None]] = field(default_factory=deque)
     _sending: deque[Deliver] = field(default_factory=deque)
 
     def live(self, events: Iterable[tuple[str, float, list[bytes]]]) -> None:
@@ -49,48 +49,50 @@ class Replay:
                 case "on_datagram":
                     args = (parts[0], parts[1].decode())
                 case "on_answer" | "on_failure":
-                    job, played = self._played.popleft()
-                    args = (job, played) if event == "on_answer" else (job,)
+                    request, result = self._played.popleft()
+                    args = (request, result) if event == "on_answer" else (request,)
                     if event == "on_failure":
-                        self.performer.start_afresh()
+                        self.worker.start_afresh()
                     elif pack(event, args, t) != pack(event, tuple(parts), t):
-                        self.differing.append(job.batch_id)
+                        self.differing.append(request.batch_id)
                 case "on_sent":
                     args = (self._sending.popleft(),)
                 case _:
                     args = tuple(part.decode() for part in parts)
-            self._act(getattr(self.core, event)(*args, t))
+            self._act(getattr(self.state, event)(*args, t))
 
     def _act(self, actions: list[Action]) -> None:
         for action in actions:
             match action:
-                case Work(job):
-                    self.jobs.append(job)
-                    played = self.performer.play(job)
-                    self._played.append((job, played))
+                case Work(request):
+                    self.requests.append(request)
+                    result = self.worker.play(request)
+                    self._played.append((request, result))
                 case Deliver():
                     self._sending.append(action)
-                    self.answers.append((action.job, action.played))
+                    self.answers.append((action.request, action.result))
                 case Swap(name):
-                    self.performer.swap(self.load(name))
+                    self.worker.swap(self.load(name))
 
     def tracks(self) -> dict[str, np.ndarray]:
         """What was heard and answered, one session after the other, (N,) each."""
         sessions: list[dict[str, np.ndarray]] = []
-        for session in sorted({job.session for job in self.jobs}):
-            jobs = [job for job in self.jobs if job.session == session]
-            answers = [(job, played) for job, played in self.answers if job.session == session]
-            ends = [job.edge + job.settings.step.offset + job.settings.step.samples for job, _ in answers]
-            length = max([jobs[-1].edge, *ends])
+        for session in sorted({request.session for request in self.requests}):
+            requests = [request for request in self.requests if request.session == session]
+            answers = [(request, result) for request, result in self.answers if request.session == session]
+            ends = [
+                request.edge + request.settings.step.offset + request.settings.step.samples for request, _ in answers
+            ]
+            length = max([requests[-1].edge, *ends])
             tracks = {"context": np.zeros(length, np.float32)}
-            for start, samples in (run for job in jobs for run in job.runs):
+            for start, samples in (run for request in requests for run in request.runs):
                 tracks["context"][start : start + len(samples)] = samples
-            for job, played in answers:
-                start = job.edge + job.settings.step.offset - job.settings.overlap
-                for stem, parcel in zip(job.settings.stems, played.parcels, strict=True):
-                    samples = np.concatenate([osc.parse_reply(d).samples for d in parcel.chunks])
+            for request, result in answers:
+                start = request.edge + request.settings.step.offset - request.settings.overlap
+                for stem, answer in zip(request.settings.stems, result.packets, strict=True):
+                    samples = np.concatenate([osc.parse_reply(d).samples for d in answer.chunks])
                     track = tracks.setdefault(stem, np.zeros(length, np.float32))
-                    lay(track[None], start, samples[None], job.settings.overlap)
+                    lay(track[None], start, samples[None], request.settings.overlap)
             sessions.append(tracks)
         names = {name: None for tracks in sessions for name in tracks}
         silent = [np.zeros_like(tracks["context"]) for tracks in sessions]
@@ -103,7 +105,7 @@ def replay(recording: Path, folder: Path | None) -> Replay:
     try:
         torch.set_num_threads(about["threads"])
         folder = folder or Path(about["folder"])
-        core = Core(about["sources"], about["about"])
+        state = ServerState(about["sources"], about["about"])
         device, together = about["about"]["device"], about["about"]["together"]
         sampler = about["about"]["sampler"] or None
     except (KeyError, TypeError, RuntimeError) as error:
@@ -112,7 +114,7 @@ def replay(recording: Path, folder: Path | None) -> Replay:
     def load(name: str):
         return streamers_of(models_beside(folder).get(name, folder), device, sampler, together, strict=False)
 
-    lived = Replay(core, Performer(streamers_of(folder, device, sampler, together)), load)
+    lived = Replay(state, InferenceWorker(streamers_of(folder, device, sampler, together)), load)
     lived.live(events)
     return lived
 

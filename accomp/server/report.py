@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from accomp.server.performer import Job, Played
+from accomp.server.worker import StepRequest, StepResult
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +34,12 @@ class Record:
     lock: float
 
     @classmethod
-    def of(cls, job: Job, played: Played, ready_s: float, sent_s: float) -> "Record":
-        laps = {f"{name}_ms": round(played.laps_ms.get(name, 0.0), 2) for name in ("encode", "sample", "decode")}
-        cycle_ms, lead_ms = round(1e3 * (ready_s - job.closed_s), 2), round(1e3 * (job.deadline_s - sent_s), 2)
-        step, (bpm, lock) = job.settings.step, played.felt
-        return cls(job.batch_id, **laps, cycle_ms=cycle_ms, lead_ms=lead_ms, missing=job.missing, r=step.ratio,
-                   stems=job.settings.stems, w=step.depth, bpm=round(bpm, 1), lock=round(lock, 2))  # fmt: skip
+    def of(cls, request: StepRequest, result: StepResult, ready_s: float, sent_s: float) -> "Record":
+        laps = {f"{name}_ms": round(result.laps_ms.get(name, 0.0), 2) for name in ("encode", "sample", "decode")}
+        cycle_ms, lead_ms = round(1e3 * (ready_s - request.closed_s), 2), round(1e3 * (request.deadline_s - sent_s), 2)
+        step, (bpm, lock) = request.settings.step, result.felt
+        return cls(request.batch_id, **laps, cycle_ms=cycle_ms, lead_ms=lead_ms, missing=request.missing, r=step.ratio,
+                   stems=request.settings.stems, w=step.depth, bpm=round(bpm, 1), lock=round(lock, 2))  # fmt: skip
 
     def line(self) -> str:
         return " ".join(f"{k}={'+'.join(v) if k == 'stems' else v}" for k, v in asdict(self).items())

@@ -1,4 +1,4 @@
-"""One timeline: what has been heard of a client from its first batch until it begins anew. Pure, as the core is."""
+"""One timeline: what has been heard of a client from its first batch until it begins anew. Pure, as the state is."""
 
 import logging
 from collections import OrderedDict, deque
@@ -9,8 +9,8 @@ import numpy as np
 from accomp.server import protocol as osc
 from accomp.server.blocks import Batch
 from accomp.server.controls import Beat
-from accomp.server.performer import MEMORY, RATIOS, Job, Settings
 from accomp.server.report import Tally
+from accomp.server.worker import MEMORY, RATIOS, Settings, StepRequest
 from accomp.timeline import SAMPLE_RATE
 
 log = logging.getLogger(__name__)
@@ -36,18 +36,18 @@ class Session:
         self.closed: Batch | None = None  # the one before
         self.closes_s = 0.0  # when the open one is waited for no longer
         self.edge = 0  # absolute sample: one past the last one of the last batch
-        self.runs: deque[tuple[int, np.ndarray]] = deque()  # context not yet handed to the performer
+        self.runs: deque[tuple[int, np.ndarray]] = deque()  # context not yet handed to the worker
         self.missing = 0  # samples in it that never came
         self._settings = Settings()  # of the open batch
         self._jump, self._last_length = 1, 0
         self._arrived_s = self._last_s = 0.0  # first and last datagram of the open batch
         self._seen: OrderedDict[int, float] = OrderedDict()  # batch_id -> time of its first datagram
-        self._unrest = deque([0.0], maxlen=LONGEST_JUMP)  # s, per batch
+        self._reorder_jitter = deque([0.0], maxlen=LONGEST_JUMP)  # s, per batch
 
     @property
-    def unrest_s(self) -> float:
+    def reorder_jitter_s(self) -> float:
         """By how much datagrams have lately overtaken each other; at least LOSSY_S where some were lost."""
-        return max(self._unrest)
+        return max(self._reorder_jitter)
 
     def straggles(self, batch_id: int, t: float, fresh: bool) -> bool:
         """Whether this number is that of a late datagram; `fresh`: the client said that it may begin anew."""
@@ -82,7 +82,7 @@ class Session:
         self.open.add(block)
         self._last_s = t
 
-    def settle(self, beat: Beat, t: float) -> Job:
+    def settle(self, beat: Beat, t: float) -> StepRequest:
         """Give the open batch its place on the timeline and put what it holds into the history."""
         batch, settings = self.open, self._settings_by_data(self.open, t)
         step = settings.step.samples
@@ -90,7 +90,9 @@ class Session:
         length = batch.length if batch.complete else step  # never more: see `_settings_by_data`
         audio, missing = batch.audio(length, self.closed if self._jump == 1 else None)
         self.missing += missing + (self._jump - 1) * step
-        self._unrest.append(max(2 * (self._last_s - self._arrived_s), LOSSY_S if missing or self._jump > 1 else 0.0))
+        self._reorder_jitter.append(
+            max(2 * (self._last_s - self._arrived_s), LOSSY_S if missing or self._jump > 1 else 0.0)
+        )
         self.runs.append((self.edge - length, audio))
         while self.runs[0][0] < self.edge - MEMORY:
             self.runs.popleft()
@@ -99,7 +101,7 @@ class Session:
         log.debug("batch %d: %d datagrams in %.1f ms", batch.batch_id, batch.datagrams, 1e3 * (t - self._arrived_s))
         self.open, self.closed, self._last_length = None, batch, batch.length
         transport = beat.at(batch.batch_id, self.edge, self._arrived_s, step)
-        return Job(self.number, batch.batch_id, self.edge, settings, self._arrived_s, t, transport)
+        return StepRequest(self.number, batch.batch_id, self.edge, settings, self._arrived_s, t, transport)
 
     def _settings_by_data(self, batch: Batch, t: float) -> Settings:
         """What was said, mended by what was sent: a control message may have been lost, the audio cannot lie.

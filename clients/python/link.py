@@ -4,7 +4,7 @@
     python clients/python/link.py [--beats 4] [--server_ip 127.0.0.1] [--serverport 7000]
 
 Runs beside any client, the Max external included, on the client's machine (the server hears no other). Twice a second it
-says where the bar stands; when the last peer leaves it gives the beat back to the model's own ear. Ctrl-C ends it.
+says where the bar stands; when the last peer leaves it gives the beat back to the model's own tracker. Ctrl-C ends it.
 """
 
 import argparse
@@ -56,9 +56,9 @@ def main(argv: list[str] | None = None) -> int:
     args = arguments(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mouth:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as tx:
             server = (socket.gethostbyname(args.server_ip), args.serverport)
-            asyncio.run(follow(args.beats, lambda data: mouth.sendto(data, server)))
+            asyncio.run(follow(args.beats, lambda data: tx.sendto(data, server)))
     except (UserError, protocol.ProtocolError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2

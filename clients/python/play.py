@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # runs from a clon
 
 from accomp import audio
 from accomp.errors import UserError
-from accomp.server.client import Client, Setup, Tape
+from accomp.server.client import Client, OutputBuffers, Setup
 from accomp.timeline import SAMPLE_RATE, STEMS, Step, to_samples
 
 READY_S = 10.0  # the server is expected to be running
@@ -56,20 +56,20 @@ class Desk:
 
     context    (N,) float32, filled as time goes by; after the first `loop` samples (0: never) it repeats itself
     position   samples so far; the live edge
-    latency    samples from here to the ear and back: so much earlier the model is played
+    latency    samples from here to the rx and back: so much earlier the model is played
     """
 
     def __init__(self, context: np.ndarray, loop: int = 0):
         self.context, self.loop = context, loop
         self.position = self.latency = 0
 
-    def turn(self, mic: np.ndarray, tape: Tape) -> np.ndarray:
+    def turn(self, mic: np.ndarray, output: OutputBuffers) -> np.ndarray:
         """The next (n,) samples in, the next (n,) out. Called from the sound card's thread."""
         start = self.position
         stop = min(start + len(mic), len(self.context))
         again = self.loop and start >= self.loop
         self.context[start:stop] = self.context[start - self.loop :][: stop - start] if again else mic[: stop - start]
-        ahead = [band[start + self.latency : stop + self.latency] for band in tape.buffers.values()]
+        ahead = [band[start + self.latency : stop + self.latency] for band in output.buffers.values()]
         out = np.zeros_like(mic)
         out[: len(ahead[0])] = np.sum(ahead, axis=0)
         if again:
@@ -78,7 +78,7 @@ class Desk:
         return out
 
 
-def sound_card(desk: Desk, tape: Tape, latency_ms: float | None) -> AbstractContextManager:
+def sound_card(desk: Desk, output: OutputBuffers, latency_ms: float | None) -> AbstractContextManager:
     """The default sound card, running, with `desk` behind it. Raises UserError where there is none."""
     try:
         import sounddevice
@@ -89,7 +89,7 @@ def sound_card(desk: Desk, tape: Tape, latency_ms: float | None) -> AbstractCont
     def turn(indata, outdata, frames, time, status) -> None:
         if status:
             log.warning("sound card: %s; the timeline goes on without what was lost", status)
-        outdata[:, 0] = desk.turn(indata[:, 0], tape)
+        outdata[:, 0] = desk.turn(indata[:, 0], output)
 
     try:
         stream = sounddevice.Stream(SAMPLE_RATE, channels=1, dtype="float32", latency="low", callback=turn)
@@ -125,7 +125,7 @@ def play(args: argparse.Namespace, open_card: Callable[..., AbstractContextManag
     server = (args.server_ip, args.serverport)
     client = Client({"context": context}, setup, server, args.clientport, now, pulse or (lambda sample: None))
     with client:
-        card = open_card(desk, client.tape, args.latency_ms) if desk else nullcontext()
+        card = open_card(desk, client.output, args.latency_ms) if desk else nullcontext()
         if not client.connect(READY_S):
             raise UserError(f"no answer from {args.server_ip}:{args.serverport}; start serve.py there, with "
                             f"--clientport {args.clientport}, and --client_ip set to this machine's address if it is "
@@ -133,20 +133,20 @@ def play(args: argparse.Namespace, open_card: Callable[..., AbstractContextManag
         with card:
             if desk:
                 log.info("the sound card runs, %.0f ms of latency; play!", 1e3 * desk.latency / SAMPLE_RATE)
-            perform(client, len(context) / SAMPLE_RATE)
+            play_to_the_end(client, len(context) / SAMPLE_RATE)
     end = client.playhead() if desk else len(context)
-    leave(args.out, context[:end], {stem: heard[:end] for stem, heard in client.tape.heard.items()})
-    log.info("%d of %d steps answered, %d late; listen to %s", len(client.tape.answered), client.tape.batch_id,
-             len(client.tape.late), args.out / "mix.wav")  # fmt: skip
+    leave(args.out, context[:end], {stem: heard[:end] for stem, heard in client.output.heard.items()})
+    log.info("%d of %d steps answered, %d late; listen to %s", len(client.output.answered), client.output.batch_id,
+             len(client.output.late), args.out / "mix.wav")  # fmt: skip
 
 
-def perform(client: Client, seconds: float) -> None:
+def play_to_the_end(client: Client, seconds: float) -> None:
     """Play to the end, or until Ctrl-C."""
     with tqdm(total=seconds, bar_format="playing {bar:24} {n:.1f}/{total:.0f} s{postfix}") as bar:
 
         def show(client: Client) -> None:
             bar.n = min(client.playhead() / SAMPLE_RATE, seconds)
-            bar.set_postfix_str(f"answered {len(client.tape.answered)}, late {len(client.tape.late)}")
+            bar.set_postfix_str(f"answered {len(client.output.answered)}, late {len(client.output.late)}")
 
         try:
             client.play(show)

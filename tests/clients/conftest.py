@@ -72,26 +72,26 @@ class Road(threading.Thread):
         super().__init__(daemon=True)
         self.port, self.lost, self.passed = free_port(), [], 0
         self._to, self._loss, self._rng = ("127.0.0.1", destination), loss, np.random.default_rng(seed)
-        self._ear = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._ear.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-        self._ear.bind(("127.0.0.1", self.port))
-        self._ear.settimeout(0.1)
+        self._rx = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._rx.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        self._rx.bind(("127.0.0.1", self.port))
+        self._rx.settimeout(0.1)
         self.open = True
         self.start()
 
     def run(self):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mouth:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as tx:
             while self.open:
                 try:
-                    data = self._ear.recv(65_536)
+                    data = self._rx.recv(65_536)
                 except TimeoutError:
                     continue
                 if self._rng.random() < self._loss:
                     self.lost.append(data)
                 else:
                     self.passed += 1
-                    mouth.sendto(data, self._to)
-        self._ear.close()
+                    tx.sendto(data, self._to)
+        self._rx.close()
 
 
 @contextmanager
@@ -140,19 +140,19 @@ class Pd:
     def __enter__(self):
         for _ in range(200):
             try:
-                self._mouth = socket.create_connection(("127.0.0.1", self._steer))
+                self._tx = socket.create_connection(("127.0.0.1", self._steer))
                 return self
             except ConnectionRefusedError:
                 time.sleep(0.05)
         raise AssertionError(self.said)
 
     def __exit__(self, *_):
-        self._mouth.close()
+        self._tx.close()
         self.process.kill()
         self.process.wait()
 
     def send(self, *messages: str) -> None:
-        self._mouth.sendall("".join(f"{message};\n" for message in messages).encode())
+        self._tx.sendall("".join(f"{message};\n" for message in messages).encode())
 
     @property
     def said(self) -> str:
@@ -185,7 +185,7 @@ class Pd:
 @pytest.fixture
 def pd(tmp_path):
     if not shutil.which("pd"):
-        pytest.skip("Pure Data is not installed: apt-get install puredata-core")
+        pytest.skip("Pure Data is not installed: apt-get install puredata-state")
     with Pd(tmp_path) as running:
         yield running
 

@@ -15,7 +15,7 @@ LINK = Path(__file__).resolve().parents[2] / "clients" / "python" / "link.py"
 aalink = pytest.importorskip("aalink", reason="Ableton Link is not installed: pip install aalink")
 
 
-async def lead(ear, process):
+async def lead(rx, process):
     """Be a peer at 90 bpm in 3/4; what is heard of it, and where the bar stood just then."""
     peer = aalink.Link(90)
     peer.quantum, peer.enabled, peer.tempo = 3.0, True, 90.0
@@ -24,7 +24,7 @@ async def lead(ear, process):
         assert process.poll() is None
         await asyncio.sleep(0.002)
         try:
-            heard.append((osc.parse_request(ear.recv(4096)), peer.phase, peer.num_peers))
+            heard.append((osc.parse_request(rx.recv(4096)), peer.phase, peer.num_peers))
             peer.tempo = 90.0
         except BlockingIOError:
             continue
@@ -34,14 +34,14 @@ async def lead(ear, process):
 
 
 def test_the_bar_of_another_peer_reaches_the_server():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear:
-        ear.bind(("127.0.0.1", 0))
-        ear.setblocking(False)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rx:
+        rx.bind(("127.0.0.1", 0))
+        rx.setblocking(False)
         process = subprocess.Popen(
-            [sys.executable, str(LINK), "--beats", "3", "--serverport", str(ear.getsockname()[1])]
+            [sys.executable, str(LINK), "--beats", "3", "--serverport", str(rx.getsockname()[1])]
         )
         try:
-            heard = asyncio.run(lead(ear, process))
+            heard = asyncio.run(lead(rx, process))
         finally:
             process.terminate()
             process.wait()
@@ -50,4 +50,4 @@ def test_the_bar_of_another_peer_reaches_the_server():
         clock, phase, _ = heard[-1]
         assert (round(clock.bpm), clock.beats_in_bar, clock.batch_id) == (90, 3, 0)
         assert abs((clock.beat - phase + 1.5) % 3 - 1.5) < 0.1
-        assert osc.parse_request(ear.recv(4096)) == osc.Tempo(0)  # the peer has left
+        assert osc.parse_request(rx.recv(4096)) == osc.Tempo(0)  # the peer has left

@@ -33,8 +33,8 @@ class Card(threading.Thread):
         super().__init__(daemon=True)
         self.mic, self.latency, self.out, self.open = mic, latency, [], True
 
-    def __call__(self, desk, tape, latency_ms):
-        self.desk, self.tape, desk.latency = desk, tape, self.latency
+    def __call__(self, desk, output, latency_ms):
+        self.desk, self.output, desk.latency = desk, output, self.latency
         return self
 
     def run(self):
@@ -42,7 +42,7 @@ class Card(threading.Thread):
         while self.open and self.desk.position < len(self.desk.context):
             start = self.desk.position
             time.sleep(max(0.0, began_s + (start + BLOCK) / SAMPLE_RATE - time.monotonic()))
-            self.out.append(self.desk.turn(self.mic[start : start + BLOCK], self.tape))
+            self.out.append(self.desk.turn(self.mic[start : start + BLOCK], self.output))
 
     def __enter__(self):
         self.start()
@@ -102,15 +102,15 @@ def test_the_beat_is_told_with_every_step(tools, player, tmp_path):
     heard = []
 
     class Ear:
-        def __init__(self, core):
-            self.hear, core.on_datagram = core.on_datagram, self
+        def __init__(self, state):
+            self.hear, state.on_datagram = state.on_datagram, self
 
         def __call__(self, data, address, t):
             heard.append(osc.parse_request(data))
             return self.hear(data, address, t)
 
     with tools.Stage() as stage:
-        Ear(stage.core)
+        Ear(stage.state)
         words = ["--r", "0.125", "--serverport", stage.port, "--clientport", stage.clientport, "--out", tmp_path,
                  "--seconds", "3", "--bpm", "90", "--beats", "3"]  # fmt: skip
         player.play(player.arguments([str(word) for word in words]), Card(tools.song(3)))

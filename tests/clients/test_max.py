@@ -57,7 +57,7 @@ def test_settings_change_at_the_border_of_a_step(tools, node):
               [250_000, ["instruments", 0, 0, 0, 1]]]  # fmt: skip
     with tools.Stage() as stage:
         heard, _ = node(context, stage.port, stage.clientport, [["r", 0.125], ["instruments", 1, 0, 0, 1]], during)
-        assert not stage.core.tally.counts.keys() & {"step", "package_size", "mixed batch", "straggler"}
+        assert not stage.state.tally.counts.keys() & {"step", "package_size", "mixed batch", "straggler"}
     piano, want = heard[3], tools.tune(np.arange(len(context)))
     piano = np.where(np.abs(piano - want) > 1 / 128, piano - 1 / 64, piano)  # first it is the second voice
     silent = (heard[3] == 0) & (np.arange(len(want)) > 70_000)
@@ -77,7 +77,7 @@ def test_a_server_that_comes_late_goes_and_comes_back(tools, node):
                 while not (stage.streamers and len(stage.streamers[-1].steps) > 2):
                     assert time.monotonic() < until_s
                     time.sleep(0.05)
-                assert stage.core.settings.stems == ("bass",) and stage.core.settings.step.ratio == 0.0625
+                assert stage.state.settings.stems == ("bass",) and stage.state.settings.step.ratio == 0.0625
             time.sleep(rest_s)
 
     _, said = node(tools.song(16), port, clientport, [["r", 0.0625]], meanwhile=meanwhile)
@@ -88,15 +88,15 @@ def test_a_server_that_comes_late_goes_and_comes_back(tools, node):
 
 def clocks_of(tools, node, before, during):
     """Every clock that is told, and where the head was when the first of `during` came."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear:
-        ear.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-        ear.bind(("127.0.0.1", 0))
-        _, said = node(tools.song(3), ear.getsockname()[1], tools.free_port(), [["r", 0.0625], *before], during)
-        ear.setblocking(False)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rx:
+        rx.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        rx.bind(("127.0.0.1", 0))
+        _, said = node(tools.song(3), rx.getsockname()[1], tools.free_port(), [["r", 0.0625], *before], during)
+        rx.setblocking(False)
         clocks = []
         while True:
             try:
-                message = osc.parse_request(ear.recv(65_536))
+                message = osc.parse_request(rx.recv(65_536))
             except BlockingIOError:
                 return clocks, int((re.findall(r"^at (\d+)", said, re.M) or [0])[0])
             clocks += [message] if isinstance(message, osc.Clock) else []

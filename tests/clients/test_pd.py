@@ -77,7 +77,7 @@ def test_settings_change_at_the_border_of_a_step(tools, pd):
         changing = threading.Thread(target=change, daemon=True)
         changing.start()
         heard = pd.play_file(context, stage.port, stage.clientport, "acc-r 0.125")[: len(context), 1]
-        assert not stage.core.tally.counts.keys() & {"step", "package_size", "mixed batch", "straggler"}
+        assert not stage.state.tally.counts.keys() & {"step", "package_size", "mixed batch", "straggler"}
     first, want = 2 * Step(0.125).samples, tools.tune(np.arange(len(context)))
     two = np.abs(heard - 2 * want - 1 / 64) < 1e-6  # drums and, a little higher, piano
     wrong = ~(tools.heard_right(heard, Step(0.125)) | two)[first:]
@@ -99,7 +99,7 @@ def test_a_server_that_is_absent_and_one_that_starts_anew_are_noticed(tools, pd)
             while not (stage.streamers and len(stage.streamers[-1].steps) > 3):
                 assert time.monotonic() < until_s, pd.said
                 time.sleep(0.05)
-            assert stage.core.settings.step.ratio == 0.0625  # it was told, the second one too
+            assert stage.state.settings.step.ratio == 0.0625  # it was told, the second one too
         pd.wait_for("accomp: no word from the server", 1 + ready)
 
 
@@ -130,21 +130,21 @@ def test_a_loop_is_recorded_once_and_goes_round_without_a_seam(tools, pd, tmp_pa
 
 
 def test_the_beat_at_the_end_of_every_step_is_told(tools, pd):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear:
-        ear.bind(("127.0.0.1", 0))
-        ear.settimeout(5)
-        pd.send(f"acc-server 127.0.0.1 {ear.getsockname()[1]} {tools.free_port()}", "acc-source 1", "acc-r 0.0625",
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rx:
+        rx.bind(("127.0.0.1", 0))
+        rx.settimeout(5)
+        pd.send(f"acc-server 127.0.0.1 {rx.getsockname()[1]} {tools.free_port()}", "acc-source 1", "acc-r 0.0625",
                 "acc-tempo 90", "acc-meter 3", "acc-play 1")  # fmt: skip
         clocks = []
         while len(clocks) < 6:
-            message = osc.parse_request(ear.recv(65_536))
+            message = osc.parse_request(rx.recv(65_536))
             clocks += [message] if isinstance(message, osc.Clock) else []
         for n, clock in enumerate(clocks, 1):
             assert (clock.batch_id, clock.bpm, clock.beats_in_bar) == (n, 90, 3)
             assert abs(clock.beat - n * 16_537 / SAMPLE_RATE * 1.5 % 3) < 1e-3
         pd.send("acc-beat-now 2")
         told = time.monotonic()
-        while not isinstance(message := osc.parse_request(ear.recv(65_536)), osc.Clock):
+        while not isinstance(message := osc.parse_request(rx.recv(65_536)), osc.Clock):
             pass
         assert abs((message.beat - 2 - 1.5 * (time.monotonic() - told) + 1.5) % 3 - 1.5) < 0.15
 
@@ -159,9 +159,9 @@ def test_panic_and_impossible_wishes(tools, pd, tmp_path):
         pd.wait_for("above 1837 samples do not leave a Mac")
         pd.send("acc-source 0", "acc-r 0.0625", "acc-play 1")
         time.sleep(1.5)
-        assert stage.core.settings.package == 13_095  # the largest that fits into a datagram
+        assert stage.state.settings.package == 13_095  # the largest that fits into a datagram
         pd.send("acc-panic bang")
         pd.wait_for("accomp: stopped", 2)
         time.sleep(0.3)
-        assert stage.core.tally.counts["panic"] == 1
+        assert stage.state.tally.counts["panic"] == 1
     assert "error" not in pd.said, pd.said

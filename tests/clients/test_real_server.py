@@ -24,11 +24,11 @@ def serving(clients, tools, model):
     port, clientport = tools.free_port(), tools.free_port()
     command = [sys.executable, "serve.py", "--model", str(model), "--device", "cpu", "--serverport", str(port),
                "--clientport", str(clientport)]  # fmt: skip
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear:
-        ear.bind(("127.0.0.1", clientport))
-        ear.settimeout(120)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rx:
+        rx.bind(("127.0.0.1", clientport))
+        rx.settimeout(120)
         process = subprocess.Popen(command, cwd=clients.parent, env=os.environ | {"OMP_NUM_THREADS": "1"})
-        while not isinstance(osc.parse_reply(ear.recv(65_536)), osc.Ready):
+        while not isinstance(osc.parse_reply(rx.recv(65_536)), osc.Ready):
             pass
     try:
         yield port, clientport

@@ -1,4 +1,4 @@
-"""A stand-in for the model's player, and short ways to talk to a server core."""
+"""A stand-in for the model's player, and short ways to talk to a server state."""
 
 import socket
 import threading
@@ -12,8 +12,8 @@ from accomp.server import protocol as osc
 from accomp.server.actions import Deliver, Load, Send, Silence, Stop, Work
 from accomp.server.client import Client, Setup
 from accomp.server.endpoint import Endpoint, bind, sources_of
-from accomp.server.engine import Core
-from accomp.server.performer import Performer, silence
+from accomp.server.state import ServerState
+from accomp.server.worker import InferenceWorker, silence
 from accomp.timeline import Step
 
 CLIENT = ("127.0.0.1", 50_000)
@@ -61,37 +61,37 @@ class FakeStreamer:
 
 
 class Bench:
-    """A core and a performer under a clock of our own: jobs take `cycle_s`, answers are collected."""
+    """A state and a worker under a clock of our own: requests take `cycle_s`, answers are collected."""
 
     def __init__(self, cycle_s=0.01, fails=()):
         self.t, self.cycle_s = 100.0, cycle_s
-        self.core = Core({"127.0.0.1"}, {"model": "fake"})
+        self.state = ServerState({"127.0.0.1"}, {"model": "fake"})
         self.streamers = []
 
         def make(stems):
             self.streamers.append(FakeStreamer(stems, fails))
             return self.streamers[-1]
 
-        self.performer = Performer(make)
-        self.sent, self.answers, self.jobs, self.loads, self.stopped = [], [], [], [], ""
+        self.worker = InferenceWorker(make)
+        self.sent, self.answers, self.requests, self.loads, self.stopped = [], [], [], [], ""
         self.silences, self._pending = [], []
-        self.act(self.core.on_ready(self.t))
+        self.act(self.state.on_ready(self.t))
 
     def act(self, actions):
         for action in actions:
             match action:
                 case Send(datagrams):
                     self.sent += [osc.parse_reply(d) for d in datagrams]
-                case Work(job):
-                    self.jobs.append(job)
-                    self._pending.append((self.t + self.cycle_s, job))
+                case Work(request):
+                    self.requests.append(request)
+                    self._pending.append((self.t + self.cycle_s, request))
                 case Deliver():
-                    chunks = [[osc.parse_reply(d) for d in (p.header, *p.chunks)] for p in action.played.parcels]
-                    self.answers.append((action.job, chunks))
-                    self.act(self.core.on_sent(action, self.t))
-                case Silence(job):
-                    chunks = [[osc.parse_reply(d) for d in (p.header, *p.chunks)] for p in silence(job)]
-                    self.silences.append((job, chunks))
+                    chunks = [[osc.parse_reply(d) for d in (p.header, *p.chunks)] for p in action.result.packets]
+                    self.answers.append((action.request, chunks))
+                    self.act(self.state.on_sent(action, self.t))
+                case Silence(request):
+                    chunks = [[osc.parse_reply(d) for d in (p.header, *p.chunks)] for p in silence(request)]
+                    self.silences.append((request, chunks))
                 case Load(name, _):
                     self.loads.append(name)
                 case Stop(reason):
@@ -100,22 +100,22 @@ class Bench:
     def hear(self, *messages):
         for message in messages:
             data = message if isinstance(message, bytes) else message.pack()
-            self.act(self.core.on_datagram(data, CLIENT[0], self.t))
+            self.act(self.state.on_datagram(data, CLIENT[0], self.t))
 
     def wait(self, seconds):
         """Let time pass in steps of 5 ms; whatever falls due happens."""
         until = self.t + seconds
         while self.t < until:
             self.t += 0.005
-            self.act(self.core.on_tick(self.t))
-            for due, job in [p for p in self._pending if p[0] <= self.t]:
-                self._pending.remove((due, job))
+            self.act(self.state.on_tick(self.t))
+            for due, request in [p for p in self._pending if p[0] <= self.t]:
+                self._pending.remove((due, request))
                 try:
-                    played = self.performer.play(job)
+                    result = self.worker.play(request)
                 except RuntimeError:
-                    self.act(self.core.on_failure(job, self.t))
+                    self.act(self.state.on_failure(request, self.t))
                 else:
-                    self.act(self.core.on_answer(job, played, self.t))
+                    self.act(self.state.on_answer(request, result, self.t))
 
     @property
     def dropped(self):
@@ -146,13 +146,13 @@ class Stage:
             self.streamers.append(FakeStreamer(stems, **fake))
             return self.streamers[-1]
 
-        self.core = Core(sources_of("127.0.0.1"), {"model": "fake", "device": "none"})
-        ear, client = bind("127.0.0.1", self.port), ("127.0.0.1", self.clientport)
-        self.endpoint = Endpoint(self.core, Performer(make), ear, client, load, recorder)
+        self.state = ServerState(sources_of("127.0.0.1"), {"model": "fake", "device": "none"})
+        rx, client = bind("127.0.0.1", self.port), ("127.0.0.1", self.clientport)
+        self.endpoint = Endpoint(self.state, InferenceWorker(make), rx, client, load, recorder)
         self.endpoint.warm_up(make)
         self.thread = threading.Thread(target=self.endpoint.run, daemon=True)
         self.thread.start()
-        while not self.core.ready:
+        while not self.state.ready:
             time.sleep(0.01)
 
     def client(self, planes, **setup):

@@ -22,8 +22,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from accomp.server import protocol as osc
 from accomp.server import wire
 from accomp.server.endpoint import Endpoint, bind
-from accomp.server.engine import Core
-from accomp.server.performer import Performer
+from accomp.server.state import ServerState
+from accomp.server.worker import InferenceWorker
 from accomp.timeline import STEMS, Step
 
 STEP, FADE = Step(0.1).samples, 882
@@ -85,7 +85,7 @@ def quiet():
 
 
 def storm(kit, count):
-    """So many hurt datagrams through the core and what follows from them: the slowest one's ms, and the growth in MB."""
+    """So many hurt datagrams through the state and what follows from them: the slowest one's ms, and the growth in MB."""
     rng, bench = random.Random(0), kit.Bench()
     messages, slowest_ms, grown = corpus(np.random.default_rng(0)), 0.0, 0.0
     gc.collect()
@@ -93,14 +93,14 @@ def storm(kit, count):
     for n in range(count):
         data = hurt(rng.choice(messages), rng)
         began = time.thread_time()
-        actions = bench.core.on_datagram(data, kit.CLIENT[0], bench.t)
+        actions = bench.state.on_datagram(data, kit.CLIENT[0], bench.t)
         took_ms = 1e3 * (time.thread_time() - began)
         slowest_ms = max(slowest_ms, took_ms)
         bench.act(actions)
         bench.t += 0.0005
         if n % 100 == 0:
             bench.wait(0.01)
-            for seen in (bench.sent, bench.answers, bench.silences, bench.jobs, bench.loads):
+            for seen in (bench.sent, bench.answers, bench.silences, bench.requests, bench.loads):
                 seen.clear()
             for streamer in bench.streamers:
                 streamer.pushed.clear(), streamer.steps.clear(), streamer.transports.clear()
@@ -122,8 +122,8 @@ def play_on(kit, bench):
     for i in (1, 2, 3):
         bench.hear(*kit.blocks(i, np.zeros(STEP, np.float32)))
         bench.wait(0.6)
-    for job, (chunks,) in bench.answers:
-        want = kit.tune(np.arange(-FADE, STEP) + (job.batch_id + 1) * STEP)
+    for request, (chunks,) in bench.answers:
+        want = kit.tune(np.arange(-FADE, STEP) + (request.batch_id + 1) * STEP)
         assert np.array_equal(np.concatenate([c.samples for c in chunks]), want)
     return len(bench.answers) == 3
 
@@ -136,7 +136,7 @@ def test_hurt_datagrams_stop_nothing_cost_little_and_leave_nothing_behind(kit, q
 
 
 class Abuse(RuleBasedStateMachine):
-    """Any order of batches, settings and time: every batch is answered or dropped, once, and the core's books balance."""
+    """Any order of batches, settings and time: every batch is answered or dropped, once, and the state's books balance."""
 
     kit = None
 
@@ -157,7 +157,7 @@ class Abuse(RuleBasedStateMachine):
     def straggler(self, back, chunk):
         old = max(0, self.next_id - back)
         self.bench.hear(self.kit.blocks(old, np.zeros(STEP, np.float32))[chunk])
-        self.next_id = self.bench.core.newest_id or self.next_id
+        self.next_id = self.bench.state.newest_id or self.next_id
 
     @rule(message=st.sampled_from([osc.Reset(), osc.Panic(), osc.LoadModel(), osc.Calibrate(), osc.W(-1), osc.W(1),
                                    osc.UpdateR(0.2), osc.UpdateR(0.1), osc.Predict(), osc.Density(0.3)]))  # fmt: skip
@@ -166,11 +166,11 @@ class Abuse(RuleBasedStateMachine):
 
     @invariant()
     def books_balance(self):
-        core = self.bench.core
-        edges = [job.edge for job in self.bench.jobs if job.session == core._session.number]
-        assert edges == sorted(set(edges)) and len(core._session.runs) <= 20 * core.settings.step.window
-        assert sum(len(x) for _, x in core._session.runs) <= 2 * 15 * 44_100
-        answered = [(job.session, job.batch_id) for job, _ in self.bench.answers]
+        state = self.bench.state
+        edges = [request.edge for request in self.bench.requests if request.session == state._session.number]
+        assert edges == sorted(set(edges)) and len(state._session.runs) <= 20 * state.settings.step.window
+        assert sum(len(x) for _, x in state._session.runs) <= 2 * 15 * 44_100
+        answered = [(request.session, request.batch_id) for request, _ in self.bench.answers]
         assert len(answered) == len(set(answered))
 
     def teardown(self):
@@ -196,19 +196,19 @@ def test_no_file_is_named_by_the_network(kit, tmp_path, monkeypatch):
     assert sorted(known) == ["live", "other"]
     for word in WORDS:
         bench.hear(wire.write("/model", "s", wire.pad(word)))
-        bench.act(bench.core.on_load_failed("x", "no such model", bench.t))
+        bench.act(bench.state.on_load_failed("x", "no such model", bench.t))
     assert all(name not in known for name in bench.loads) and len(bench.loads) > 3
     assert sorted(p.name for p in tmp_path.iterdir()) == ["live", "other", "secret"]
 
 
 def test_nobody_else_is_heard_or_answered(kit):
     """A whole performance's worth of requests from another address of this machine: not a byte goes anywhere for it."""
-    with kit.Stage() as stage, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear:
-        ear.bind(("127.0.0.1", stage.clientport))
-        ear.settimeout(0.3)
+    with kit.Stage() as stage, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rx:
+        rx.bind(("127.0.0.1", stage.clientport))
+        rx.settimeout(0.3)
         while True:  # /ready and /status
             try:
-                ear.recv(65_536)
+                rx.recv(65_536)
             except TimeoutError:
                 break
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
@@ -219,14 +219,14 @@ def test_nobody_else_is_heard_or_answered(kit):
                 stranger.sendto(message.pack(), ("127.0.0.1", stage.port))
             with pytest.raises(TimeoutError):
                 stranger.recv(65_536)
-        said = itertools.takewhile(bool, iter(lambda: _recv(ear), None))
+        said = itertools.takewhile(bool, iter(lambda: _recv(rx), None))
         assert all(osc.parse_reply(d) == osc.Ready() or b"ready" in d for d in said)
-        assert stage.core.settings.stems == () and stage.core.tally.counts["stranger"] == 11
+        assert stage.state.settings.stems == () and stage.state.tally.counts["stranger"] == 11
 
 
-def _recv(ear):
+def _recv(rx):
     try:
-        return ear.recv(65_536)
+        return rx.recv(65_536)
     except TimeoutError:
         return None
 
@@ -234,7 +234,7 @@ def _recv(ear):
 def test_time_is_monotonic_everywhere(kit, monkeypatch):
     """A wall clock that jumps, as NTP makes it, moves nothing: nobody looks at it."""
     code = Path(osc.__file__).parent
-    for file in ("engine", "endpoint", "performer", "answers", "blocks", "controls", "report"):
+    for file in ("state", "endpoint", "worker", "answers", "blocks", "controls", "report"):
         assert (
             "time.time" not in (code / f"{file}.py").read_text() and "datetime" not in (code / f"{file}.py").read_text()
         )
@@ -250,17 +250,17 @@ def test_a_dead_client_and_a_full_socket_are_counted_and_nothing_more(kit):
         def close(self):
             pass
 
-    core = Core({"127.0.0.1"})
-    endpoint = Endpoint(core, Performer(kit.FakeStreamer), bind("127.0.0.1", kit.free_port()), ("127.0.0.1", 9))
-    endpoint._mouth.close()
-    endpoint._mouth = Unwilling()
+    state = ServerState({"127.0.0.1"})
+    endpoint = Endpoint(state, InferenceWorker(kit.FakeStreamer), bind("127.0.0.1", kit.free_port()), ("127.0.0.1", 9))
+    endpoint._tx.close()
+    endpoint._tx = Unwilling()
     endpoint._do("on_ready")
     for message in (osc.PredictInstruments(1), osc.UpdateR(0.1), *kit.blocks(1, np.zeros(STEP, np.float32))):
         endpoint._do("on_datagram", message.pack(), "127.0.0.1")
     until = time.monotonic() + 10
-    while core.tally.steps < 1 and time.monotonic() < until:
+    while state.tally.steps < 1 and time.monotonic() < until:
         time.sleep(0.01)
-    assert core.tally.steps == 1 and core.tally.counts["send"] > 5
+    assert state.tally.steps == 1 and state.tally.counts["send"] > 5
     endpoint.stop()
     endpoint.run()
 
@@ -305,7 +305,7 @@ def test_a_long_performance_leaves_nothing_behind(kit, quiet, minutes):
         cycles += [
             json.loads(m.text)["cycle_ms"] for m in bench.sent if isinstance(m, osc.Status) and "batch_id" in m.text
         ]
-        for seen in (bench.sent, bench.answers, bench.jobs):
+        for seen in (bench.sent, bench.answers, bench.requests):
             seen.clear()
         for streamer in bench.streamers:
             streamer.pushed.clear(), streamer.steps.clear(), streamer.transports.clear()
@@ -314,4 +314,4 @@ def test_a_long_performance_leaves_nothing_behind(kit, quiet, minutes):
             early_mb = resident_mb()
     gc.collect()
     assert (resident_mb() - early_mb) / (steps / 200) < 1 and len(cycles) >= 0.97 * steps
-    assert np.mean(cycles[-50:]) < 1.1 * np.mean(cycles[:50]) + 1 and bench.core._session.edge == steps * step.samples
+    assert np.mean(cycles[-50:]) < 1.1 * np.mean(cycles[:50]) + 1 and bench.state._session.edge == steps * step.samples

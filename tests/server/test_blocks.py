@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accomp.server import protocol as osc
-from accomp.server.answers import HEADERS, parcel
+from accomp.server.answers import HEADERS, packetize
 from accomp.server.blocks import Batch, conceal
 from accomp.timeline import WINDOW
 
@@ -125,7 +125,7 @@ def test_many_tiny_chunks_end_at_a_limit():
 @pytest.mark.parametrize("samples, package", [(882 + 16_537, 4410), (1, 128), (10_240, 5120), (WINDOW + 44_100, 9_999)])
 def test_an_answer_is_cut_so_that_the_external_takes_it(kit, samples, package):
     audio = kit.tune(np.arange(samples))
-    sent = parcel("drums", 9, audio, package)
+    sent = packetize("drums", 9, audio, package)
     header, *chunks = [osc.parse_reply(d) for d in (sent.header, *sent.chunks)]
     assert (header.index, len(header.samples)) == (0, 0)
     assert [c.index for c in chunks] == list(range(len(chunks)))
@@ -136,5 +136,5 @@ def test_an_answer_is_cut_so_that_the_external_takes_it(kit, samples, package):
 
 def test_an_answer_is_always_finite_and_within_full_scale():
     audio = np.array([np.nan, np.inf, -np.inf, 7, -7, 0.5], np.float32)
-    (chunk,) = [osc.parse_reply(d) for d in parcel("bass", 1, audio, 4410).chunks]
+    (chunk,) = [osc.parse_reply(d) for d in packetize("bass", 1, audio, 4410).chunks]
     assert chunk.samples.tolist() == [0, 0, 0, 1, -1, 0.5]

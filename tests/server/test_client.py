@@ -1,4 +1,4 @@
-"""The tape writes what the external writes, flaws included; the server's answers land to the sample all the same."""
+"""The client writes what the external writes, flaws included; the server's answers land to the sample all the same."""
 
 import errno
 import socket
@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from accomp.errors import UserError
 from accomp.server import protocol as osc
-from accomp.server.answers import parcel
-from accomp.server.client import Client, Setup, Tape
+from accomp.server.answers import packetize
+from accomp.server.client import Client, OutputBuffers, Setup
 from accomp.timeline import Step
 
 STEP = Step(0.1).samples
@@ -24,61 +24,65 @@ SETUP = Setup(("bass",), Step(0.1, 1.0), 0.02, 4410)
 def answer(kit, batch_id, headers=2):
     """The chunks of the right answer to a batch whose edge is batch_id steps."""
     start = (batch_id + 1) * STEP - FADE
-    sent = parcel("bass", batch_id, kit.tune(np.arange(start, start + FADE + STEP)), 4410)
+    sent = packetize("bass", batch_id, kit.tune(np.arange(start, start + FADE + STEP)), 4410)
     return [osc.parse_reply(d) for d in ([sent.header] * headers + list(sent.chunks))]
 
 
-def tape_after(kit, batches, **changes):
-    tape = Tape(Setup(**(vars(SETUP) | changes)), 6 * STEP)
+def output_after(kit, batches, **changes):
+    output = OutputBuffers(Setup(**(vars(SETUP) | changes)), 6 * STEP)
     for i in batches:
-        tape.predict(i * STEP, i * STEP)
+        output.predict(i * STEP, i * STEP)
         for chunk in answer(kit, i):
-            tape.receive(chunk, i * STEP)
-    return tape
+            output.receive(chunk, i * STEP)
+    return output
 
 
 def test_answers_lie_to_the_sample_and_join_without_a_seam(kit):
-    tape = tape_after(kit, [1, 2, 3])
+    output = output_after(kit, [1, 2, 3])
     want = kit.tune(np.arange(6 * STEP))
     want[5 * STEP :] = want[: 2 * STEP - FADE] = 0
     want[2 * STEP - FADE : 2 * STEP] *= np.arange(FADE) / FADE  # from silence
-    assert np.allclose(tape.buffers["bass"], want, atol=1e-6)
-    assert np.array_equal(tape.buffers["bass"], tape.heard["bass"]) and not tape.late and tape.answered == {1, 2, 3}
+    assert np.allclose(output.buffers["bass"], want, atol=1e-6)
+    assert (
+        np.array_equal(output.buffers["bass"], output.heard["bass"])
+        and not output.late
+        and output.answered == {1, 2, 3}
+    )
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_behind_the_header_any_order_of_chunks_is_right(kit, random):
-    tape, calm = tape_after(kit, [1]), tape_after(kit, [1, 2])
-    tape.predict(2 * STEP, 2 * STEP)
+    output, calm = output_after(kit, [1]), output_after(kit, [1, 2])
+    output.predict(2 * STEP, 2 * STEP)
     header, _, *chunks = answer(kit, 2)
     random.shuffle(chunks)
     for chunk in [header, *chunks]:
-        tape.receive(chunk, 2 * STEP)
-    assert np.array_equal(tape.buffers["bass"], calm.buffers["bass"])
+        output.receive(chunk, 2 * STEP)
+    assert np.array_equal(output.buffers["bass"], calm.buffers["bass"])
 
 
 def test_without_a_header_what_overtakes_chunk_0_is_misplaced(kit):
-    """The flaw that the header cures: the test would not be worth much if the tape did not have it."""
-    tape, calm = tape_after(kit, [1]), tape_after(kit, [1, 2])
-    tape.predict(2 * STEP, 2 * STEP)
+    """The flaw that the header cures: the test would not be worth much if the client did not have it."""
+    output, calm = output_after(kit, [1]), output_after(kit, [1, 2])
+    output.predict(2 * STEP, 2 * STEP)
     first, *rest = answer(kit, 2, headers=0)
     for chunk in [*rest, first]:
-        tape.receive(chunk, 2 * STEP)
-    assert not np.array_equal(tape.buffers["bass"], calm.buffers["bass"])
+        output.receive(chunk, 2 * STEP)
+    assert not np.array_equal(output.buffers["bass"], calm.buffers["bass"])
 
 
 def test_the_rest_of_an_answer_goes_astray_when_the_next_batch_begins_unless_the_header_is_repeated(kit):
     def rolled(again):
-        tape = tape_after(kit, [1])
-        tape.predict(2 * STEP, 2 * STEP)
+        output = output_after(kit, [1])
+        output.predict(2 * STEP, 2 * STEP)
         header, _, *chunks = answer(kit, 2)
         for chunk in [header, *chunks[:3]]:
-            tape.receive(chunk, 2 * STEP)
-        tape.predict(3 * STEP, 2 * STEP)
+            output.receive(chunk, 2 * STEP)
+        output.predict(3 * STEP, 2 * STEP)
         for chunk in [*([header] if again else []), *chunks[3:]]:
-            tape.receive(chunk, 2 * STEP)
-        return tape.buffers["bass"]
+            output.receive(chunk, 2 * STEP)
+        return output.buffers["bass"]
 
     want = kit.tune(np.arange(3 * STEP, 4 * STEP))
     assert np.array_equal(rolled(True)[3 * STEP : 4 * STEP - FADE], want[:-FADE])
@@ -86,23 +90,23 @@ def test_the_rest_of_an_answer_goes_astray_when_the_next_batch_begins_unless_the
 
 
 def test_what_comes_behind_the_playhead_is_not_heard(kit):
-    tape = tape_after(kit, [])
-    tape.predict(STEP, STEP)
+    output = output_after(kit, [])
+    output.predict(STEP, STEP)
     playhead = 2 * STEP + 5000  # inside the answer
     for chunk in answer(kit, 1):
-        tape.receive(chunk, playhead)
-    heard = tape.heard["bass"]
+        output.receive(chunk, playhead)
+    heard = output.heard["bass"]
     assert not heard[:playhead].any()
     assert np.array_equal(heard[playhead : 3 * STEP], kit.tune(np.arange(playhead, 3 * STEP)))
-    assert tape.late == {1} and tape.buffers["bass"][2 * STEP + 1] != 0
+    assert output.late == {1} and output.buffers["bass"][2 * STEP + 1] != 0
 
 
 def test_answers_to_older_batches_are_ignored(kit):
-    tape = tape_after(kit, [1, 2, 3])
-    before = tape.buffers["bass"].copy()
+    output = output_after(kit, [1, 2, 3])
+    before = output.buffers["bass"].copy()
     for chunk in answer(kit, 1):
-        tape.receive(chunk, 0)
-    assert np.array_equal(before, tape.buffers["bass"]) and tape.ignored == len(answer(kit, 1))
+        output.receive(chunk, 0)
+    assert np.array_equal(before, output.buffers["bass"]) and output.ignored == len(answer(kit, 1))
 
 
 def test_stems_of_different_length_are_refused():
@@ -128,7 +132,7 @@ def test_a_server_that_goes_is_missed_and_a_new_one_is_told_the_settings(kit, ca
         assert client.connect(5)
         playing = threading.Thread(target=client.play, daemon=True)
         playing.start()
-        until(lambda: len(client.tape.answered) > 1)
+        until(lambda: len(client.output.answered) > 1)
     until(lambda: "no answer to the last 3 steps" in caplog.text)
     ports, free_port = iter((first.port, first.clientport)), kit.Stage.__init__.__globals__["free_port"]
     kit.Stage.__init__.__globals__["free_port"] = lambda: next(ports)
@@ -138,7 +142,7 @@ def test_a_server_that_goes_is_missed_and_a_new_one_is_told_the_settings(kit, ca
         kit.Stage.__init__.__globals__["free_port"] = free_port
     with second:
         until(lambda: "the server answers again" in caplog.text)
-        assert second.core.settings.stems == ("piano",) and second.core.settings.step == setup.step
+        assert second.state.settings.stems == ("piano",) and second.state.settings.step == setup.step
         client.__exit__()
         playing.join(5)
     assert not playing.is_alive()
@@ -162,14 +166,14 @@ def test_a_datagram_too_large_for_the_system_is_said_with_a_size_that_is_not(kit
 
 
 def test_the_beat_of_the_host_goes_with_every_batch(kit):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear:
-        ear.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-        ear.bind(("127.0.0.1", 0))
-        ear.settimeout(5)
-        client = Client({"context": np.zeros(4 * STEP, np.float32)}, SETUP, ear.getsockname(), kit.free_port(),
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rx:
+        rx.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        rx.bind(("127.0.0.1", 0))
+        rx.settimeout(5)
+        client = Client({"context": np.zeros(4 * STEP, np.float32)}, SETUP, rx.getsockname(), kit.free_port(),
                         beat=lambda sample: (sample / STEP % 3, 100.0, 3))  # fmt: skip
         with client:
             client.predict(STEP)
             client.predict(2 * STEP)
-        heard = [osc.parse_request(ear.recv(65_536)) for _ in range(14)]
+        heard = [osc.parse_request(rx.recv(65_536)) for _ in range(14)]
     assert [m for m in heard if isinstance(m, osc.Clock)] == [osc.Clock(1.0, 100.0, 3, 1), osc.Clock(2.0, 100.0, 3, 2)]

@@ -7,7 +7,7 @@ import pytest
 
 from accomp.server import protocol as osc
 from accomp.server.calibrate import sweep
-from accomp.server.performer import Gate, Performer
+from accomp.server.worker import Gate, InferenceWorker
 from accomp.timeline import SAMPLE_RATE, Step
 
 STEP, FADE = Step(0.1).samples, 882
@@ -73,9 +73,9 @@ def test_a_new_tempo_goes_on_from_the_beat_and_tempo_0_lets_go(kit):
 def test_panic_silences_what_is_not_yet_heard_and_forgets(kit):
     bench = start(kit)
     play(kit, bench, [1, 2, 3])
-    steps = bench.core.tally.steps
+    steps = bench.state.tally.steps
     bench.hear(osc.Panic())
-    assert [job.batch_id for job, _ in bench.silences] == [2, 3] and bench.core.tally.steps == steps
+    assert [request.batch_id for request, _ in bench.silences] == [2, 3] and bench.state.tally.steps == steps
     for _, (chunks,) in bench.silences:
         samples = np.concatenate([c.samples for c in chunks])
         assert len(samples) == FADE + STEP and not samples.any()
@@ -101,7 +101,7 @@ def test_hello_is_answered_and_a_wrong_sample_rate_is_said_aloud(kit):
     half = int(132_300 * 0.1)
     bench.hear(*kit.blocks(1, np.zeros(half, np.float32)))
     bench.wait(0.3)
-    assert bench.streamers[0].steps == [(half, half, half, FADE)] and not bench.core.tally.counts
+    assert bench.streamers[0].steps == [(half, half, half, FADE)] and not bench.state.tally.counts
     bench.hear(osc.Hello(48_000, 264_600, "Max"))
     assert "48000 Hz" in said(bench)[-1]["error"]
 
@@ -111,7 +111,7 @@ def test_what_is_refused_is_said_to_the_client_but_not_often(kit):
     for _ in range(1000):
         bench.hear(osc.UpdateR(0.5).pack()[:-8] + np.float64(7).astype(">f8").tobytes())
     errors = [s["error"] for s in said(bench) if "error" in s]
-    assert len(errors) == 1 and "r must lie in" in errors[0] and bench.core.settings.step == Step(0.1)
+    assert len(errors) == 1 and "r must lie in" in errors[0] and bench.state.settings.step == Step(0.1)
 
 
 def test_another_model_plays_from_the_next_step_on_and_a_failed_one_changes_nothing(kit):
@@ -120,17 +120,17 @@ def test_another_model_plays_from_the_next_step_on_and_a_failed_one_changes_noth
     bench.hear(osc.UseModel("other"), osc.UseModel("third"))
     assert bench.loads == ["other"]  # one at a time
     play(kit, bench, [3])
-    bench.act(bench.core.on_load_failed("other", "it is damaged", bench.t))
+    bench.act(bench.state.on_load_failed("other", "it is damaged", bench.t))
     assert "damaged" in said(bench)[-1]["error"] and said(bench)[-1]["model"] == "fake"
     play(kit, bench, [4])
     bench.wait(2)
     bench.hear(osc.UseModel("other"))
     new = []
-    actions = bench.core.on_loaded("other", bench.t)
-    bench.performer.swap(lambda stems: new.append(kit.FakeStreamer(stems)) or new[-1])
+    actions = bench.state.on_loaded("other", bench.t)
+    bench.worker.swap(lambda stems: new.append(kit.FakeStreamer(stems)) or new[-1])
     bench.act(actions[1:])
     play(kit, bench, [5, 6])
-    assert said(bench)[-2]["batch_id"] == 5 and not bench.dropped and bench.core.about["model"] == "other"
+    assert said(bench)[-2]["batch_id"] == 5 and not bench.dropped and bench.state.about["model"] == "other"
     assert [s[0] for s in new[0].steps] == [5 * STEP, 6 * STEP]
     assert sum(len(x) for _, x in new[0].pushed) == 6 * STEP  # it has heard what the old one heard
     assert [s[0] for s in bench.streamers[0].steps] == [i * STEP for i in (1, 2, 3, 4)]
@@ -142,11 +142,11 @@ def test_twenty_models_in_a_row_cost_no_step(kit):
         bench.hear(osc.UseModel(f"model{i}"))
         play(kit, bench, [2 * i - 1])
         streamers = []
-        bench.performer.swap(lambda stems, made=streamers: made.append(kit.FakeStreamer(stems)) or made[-1])
-        bench.act(bench.core.on_loaded(f"model{i}", bench.t)[1:])
+        bench.worker.swap(lambda stems, made=streamers: made.append(kit.FakeStreamer(stems)) or made[-1])
+        bench.act(bench.state.on_loaded(f"model{i}", bench.t)[1:])
         play(kit, bench, [2 * i])
         assert [s[0] for s in streamers[0].steps] == [2 * i * STEP]
-    assert [job.batch_id for job, _ in bench.answers] == list(range(1, 41)) and not bench.dropped
+    assert [request.batch_id for request, _ in bench.answers] == list(range(1, 41)) and not bench.dropped
 
 
 @pytest.mark.parametrize("latency, step", [(441, 0.1), (9_000, 0.1), (3_000, 0.03125)])
@@ -155,19 +155,19 @@ def test_a_click_tells_how_late_the_player_is_heard_and_that_is_made_up_for(kit,
     bench, n = start(kit), Step(step).samples
     bench.hear(osc.UpdateR(step), osc.UpdatePackageSize(4410))
     rng = np.random.default_rng(0)
-    tape = rng.normal(0, 1e-3, 200 * n).astype(np.float32)
+    sound = rng.normal(0, 1e-3, 200 * n).astype(np.float32)
     bench.hear(osc.Calibrate())
     for i in range(1, 60):
-        bench.hear(*kit.blocks(i, tape[(i - 1) * n : i * n]))
+        bench.hear(*kit.blocks(i, sound[(i - 1) * n : i * n]))
         bench.wait(n / SAMPLE_RATE)
-        job, (chunks,) = bench.answers[-1]
+        request, (chunks,) = bench.answers[-1]
         samples = np.concatenate([c.samples for c in chunks])[FADE:]
-        at = job.edge + n + latency
-        tape[at : at + n] += samples[: len(tape) - at] * 0.5 if job.instead is not None else 0
-        if bench.core.settings.latency:
+        at = request.edge + n + latency
+        sound[at : at + n] += samples[: len(sound) - at] * 0.5 if request.instead is not None else 0
+        if bench.state.settings.latency:
             break
-    assert bench.core.settings.latency == latency
-    bench.hear(*kit.blocks(i + 1, tape[:n]))
+    assert bench.state.settings.latency == latency
+    bench.hear(*kit.blocks(i + 1, sound[:n]))
     bench.wait(n / SAMPLE_RATE)
     edge, _, offset, _ = bench.streamers[-1].steps[-1]
     assert (edge, offset) == ((i + 1) * n - latency, n + latency)
@@ -178,7 +178,7 @@ def test_without_a_way_back_a_calibration_ends_and_changes_nothing(kit):
     bench = start(kit)
     bench.hear(osc.Calibrate())
     play(kit, bench, range(1, 7), lambda i: np.random.default_rng(i).normal(0, 0.1, STEP).astype(np.float32))
-    assert "no click" in next(s for s in said(bench) if "error" in s)["error"] and bench.core.settings.latency == 0
+    assert "no click" in next(s for s in said(bench) if "error" in s)["error"] and bench.state.settings.latency == 0
     assert any(np.array_equal(np.concatenate([c.samples for c in a[0]])[FADE : FADE + 2048], sweep())
                for _, a in bench.answers) and bench.answers[-1][0].instead is None  # fmt: skip
 
@@ -209,11 +209,11 @@ def test_a_device_that_is_lost_ends_the_server(kit):
     assert bench.dropped == list(range(1, 9)) and "8 times" in bench.stopped
 
 
-def test_a_swap_makes_the_performer_hear_the_past_again(kit):
+def test_a_swap_makes_the_worker_push_the_past_again(kit):
     first, second = [], []
-    performer = Performer(lambda stems: first.append(kit.FakeStreamer(stems)) or first[-1])
-    performer.swap(lambda stems: second.append(kit.FakeStreamer(stems)) or second[-1])
+    worker = InferenceWorker(lambda stems: first.append(kit.FakeStreamer(stems)) or first[-1])
+    worker.swap(lambda stems: second.append(kit.FakeStreamer(stems)) or second[-1])
     bench = start(kit)
     play(kit, bench, [1])
-    performer.play(bench.jobs[0])
+    worker.play(bench.requests[0])
     assert not first and second[0].steps == [(STEP, STEP, STEP, FADE)]

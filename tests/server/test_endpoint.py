@@ -11,10 +11,10 @@ import pytest
 
 from accomp.errors import UserError
 from accomp.server import protocol as osc
-from accomp.server.answers import Burst, memory, parcel
+from accomp.server.answers import PacedSender, memory, packetize
 from accomp.server.endpoint import Endpoint, bind, sources_of
-from accomp.server.engine import Core
-from accomp.server.performer import Performer
+from accomp.server.state import ServerState
+from accomp.server.worker import InferenceWorker
 from accomp.timeline import SAMPLE_RATE, Step
 
 STEP = Step(0.0625, 1.0)
@@ -39,7 +39,7 @@ def test_two_seconds_of_music_are_heard_to_the_sample(kit, stems, mode):
         assert np.allclose(heard[stem][first:stop], want, atol=1e-6)
     for start, samples in stage.streamers[1].pushed:
         assert np.allclose(samples, played[start : start + len(samples)], atol=1e-6)
-    assert not client.tape.late and not client.dropped and client.about["model"] == "fake"
+    assert not client.output.late and not client.dropped and client.about["model"] == "fake"
     assert [s["missing"] for s in client.steps] == [0] * len(client.steps)
     assert all(s["cycle_ms"] > 20 and 0 < s["lead_ms"] < 356 for s in client.steps)
 
@@ -49,7 +49,7 @@ def test_late_answers_are_heard_late_and_counted(kit):
         client.connect(5)
         heard = client.play()["bass"]
     first = 2 * STEP.samples - FADE
-    assert 1 in client.tape.late and client.steps[0]["lead_ms"] < 0
+    assert 1 in client.output.late and client.steps[0]["lead_ms"] < 0
     assert not heard[first : first + 200].any() and heard[first + 2 * FADE :].any()
 
 
@@ -80,26 +80,28 @@ def test_noise_on_the_wire_harms_nobody(kit):
 
 def test_settings_that_came_during_loading_are_kept_and_the_music_is_refused(kit):
     port, clientport = kit.free_port(), kit.free_port()
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear:
-        ear.bind(("127.0.0.1", clientport))
-        ear.settimeout(5)
-        core = Core({"127.0.0.1"})
-        endpoint = Endpoint(core, Performer(kit.FakeStreamer), bind("127.0.0.1", port), ("127.0.0.1", clientport))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rx:
+        rx.bind(("127.0.0.1", clientport))
+        rx.settimeout(5)
+        state = ServerState({"127.0.0.1"})
+        endpoint = Endpoint(
+            state, InferenceWorker(kit.FakeStreamer), bind("127.0.0.1", port), ("127.0.0.1", clientport)
+        )
         for message in (osc.UpdateR(0.125), *kit.blocks(3, noise(0.1))):
-            ear.sendto(message.pack(), ("127.0.0.1", port))
+            rx.sendto(message.pack(), ("127.0.0.1", port))
         thread = threading.Thread(target=endpoint.run, daemon=True)
         thread.start()
-        assert [osc.parse_reply(ear.recv(65_536)) for _ in range(2)] == [osc.BatchDropped(3), osc.Ready()]
-        assert core.settings.step.ratio == 0.125
+        assert [osc.parse_reply(rx.recv(65_536)) for _ in range(2)] == [osc.BatchDropped(3), osc.Ready()]
+        assert state.settings.step.ratio == 0.125
         endpoint.stop()
         thread.join(5)
 
 
 def test_the_rest_of_an_answer_is_placed_anew_when_the_client_moves_on(kit):
     """The client begins its next batch as soon as the fourth datagram is out."""
-    burst, sent, t = Burst([parcel("bass", 7, noise(0.5), 4410)]), [], 0.0
-    while burst:
-        wait_s, datagrams = burst.take(t, moved_on=len(sent) >= 4)
+    sender, sent, t = PacedSender([packetize("bass", 7, noise(0.5), 4410)]), [], 0.0
+    while sender:
+        wait_s, datagrams = sender.take(t, moved_on=len(sent) >= 4)
         sent += map(osc.parse_reply, datagrams)
         t += wait_s
     lengths = [(c.index, len(c.samples)) for c in sent]
@@ -111,9 +113,9 @@ def test_the_rest_of_an_answer_is_placed_anew_when_the_client_moves_on(kit):
 @pytest.mark.parametrize("package", [128, 1470, 4410, 13_095])
 def test_a_client_with_a_small_buffer_that_looks_every_ten_milliseconds_gets_everything(package, lossy):
     """Pd's way to receive; its buffer has 208 kB, of which small datagrams waste much."""
-    burst, t, held, looked_s = Burst([parcel("bass", 7, noise(2), package)], lossy=lossy), 0.0, 0, 0.0
-    while burst:
-        wait_s, datagrams = burst.take(t, moved_on=False)
+    sender, t, held, looked_s = PacedSender([packetize("bass", 7, noise(2), package)], lossy=lossy), 0.0, 0, 0.0
+    while sender:
+        wait_s, datagrams = sender.take(t, moved_on=False)
         t += wait_s
         if t - looked_s >= 0.01:
             held, looked_s = 0, t
@@ -138,8 +140,8 @@ def test_only_a_client_on_this_machine_may_speak_from_loopback():
 def test_a_client_that_is_not_there_stops_nothing(kit, caplog):
     caplog.set_level(logging.INFO, "accomp")
     with kit.Stage() as stage:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mouth:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as tx:
             for message in (osc.PredictInstruments(1), osc.UpdateR(0.0625), *kit.blocks(1, noise(0.375)[:16_537])):
-                mouth.sendto(message.pack(), ("127.0.0.1", stage.port))
+                tx.sendto(message.pack(), ("127.0.0.1", stage.port))
         time.sleep(0.5)
-        assert stage.core.tally.steps == 1 and "lead_ms=" in caplog.text
+        assert stage.state.tally.steps == 1 and "lead_ms=" in caplog.text

@@ -38,7 +38,7 @@ def session(kit, network, package=1024, targets=("bass",), ratio=0.25, seed=0, *
 
 def check(kit, run, steps):
     """Every step that had a datagram was answered in time; nothing is misplaced; what was not touched is undisturbed."""
-    tape, step, fade = run.play(steps), run.setup.step.samples, run.setup.fade
+    output, step, fade = run.play(steps), run.setup.step.samples, run.setup.fade
     heard_of = set(run.leads) | set(run.dropped)
     assert len(heard_of) >= 0.5 * steps and (run.up.lost or heard_of == set(range(1, steps + 1)))
     assert not run.dropped and min(run.leads.values()) > 0
@@ -48,8 +48,8 @@ def check(kit, run, steps):
         voice = run.setup.targets.index(stem)
         for i in clean:
             zone = np.arange((i + 1) * step, (i + 2) * step - fade)
-            assert np.array_equal(tape.heard[stem][zone], kit.tune(zone) + np.float32(voice / 64)), i
-    assert not tape.late
+            assert np.array_equal(output.heard[stem][zone], kit.tune(zone) + np.float32(voice / 64)), i
+    assert not output.late
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=str)
@@ -75,21 +75,21 @@ def test_what_is_missing_is_counted_to_the_sample(kit):
     run.up = Wire(3, loss=0.05)
     run.play(40)
     lost = run.up.lost * 1024  # the last chunk of a plane is shorter
-    assert 0.93 * lost <= run.core.tally.missing <= lost and run.core.tally.missing / (40 * 66_150) < 0.09
+    assert 0.93 * lost <= run.state.tally.missing <= lost and run.state.tally.missing / (40 * 66_150) < 0.09
 
 
 def test_after_batches_that_never_came_the_context_lies_where_it_was_played(kit):
     run = session(kit, {})
     hidden = {4, 5, 6}
     hear, streamers = run.hear, []
-    run.performer.swap(lambda stems: streamers.append(kit.FakeStreamer(stems)) or streamers[-1])
+    run.worker.swap(lambda stems: streamers.append(kit.FakeStreamer(stems)) or streamers[-1])
     run.hear = lambda data: None if getattr(osc.parse_request(data), "batch_id", 0) in hidden else hear(data)
     run.play(12)
     (streamer,) = streamers
     for start, samples in streamer.pushed:
         assert np.array_equal(samples, kit.tune(np.arange(start, start + len(samples))))
     assert [s[0] // 66_150 for s in streamer.steps] == [1, 2, 3, 7, 8, 9, 10, 11, 12]
-    assert run.core.tally.missing == 3 * 66_150 and not run.misplaced(kit.tune)
+    assert run.state.tally.missing == 3 * 66_150 and not run.misplaced(kit.tune)
 
 
 def test_an_answer_that_meets_the_next_batch_is_placed_all_the_same(kit):
@@ -106,15 +106,15 @@ def test_every_pair_of_the_menus_plays_to_the_sample(kit, ratio, depth):
     for package in (10_240, 5120, 6615, 4096, 4410):
         setup = Setup(("drums",), Step(ratio, depth), 0.02, package)
         run = Session(setup, lambda stems: kit.FakeStreamer(stems))
-        tape, step = run.play(4), setup.step
+        output, step = run.play(4), setup.step
         assert not run.dropped and len(run.leads) == 4
         zone = np.arange(max(step.samples + step.offset, 0), 4 * step.samples + step.offset + step.samples - 882)
-        assert np.allclose(tape.buffers["drums"][zone], kit.tune(zone), atol=1e-6)
+        assert np.allclose(output.buffers["drums"][zone], kit.tune(zone), atol=1e-6)
 
 
 def test_a_slow_model_is_back_in_time_one_step_after_it_is_fast_again(kit):
     slow = {5: 1.4, 6: 3.0, 7: 3.0}
-    run = session(kit, {}, cycle_s=lambda job: slow.get(job.batch_id, 0.2))
+    run = session(kit, {}, cycle_s=lambda request: slow.get(request.batch_id, 0.2))
     run.play(16)
     late = [i for i, lead in run.leads.items() if lead < 0]
     assert set(late) | set(run.dropped) <= set(range(5, 10)) and not run.misplaced(kit.tune)
@@ -129,7 +129,7 @@ def test_a_flood_of_controls_does_not_touch_the_answers(kit):
 
     run = session(kit, {}, talk=talk)
     check(kit, run, FAST)
-    assert run.core.tally.steps == FAST
+    assert run.state.tally.steps == FAST
 
 
 @pytest.mark.slow
@@ -145,11 +145,11 @@ def test_after_ten_minutes_the_answer_lies_where_it_belongs(kit, ratio):
         return streamers[-1]
 
     run = Session(setup, make)
-    run.tape = None
-    tape = run.play(steps)
+    run.output = None
+    output = run.play(steps)
     zone = np.arange(steps * step.samples, (steps + 2) * step.samples - 882)
-    assert np.allclose(tape.buffers["bass"][zone], kit.tune(zone), atol=1e-6)
-    assert len(run.leads) == steps and run.core._session.edge == steps * step.samples
+    assert np.allclose(output.buffers["bass"][zone], kit.tune(zone), atol=1e-6)
+    assert len(run.leads) == steps and run.state._session.edge == steps * step.samples
 
 
 class Metronome:

@@ -10,10 +10,10 @@ import pytest
 from accomp import audio
 from accomp.errors import UserError
 from accomp.server import protocol as osc
-from accomp.server.engine import Core
-from accomp.server.performer import Performer
 from accomp.server.record import MOST_WAITING, Recorder, read
 from accomp.server.replay import Replay
+from accomp.server.state import ServerState
+from accomp.server.worker import InferenceWorker
 from accomp.timeline import SAMPLE_RATE, Step
 
 STEP = Step(0.0625, 1.0)
@@ -29,7 +29,7 @@ def recorded(kit, folder, **fake):
     load = lambda name: lambda stems: kit.FakeStreamer(stems)  # noqa: E731
     with kit.Stage(recorder=recorder, load=load, **fake) as stage, stage.client({"context": music(2)}) as client:
         client.connect(5)
-        client.play(lambda client: client.send(osc.UseModel("other")) if client.tape.batch_id == 2 else None)
+        client.play(lambda client: client.send(osc.UseModel("other")) if client.output.batch_id == 2 else None)
         client.settle()
     return recorder.path, client
 
@@ -37,7 +37,7 @@ def recorded(kit, folder, **fake):
 def relived(kit, path):
     about, events = read(path)
     assert about == {"about": {"model": "fake"}}
-    lived = Replay(Core({"127.0.0.1"}, {}), Performer(kit.FakeStreamer), lambda name: kit.FakeStreamer)
+    lived = Replay(ServerState({"127.0.0.1"}, {}), InferenceWorker(kit.FakeStreamer), lambda name: kit.FakeStreamer)
     lived.live(events)
     return lived
 
@@ -45,10 +45,10 @@ def relived(kit, path):
 def test_a_recording_plays_again_to_the_bit_and_can_be_listened_to(kit, tmp_path):
     path, client = recorded(kit, tmp_path)
     lived = relived(kit, path)
-    assert len(lived.answers) == client.tape.batch_id > 3 and not lived.differing
-    assert lived.core.about["model"] == "other" and not client.dropped
+    assert len(lived.answers) == client.output.batch_id > 3 and not lived.differing
+    assert lived.state.about["model"] == "other" and not client.dropped
     tracks = lived.tracks()
-    heard = min(len(tracks["context"]), lived.jobs[-1].edge)
+    heard = min(len(tracks["context"]), lived.requests[-1].edge)
     assert np.array_equal(tracks["context"][:heard], music(2)[:heard])
     zone = np.arange(2 * STEP.samples, (len(lived.answers) + 2) * STEP.samples)
     assert np.allclose(tracks["bass"][zone], kit.tune(zone), atol=1e-6)
@@ -113,7 +113,7 @@ def test_a_full_disk_ends_the_recording_and_nothing_else(kit, tmp_path, caplog, 
     monkeypatch.setattr(Path, "open", lambda self, *a, **k: FullDisk(real(self, *a, **k), 300_000))
     path, client = recorded(kit, tmp_path)
     monkeypatch.undo()
-    assert not client.dropped and not client.tape.late and len(client.steps) == client.tape.batch_id
+    assert not client.dropped and not client.output.late and len(client.steps) == client.output.batch_id
     assert caplog.text.count("recording: ended") == 1
     lived = relived(kit, path)
     assert not lived.differing and 100_000 < path.stat().st_size <= 300_000

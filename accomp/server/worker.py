@@ -1,4 +1,4 @@
-"""The one who plays: turns a job into an answer on a `Streamer`, cut up and ready for the wire."""
+"""Turns a request into an answer on a `Streamer`, cut up and ready for the wire."""
 
 import itertools
 import time
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from accomp.beat.transport import Transport
-from accomp.server.answers import Parcel, parcel
+from accomp.server.answers import PacketizedAnswer, packetize
 from accomp.timeline import SAMPLE_RATE, Step
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Settings:
 
 
 @dataclass(frozen=True, eq=False)
-class Job:
+class StepRequest:
     """One answer to be made.
 
     `runs` is all context not handed over before, as (absolute start, samples), in which `missing` samples never arrived;
@@ -69,18 +69,18 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Played:
-    """An answer as it goes out: one parcel per stem, the time it took, and the beat that was felt (bpm, confidence)."""
+class StepResult:
+    """An answer as it goes out: the datagrams of each stem, the time it took, and the estimated beat (bpm, confidence)."""
 
-    parcels: tuple[Parcel, ...]
+    packets: tuple[PacketizedAnswer, ...]
     laps_ms: dict[str, float]
     felt: tuple[float, float] = (0.0, 0.0)
 
 
-def silence(job: Job) -> tuple[Parcel, ...]:
-    """What overwrites the answer to a job."""
-    audio = np.zeros(job.settings.overlap + job.settings.step.samples, np.float32)
-    return tuple(parcel(stem, job.batch_id, audio, job.settings.package) for stem in job.settings.stems)
+def silence(request: StepRequest) -> tuple[PacketizedAnswer, ...]:
+    """What overwrites the answer to a request."""
+    audio = np.zeros(request.settings.overlap + request.settings.step.samples, np.float32)
+    return tuple(packetize(stem, request.batch_id, audio, request.settings.package) for stem in request.settings.stems)
 
 
 class Gate:
@@ -107,11 +107,11 @@ class Gate:
         return np.stack(rows)
 
 
-class Performer:
-    """Plays one job after another, on a fresh `Streamer` whenever the session, the instruments or the model change.
+class InferenceWorker:
+    """Plays one request after another, on a fresh `Streamer` whenever the session, the instruments or the model change.
 
-    A fresh one hears the last MEMORY samples of context that the old one heard. After an error the next job starts
-    on a fresh `Streamer` too. `swap` changes the model between two jobs.
+    A fresh one hears the last MEMORY samples of context that the old one heard. After an error the next request starts
+    on a fresh `Streamer` too. `swap` changes the model between two requests.
     """
 
     def __init__(self, make_streamer: "Callable[[tuple[str, ...]], Streamer]"):
@@ -123,51 +123,51 @@ class Performer:
         self._gate = Gate()
 
     def swap(self, make_streamer: "Callable[[tuple[str, ...]], Streamer]") -> None:
-        """Let the next job be played by another model."""
+        """Let the next request be played by another model."""
         self._make, self._streamer = make_streamer, None
 
     def start_afresh(self) -> None:
-        """Let the next job be played as after an error: by a new streamer."""
+        """Let the next request be played as after an error: by a new streamer."""
         self._streamer = None
 
-    def play(self, job: Job) -> Played:
+    def play(self, request: StepRequest) -> StepResult:
         began_s = time.perf_counter()
         laps_ms: dict[str, float] = {}
 
         def lap(name: str) -> None:
             laps_ms[name] = 1e3 * (time.perf_counter() - began_s) - sum(laps_ms.values())
 
-        settings, step = job.settings, job.settings.step
-        streamer = self._hear(job)
-        if job.instead is not None:
-            audio = np.tile(job.instead, (len(settings.stems), 1))
+        settings, step = request.settings, request.settings.step
+        streamer = self._hear(request)
+        if request.instead is not None:
+            audio = np.tile(request.instead, (len(settings.stems), 1))
         else:
-            streamer.clock.transport = job.transport
+            streamer.clock.transport = request.transport
             self._streamer = None  # and none it stays if the next line raises
-            edge, offset = job.edge - settings.latency, step.offset + settings.latency
+            edge, offset = request.edge - settings.latency, step.offset + settings.latency
             audio = streamer.step(edge, step.samples, offset, settings.overlap, lap=lap).audio
             self._streamer = streamer
             audio = self._gate(audio, settings.density)
         voices = zip(settings.stems, audio, strict=True)
-        parcels = tuple(parcel(stem, job.batch_id, samples, settings.package) for stem, samples in voices)
-        return Played(parcels, laps_ms, streamer.clock.felt)
+        packets = tuple(packetize(stem, request.batch_id, samples, settings.package) for stem, samples in voices)
+        return StepResult(packets, laps_ms, streamer.clock.felt)
 
-    def _hear(self, job: Job) -> "Streamer":
-        """The `Streamer` for this job, knowing all context up to its edge."""
-        if job.session != self._session:
+    def _hear(self, request: StepRequest) -> "Streamer":
+        """The `Streamer` for this request, knowing all context up to its edge."""
+        if request.session != self._session:
             self._history.clear()
-        wanted = (job.session, job.settings.stems, job.settings.latency)
+        wanted = (request.session, request.settings.stems, request.settings.latency)
         if wanted != self._for:
             self._streamer = None
-        self._for, self._session = wanted, job.session
-        self._history.extend(job.runs)
-        while self._history and self._history[0][0] < job.edge - MEMORY:
+        self._for, self._session = wanted, request.session
+        self._history.extend(request.runs)
+        while self._history and self._history[0][0] < request.edge - MEMORY:
             self._history.popleft()
-        runs = job.runs
+        runs = request.runs
         if self._streamer is None:
-            self._streamer, runs = self._make(job.settings.stems), self._history
+            self._streamer, runs = self._make(request.settings.stems), self._history
         for start, samples in runs:
-            self._streamer.push(start - job.settings.latency, samples)
+            self._streamer.push(start - request.settings.latency, samples)
         return self._streamer
 
 

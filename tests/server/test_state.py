@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accomp.server import protocol as osc
-from accomp.server.engine import Core
+from accomp.server.state import ServerState
 from accomp.timeline import SAMPLE_RATE, STEMS, WINDOW, Step
 
 FADE = 882
@@ -47,8 +47,8 @@ def test_nothing_drifts_in_400_steps(kit, r, w):
         bench.wait(0.02)
     (streamer,) = bench.streamers
     assert [s[0] for s in streamer.steps] == [i * step.samples for i in range(1, 401)]
-    for job, (chunks,) in bench.answers[::50]:
-        first = job.batch_id * step.samples + int(w * r * WINDOW) - FADE
+    for request, (chunks,) in bench.answers[::50]:
+        first = request.batch_id * step.samples + int(w * r * WINDOW) - FADE
         assert np.array_equal(placed(chunks), kit.tune(np.arange(first, first + FADE + step.samples)))
     assert len(bench.answers) == 400 and not bench.dropped
 
@@ -84,14 +84,14 @@ def test_lost_datagrams_cost_silence_but_no_step(kit):
     batch = kit.blocks(1, noise(step, 1))
     bench.hear(*batch[:2], *batch[3:])
     bench.wait(0.04)
-    assert not bench.jobs  # it may still come
+    assert not bench.requests  # it may still come
     bench.wait(0.5)
     (_, (chunks,)), *_ = bench.answers
     assert np.array_equal(placed(chunks), kit.tune(np.arange(2 * step - FADE, 3 * step)))
     status = json.loads(bench.sent[-1].text)
     assert status["missing"] == 4410 and status["lead_ms"] > 0
     bench.hear(batch[2])  # a straggler: too late, and harmless
-    assert bench.core.tally.counts["straggler"] == 1 and not bench.core.tally.counts["incomplete"] > 1
+    assert bench.state.tally.counts["straggler"] == 1 and not bench.state.tally.counts["incomplete"] > 1
 
 
 @pytest.mark.parametrize("mode", [0, 1])
@@ -103,14 +103,14 @@ def test_two_targets_count_everything_twice_and_get_an_answer_each(kit, mode):
         else:
             for plane in ("guitar", "drums"):
                 bench.hear(*kit.blocks(i, noise(step, i) / 2, plane=plane, total=2 * 3 * 6))
-        assert len(bench.jobs) == i  # at once, not after a time-out
+        assert len(bench.requests) == i  # at once, not after a time-out
         bench.wait(0.6)
     first = 3 * step - FADE
-    for _, parcels in bench.answers[1:]:
-        assert [p[0].stem for p in parcels] == ["bass", "piano"]
-        for voice, chunks in enumerate(parcels):
+    for _, packets in bench.answers[1:]:
+        assert [p[0].stem for p in packets] == ["bass", "piano"]
+        for voice, chunks in enumerate(packets):
             assert np.array_equal(placed(chunks), kit.tune(np.arange(first, first + FADE + step)) + voice / 64)
-    assert not bench.core.tally.counts and np.allclose(bench.streamers[0].pushed[1][1], noise(step, 2))
+    assert not bench.state.tally.counts and np.allclose(bench.streamers[0].pushed[1][1], noise(step, 2))
 
 
 def test_batch_numbers_move_the_edge(kit):
@@ -118,7 +118,7 @@ def test_batch_numbers_move_the_edge(kit):
     play(kit, bench, [1, 2, 5, 6])
     assert [s[0] for s in bench.streamers[0].steps] == [step, 2 * step, 5 * step, 6 * step]
     bench.hear(*kit.blocks(4, noise(step)))  # behind the newest: ignored
-    assert len(bench.jobs) == 4 and len(bench.streamers) == 1
+    assert len(bench.requests) == 4 and len(bench.streamers) == 1
 
 
 @pytest.mark.parametrize("again", [[1, 2], [900], [3]])
@@ -154,11 +154,11 @@ def test_settings_change_at_the_border_of_a_batch(kit):
 
 def test_impossible_settings_are_refused_and_the_old_ones_stay(kit):
     bench = start(kit)
-    before = bench.core.settings
+    before = bench.state.settings
     good = osc.UpdateR(0.5).pack()
     for value in (0.0, 1.5, -1.0, 1e-9, float("nan")):
         bench.hear(good[:-8] + np.float64(value).astype(">f8").tobytes())
-    assert bench.core.settings == before
+    assert bench.state.settings == before
     bench.hear(osc.UpdateR(1.0))
     play(kit, bench, [1], r=1.0)
     assert bench.streamers[0].steps == [(WINDOW, WINDOW, WINDOW, FADE)]
@@ -178,7 +178,7 @@ def test_a_new_instrument_has_heard_the_last_15_seconds(kit):
 def test_reset_forgets_everything_and_says_so(kit):
     bench, step = start(kit, cycle_s=0.3), Step(0.1).samples
     play(kit, bench, [1, 2])
-    bench.hear(*kit.blocks(3, noise(step, 3)))  # in the performer's hands
+    bench.hear(*kit.blocks(3, noise(step, 3)))  # in the worker's hands
     bench.hear(kit.blocks(4, noise(step, 4))[0], osc.Reset())  # half heard
     bench.wait(1)
     assert sorted(bench.dropped) == [3, 4] and len(bench.answers) == 2
@@ -192,7 +192,7 @@ def test_a_slow_model_loses_steps_but_never_falls_behind(kit):
     bench.cycle_s = 0.05
     play(kit, bench, range(11, 15))
     bench.wait(1)
-    answered = [job.batch_id for job, _ in bench.answers]
+    answered = [request.batch_id for request, _ in bench.answers]
     assert sorted(answered + bench.dropped) == list(range(1, 15))  # every batch is accounted for
     assert answered[-3:] == [12, 13, 14] and len(answered) >= 8  # back in time within one step
     assert all(edge == i * step.samples for (edge, *_), i in zip(bench.streamers[0].steps, answered, strict=True))
@@ -219,7 +219,7 @@ def test_lead_is_the_time_left_when_the_answer_is_out(kit):
         assert record["lead_ms"] == pytest.approx(1e3 * ((offset - FADE) / SAMPLE_RATE - 0.2), abs=6)
         assert record["cycle_ms"] == pytest.approx(200, abs=6)
         assert (record["r"], record["w"], record["stems"]) == (0.25, float(offset > 0), ["bass"])
-    assert (bench.core.tally.late, late.core.tally.late) == (0, 1)
+    assert (bench.state.tally.late, late.state.tally.late) == (0, 1)
 
 
 def test_a_lost_update_of_r_or_package_size_is_seen_in_the_data(kit):
@@ -234,8 +234,8 @@ def test_a_lost_update_of_r_or_package_size_is_seen_in_the_data(kit):
 def test_without_an_instrument_or_a_model_every_batch_is_dropped_aloud(kit):
     bench = start(kit, stems=())
     play(kit, bench, [1])
-    assert bench.dropped == [1] and not bench.jobs
-    loading = Core({"127.0.0.1"})
+    assert bench.dropped == [1] and not bench.requests
+    loading = ServerState({"127.0.0.1"})
     actions = [loading.on_datagram(b.pack(), kit.CLIENT[0], 0.0) for b in kit.blocks(5, noise(26_460))]
     assert [len(a) for a in actions] == [1, 0, 0, 0, 0, 0]
     assert osc.parse_reply(actions[0][0].datagrams[0]) == osc.BatchDropped(5)
@@ -259,20 +259,20 @@ def test_packet_tests_come_back_with_their_true_count_and_not_too_often(kit):
     assert response.samples.tolist() == [0.5, 0.0, 1.0]
     bench.wait(1)
     bench.hear(osc.PacketTest(1, np.zeros(osc.MAX_FLOATS, np.float32)))  # its answer would not fit: none is given
-    assert bench.core.tally.counts["size"] == 1
+    assert bench.state.tally.counts["size"] == 1
 
 
 def test_predict_does_not_wait_for_the_rest(kit):
     bench = start(kit)
     bench.hear(osc.Predict(), *kit.blocks(1, noise(26_460))[:3], osc.Predict())
-    assert [j.batch_id for j in bench.jobs] == [1]
+    assert [j.batch_id for j in bench.requests] == [1]
 
 
 def test_strangers_are_neither_heard_nor_answered(kit):
     bench = start(kit)
     for message in (osc.Reset(), osc.UpdateR(0.5), osc.LoadModel(), *kit.blocks(1, noise(26_460))):
-        assert bench.core.on_datagram(message.pack(), "192.0.2.7", bench.t) == []
-    assert bench.core.settings.step == Step(0.1) and bench.core.tally.counts["stranger"] == 9
+        assert bench.state.on_datagram(message.pack(), "192.0.2.7", bench.t) == []
+    assert bench.state.settings.step == Step(0.1) and bench.state.tally.counts["stranger"] == 9
 
 
 def test_unclean_context_is_cleaned_before_it_is_heard(kit):

@@ -1,11 +1,11 @@
 """What the server decides, and when: a pure state machine under the caller's clock.
 
 Threading model
-    receive   (the caller's thread, `Endpoint.run`) reads the socket, asks the clock and feeds `Core`.
-    infer     one worker thread owns the `Performer` and with it the `Streamer`: nobody else ever touches them.
-    send      one thread puts answers on the wire, paced, so that a burst never holds up hearing or thinking.
+    receive   (the caller's thread, `Endpoint.run`) reads the socket, asks the clock and feeds `ServerState`.
+    infer     one worker thread owns the `InferenceWorker` and with it the `Streamer`: nobody else ever touches them.
+    send      one thread puts answers on the wire, paced, so that a burst never delays receiving or computing.
     load      one thread reads and warms up another model when it is asked for.
-`Core` has no threads, clocks or sockets: every call takes the time and returns what is to be done, as a list of actions.
+`ServerState` has no threads, clocks or sockets: every call takes the time and returns what is to be done, as a list of actions.
 Calls come from all these threads, one at a time, under the `Endpoint`'s lock; none takes long. The order of the calls is
 the order of everything: what is recorded and replayed is that order.
 
@@ -28,9 +28,9 @@ from accomp.server.actions import Action, Deliver, Load, Send, Silence, Stop, Sw
 from accomp.server.answers import HEADERS, header
 from accomp.server.calibrate import Calibration
 from accomp.server.controls import Beat, apply
-from accomp.server.performer import Job, Played, Settings
 from accomp.server.report import Record, Tally
 from accomp.server.session import LOSSY_S, Session
+from accomp.server.worker import Settings, StepRequest, StepResult
 from accomp.timeline import SAMPLE_RATE
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ PING_S = 0.1  # at most one question of a kind is answered in this time
 MOST_FAILURES = 8  # in a row: then the device is lost, and whoever watches over the server should start it anew
 
 
-class Core:
+class ServerState:
     """Hears datagrams, says what to do.
 
     sources   the addresses that may speak; everybody else is ignored
@@ -56,8 +56,8 @@ class Core:
         self._session: Session | None = None
         self._ready_again_s: float | None = None  # None: not yet, or the client has been heard
         self._refused_id: int | None = None
-        self._began_s = self._cycle_s = 0.0  # when the performer set to work, and how long it took last time
-        self._working: Job | None = None
+        self._began_s = self._cycle_s = 0.0  # when the worker set to work, and how long it took last time
+        self._working: StepRequest | None = None
         self._loading: str | None = None
         self._fresh = False  # the client said who it is and what it wants: its numbers may start anew
         self._beat = Beat()
@@ -102,31 +102,31 @@ class Core:
         times = [self._session.closes_s if self._session.open is not None else None, self._ready_again_s]
         return min((s for s in times if s is not None), default=None)
 
-    def on_answer(self, job: Job, played: Played, t: float) -> list[Action]:
-        """The performer has played."""
+    def on_answer(self, request: StepRequest, result: StepResult, t: float) -> list[Action]:
+        """The worker has played."""
         self._working, self._cycle_s, self._failures = None, t - self._began_s, 0
-        if job.session != self._session.number or self.newest_id - job.batch_id > 1:
-            actions = self._drop(job.batch_id, "overtaken", "the client has moved on", t)
+        if request.session != self._session.number or self.newest_id - request.batch_id > 1:
+            actions = self._drop(request.batch_id, "overtaken", "the client has moved on", t)
         else:
-            self._delivered.append(job)
-            unrest_s = self._session.unrest_s
-            patience_s = min(unrest_s, max(0.0, job.deadline_s - t) / 2)
-            until_s = min(self._began_s + unrest_s, t + patience_s)
-            actions = [Deliver(job, played, t, until_s, lossy=unrest_s >= LOSSY_S)]
+            self._delivered.append(request)
+            reorder_jitter_s = self._session.reorder_jitter_s
+            patience_s = min(reorder_jitter_s, max(0.0, request.deadline_s - t) / 2)
+            until_s = min(self._began_s + reorder_jitter_s, t + patience_s)
+            actions = [Deliver(request, result, t, until_s, lossy=reorder_jitter_s >= LOSSY_S)]
         return actions + self._next(t)
 
-    def on_failure(self, job: Job, t: float) -> list[Action]:
-        """The performer could not play this one."""
+    def on_failure(self, request: StepRequest, t: float) -> list[Action]:
+        """The worker could not play this one."""
         self._working = None
         self._failures += 1
-        actions = self._drop(job.batch_id, "failed", "the model raised an error", t)
+        actions = self._drop(request.batch_id, "failed", "the model raised an error", t)
         if self._failures >= MOST_FAILURES:
             return [*actions, Stop(f"the model failed {MOST_FAILURES} times in a row; see the log above")]
         return actions + self._next(t)
 
     def on_sent(self, done: Deliver, t: float) -> list[Action]:
         """The last chunk of an answer is on the wire."""
-        text = self.tally.add(Record.of(done.job, done.played, done.ready_s, t))
+        text = self.tally.add(Record.of(done.request, done.result, done.ready_s, t))
         return [Send((osc.Status(text).pack(),))]
 
     def on_loaded(self, name: str, t: float) -> list[Action]:
@@ -214,8 +214,8 @@ class Core:
 
     def _forget(self) -> None:
         self._session = Session(self._session.number + 1 if self._session else 0, self.tally)
-        self._waiting: Job | None = None
-        self._delivered: deque[Job] = deque(maxlen=2)  # the client accepts no answers to older ones
+        self._waiting: StepRequest | None = None
+        self._delivered: deque[StepRequest] = deque(maxlen=2)  # the client accepts no answers to older ones
         self._calibrate, self._calibration = False, None
         self._beat.forget()
 
@@ -244,30 +244,30 @@ class Core:
             self.tally.note("new session", f"batch {batch_id} came after batch {self.newest_id}", t)
             actions += self._reset(t)
         elif self._session.open is not None:
-            job = self._session.settle(self._beat, t)
-            actions += self._drop(job.batch_id, "overtaken", "the next batch came before it was whole", t)
+            request = self._session.settle(self._beat, t)
+            actions += self._drop(request.batch_id, "overtaken", "the next batch came before it was whole", t)
         self._session.begin(batch_id, self.settings, self._cycle_s, t)
         self._fresh = False
         return actions
 
     def _close(self, t: float) -> list[Action]:
         """Nothing more is waited for: have the open batch answered, or say that it will not be."""
-        job = self._session.settle(self._beat, t)
-        actions = self._measure(job, t)
-        if not job.settings.stems:
-            return [*actions, *self._drop(job.batch_id, "no instrument", "send predict_instruments first", t)]
+        request = self._session.settle(self._beat, t)
+        actions = self._measure(request, t)
+        if not request.settings.stems:
+            return [*actions, *self._drop(request.batch_id, "no instrument", "send predict_instruments first", t)]
         if self._calibration is not None:
-            start = job.edge + job.settings.step.offset
-            instead = self._calibration.answer(start - job.settings.overlap, start + job.settings.step.samples)
-            job = replace(job, instead=instead)
-        overtaken, self._waiting = self._waiting, job
+            start = request.edge + request.settings.step.offset
+            instead = self._calibration.answer(start - request.settings.overlap, start + request.settings.step.samples)
+            request = replace(request, instead=instead)
+        overtaken, self._waiting = self._waiting, request
         actions += self._drop(overtaken.batch_id, "overtaken", "the model is too slow", t) if overtaken else []
         return actions + ([] if self._working is not None else self._next(t))
 
-    def _measure(self, job: Job, t: float) -> list[Action]:
+    def _measure(self, request: StepRequest, t: float) -> list[Action]:
         """Go on with the calibration, if there is one; report when it has found out."""
         if self._calibrate:
-            self._calibrate, self._calibration = False, Calibration(job.edge + job.settings.step.offset)
+            self._calibrate, self._calibration = False, Calibration(request.edge + request.settings.step.offset)
         if self._calibration is None or not self._calibration.hear(*self._session.runs[-1]):
             return []
         latency, self._calibration = self._calibration.latency(), None
@@ -279,16 +279,16 @@ class Core:
 
     def _next(self, t: float) -> list[Action]:
         """Start on the batch that waits, unless it has waited so long that its answer would come too late."""
-        job, self._waiting = self._waiting, None
-        if job is None:
+        request, self._waiting = self._waiting, None
+        if request is None:
             return []
-        if t > job.closed_s and job.settings.step.depth > 0 and t + self._cycle_s > job.deadline_s:
-            return self._drop(job.batch_id, "overtaken", "the model is too slow", t)
-        self._working = replace(job, runs=tuple(self._session.runs), missing=self._session.missing)
+        if t > request.closed_s and request.settings.step.depth > 0 and t + self._cycle_s > request.deadline_s:
+            return self._drop(request.batch_id, "overtaken", "the model is too slow", t)
+        self._working = replace(request, runs=tuple(self._session.runs), missing=self._session.missing)
         self._session.runs.clear()
         self._session.missing, self._began_s = 0, t
-        s = job.settings
-        headers = [header(stem, job.batch_id, s.overlap + s.step.samples, s.package) for stem in s.stems]
+        s = request.settings
+        headers = [header(stem, request.batch_id, s.overlap + s.step.samples, s.package) for stem in s.stems]
         return [Work(self._working), Send(tuple(headers) * HEADERS)]
 
     def _drop(self, batch_id: int, kind: str, why: str, t: float) -> list[Action]:

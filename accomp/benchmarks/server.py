@@ -1,8 +1,8 @@
 """How fast the server is beside its model, on a machine that is otherwise quiet.
 
-    python -m accomp.server.bench parse                        # datagrams a second, beside python-osc
-    python -m accomp.server.bench overhead                     # datagrams in to datagrams out, while two cores are busy
-    python -m accomp.server.bench realtime --r 0.03125 --minutes 10 [--model models/live] [--stem drums]
+    python -m accomp.benchmarks.server parse                        # datagrams a second, beside python-osc
+    python -m accomp.benchmarks.server overhead                     # datagrams in to datagrams out, while two cores are busy
+    python -m accomp.benchmarks.server realtime --r 0.03125 --minutes 10 [--model models/live] [--stem drums]
 
 `realtime` starts serve.py as a process of its own and plays band-like noise to it over UDP. Every figure is printed beside
 its target; the exit status is 1 if one is missed.
@@ -21,15 +21,15 @@ import numpy as np
 
 from accomp.errors import UserError
 from accomp.server import protocol as osc
-from accomp.server.answers import Burst, parcel
+from accomp.server.answers import PacedSender, packetize
 from accomp.server.client import Client, Setup
 from accomp.server.demo import running_server
 from accomp.server.endpoint import Endpoint, bind, sources_of
-from accomp.server.engine import Core
-from accomp.server.performer import Performer
+from accomp.server.state import ServerState
+from accomp.server.worker import InferenceWorker
 from accomp.timeline import SAMPLE_RATE, Step
 
-log = logging.getLogger("accomp.server.bench")
+log = logging.getLogger("accomp.benchmarks.server")
 
 MODEL_S = 0.1  # how long the stand-in for a model computes
 PACKAGES = (osc.MIN_PACKAGE, 256, 1470, 4410)  # samples: the smallest there is, Wi-Fi, Pd's and Max's, the external's
@@ -104,9 +104,9 @@ def free_ports() -> list[int]:
 
 def paced_ms(samples: int, package: int) -> float:
     """How long an answer takes to go out because clients cannot take it in faster."""
-    burst, t = Burst([parcel("bass", 1, np.zeros(samples, np.float32), package)]), 0.0
-    while burst:
-        t += burst.take(t, moved_on=False)[0]
+    sender, t = PacedSender([packetize("bass", 1, np.zeros(samples, np.float32), package)]), 0.0
+    while sender:
+        t += sender.take(t, moved_on=False)[0]
     return 1e3 * t
 
 
@@ -119,9 +119,9 @@ def overhead(args: argparse.Namespace, steps: int = 60) -> bool:
 
     torch.set_num_threads(2)
     (port, clientport), made = free_ports(), []
-    core = Core(sources_of("127.0.0.1"), {"model": "busy"})
+    state = ServerState(sources_of("127.0.0.1"), {"model": "busy"})
     make = lambda stems: made.append(BusyStreamer(stems)) or made[-1]  # noqa: E731
-    endpoint = Endpoint(core, Performer(make), bind("127.0.0.1", port), ("127.0.0.1", clientport))
+    endpoint = Endpoint(state, InferenceWorker(make), bind("127.0.0.1", port), ("127.0.0.1", clientport))
     server = threading.Thread(target=endpoint.run)
     server.start()
     first_ms, last_ms = [], []
@@ -134,7 +134,7 @@ def overhead(args: argparse.Namespace, steps: int = 60) -> bool:
             client.predict(i * 66_150)
             began = time.perf_counter()
             for ms, here in (
-                (first_ms, lambda i=i: i in client.tape.answered),
+                (first_ms, lambda i=i: i in client.output.answered),
                 (last_ms, lambda i=i: len(client.steps) >= i),
             ):
                 while not here() and time.perf_counter() - began < 5:
@@ -172,8 +172,8 @@ def realtime(args: argparse.Namespace) -> bool:
     if not client.steps:
         raise UserError("the server answered none of the steps; run serve.py by hand and read what it says")
     leads, cycles = ([s[key] for s in client.steps] for key in ("lead_ms", "cycle_ms"))
-    steps = client.tape.batch_id
-    late = steps - len(set(client.tape.answered) - client.tape.late)
+    steps = client.output.batch_id
+    late = steps - len(set(client.output.answered) - client.output.late)
     log.info("%d steps of %.0f ms, %d late or lost; lead in ms: %s; cycle in ms: %s", steps, 1e3 * step.seconds, late,
              percentiles(leads, 1, 50), percentiles(cycles, 50, 95, 99))  # fmt: skip
     good = reached("late or lost, %", 100 * late / steps, f"below {100 * LATE_SHARE:g}", late < LATE_SHARE * steps)
