@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from accomp.data.beats import BeatGrid
+from accomp.beat.grid import BeatGrid
 from accomp.diffusion.transformer import CLOCK_FEATURES
 from accomp.timeline import SAMPLE_RATE
 

@@ -13,7 +13,8 @@ import numpy as np
 from torch.utils.data import Dataset, Sampler
 
 from accomp.beat.clock import clock_features
-from accomp.data.beats import BeatGrid, beat_grid
+from accomp.beat.grid import BeatGrid
+from accomp.data.beats import beat_grid
 from accomp.data.slakh import Track
 from accomp.data.vary import Variation
 from accomp.errors import UserError

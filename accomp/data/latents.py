@@ -26,8 +26,9 @@ import torch
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
+from accomp.beat.grid import BeatGrid
 from accomp.codec.contract import Codec
-from accomp.data.beats import BeatGrid, beat_grid
+from accomp.data.beats import beat_grid
 from accomp.data.command import add_on_bad, command, parser_of
 from accomp.data.disk import watched, write_whole
 from accomp.data.excerpts import Recipe, clock_of, usable

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from accomp.data.beats import BeatGrid, beat_grid
+from accomp.beat.grid import BeatGrid
+from accomp.data.beats import beat_grid
 from accomp.data.slakh import Track, find_tracks
 from accomp.errors import UserError
 from accomp.evaluation.settings import Data

@@ -6,8 +6,8 @@ import torch
 
 from accomp.beat.clock import GridClock, NoClock
 from accomp.beat.external import ExternalClock
+from accomp.beat.grid import BeatGrid
 from accomp.beat.transport import Transport
-from accomp.data.beats import BeatGrid
 from accomp.timeline import SAMPLE_RATE
 
 HOP = 2048

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import stft
 
-from accomp.data.beats import BeatGrid, beat_grid, grid_of
+from accomp.beat.grid import BeatGrid
+from accomp.data.beats import beat_grid, grid_of
 from accomp.data.compose import compose
 from accomp.data.jobs import shipped_font
 from accomp.data.midi import Metre, Note, Part, Song, Tempo, write_song
@@ -67,21 +68,6 @@ def test_a_bar_cut_short_by_a_new_metre_is_short():
     grid = grid_of(song_with([Metre(0, 4, 4), Metre(960, 4, 4)], end=2880))
     np.testing.assert_allclose(grid.downbeats_s, [0, 1, 3])
     assert grid.phase(np.array(0.5))[1] == pytest.approx(0.5)
-
-
-def test_phase_at_known_moments():
-    grid = BeatGrid(np.array([1.0, 1.5, 2.0, 3.0, 4.0]), np.array([1.0, 2.0, 4.0]))
-    beat, bar, period = grid.phase(np.array([[0.9, 1.0, 1.25], [2.5, 3.0, 4.0]]))
-    np.testing.assert_allclose(beat, [[np.nan, 0, 0.5], [0.5, 0, np.nan]])
-    np.testing.assert_allclose(bar, [[np.nan, 0, 0.25], [0.25, 0.5, np.nan]])
-    np.testing.assert_allclose(period, [[np.nan, 0.5, 0.5], [1, 1, np.nan]])
-
-
-def test_beats_before_the_first_bar_line_have_no_bar():
-    grid = BeatGrid(np.array([0.0, 1.0, 2.0, 3.0]), np.array([1.0, 3.0]))
-    beat, bar, _ = grid.phase(np.array([0.5, 1.5]))
-    np.testing.assert_allclose(beat, [0.5, 0.5])
-    np.testing.assert_allclose(bar, [np.nan, 0.25])
 
 
 @given(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from accomp.data.beats import BeatGrid
+from accomp.beat.grid import BeatGrid
 from accomp.data.excerpts import AudioExcerpts, Recipe, clock_of
 from accomp.data.slakh import find_tracks
 from accomp.data.vary import Variation
