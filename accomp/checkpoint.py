@@ -28,7 +28,7 @@ from accomp.codec.sketch import SketchCodec
 from accomp.data.disk import write_whole
 from accomp.diffusion import inpaint, samplers
 from accomp.diffusion.noise import karras
-from accomp.diffusion.precond import ConsistencyDenoiser, Denoiser, Guided
+from accomp.diffusion.precond import ClassifierFreeGuidance, ConsistencyDenoiser, Denoiser
 from accomp.diffusion.transformer import Transformer
 from accomp.diffusion.unet import PaperUNet
 from accomp.errors import UserError
@@ -49,6 +49,10 @@ SAMPLERS = {
     "adpm2": inpaint.adpm2,
     "paper_cm": inpaint.paper_cm,
 }
+
+
+# Parts of tensor names that have changed since weights were published.
+RENAMED = (("net.ear.", "net.pitch_head."),)
 
 
 @dataclass
@@ -80,7 +84,7 @@ class Model:
         sigmas = karras(s["steps"], s["sigma_min"], s["sigma_max"], s["rho"])
         denoiser = self.denoisers[s["denoiser"]]
         if (scale := s.get("guidance", 1.0)) != 1.0:
-            denoiser = Guided(denoiser, scale)
+            denoiser = ClassifierFreeGuidance(denoiser, scale)
         return denoiser, SAMPLERS[s["function"]], sigmas
 
     def candidates(self, name: str | None = None) -> int:
@@ -149,12 +153,19 @@ def _build(kinds: dict[str, type], values: dict) -> nn.Module:
         return kind(**values)
 
 
+def current_name(name: str) -> str:
+    """Today's name of a tensor that an earlier version of the program wrote."""
+    for before, now in RENAMED:
+        name = name.replace(before, now)
+    return name
+
+
 def _load(module: nn.Module, path: Path, precision: torch.dtype = torch.float32) -> None:
     """Load weights into a float32 module, or into an empty one in this precision; every name and shape must match."""
     if any(parameter.is_meta for parameter in module.parameters()):
         module.load_state_dict(dict(_tensors(path, precision)), assign=True)
     else:
-        module.load_state_dict({name: value.float() for name, value in load_file(path).items()})
+        module.load_state_dict({current_name(name): value.float() for name, value in load_file(path).items()})
 
 
 def _tensors(path: Path, precision: torch.dtype) -> Iterator[tuple[str, Tensor]]:
@@ -181,7 +192,9 @@ def read_run(run: Path, prefix: str, module: nn.Module, strict: bool = True) -> 
     if not path.is_file():
         raise UserError(f"{path}: no checkpoint; train it first (python train.py experiment=...)")
     state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
-    chosen = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+    chosen = {
+        current_name(name.removeprefix(prefix)): value for name, value in state.items() if name.startswith(prefix)
+    }
     module.load_state_dict(chosen, strict=strict)
     return module.eval()
 
@@ -244,7 +257,7 @@ def gather(out: Path, codec: Path, teacher: Path, student: Path | None, tracker:
     parts = {"codec": load_codec(codec), "teacher": read_run(teacher, "denoiser.", Denoiser(net))}
     denoisers = {"teacher": {"form": "edm", "sigma_data": 1.0}}
     known = REPLACEMENT if module["_target_"].endswith("PaperRecipeModule") else DEFAULT_SAMPLERS
-    if not module.get("deaf"):  # a teacher that was never deaf cannot say what it would play deaf
+    if not module.get("cond_dropout"):  # a teacher trained with its condition at all times cannot be guided
         known = {name: {key: value for key, value in s.items() if key != "guidance"} for name, s in known.items()}
     if student is not None:
         parts["student"] = read_run(student, "denoiser.", ConsistencyDenoiser(Transformer(**module["net"])))

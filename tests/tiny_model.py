@@ -11,7 +11,7 @@ from accomp.diffusion.precond import ConsistencyDenoiser, Denoiser
 from accomp.diffusion.transformer import Transformer
 
 CODEC = {"channels": 8, "width": 16, "latent_width": 24, "encoder_blocks": 1, "decoder_blocks": 1, "latent_blocks": 1}
-NET = {"channels": 8, "width": 32, "layers": 2, "heads": 2, "expansion": 2, "patch": 2, "ear": 8}
+NET = {"channels": 8, "width": 32, "layers": 2, "heads": 2, "expansion": 2, "patch": 2, "pitch_head": 8}
 
 
 def shaken(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:

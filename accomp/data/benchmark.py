@@ -33,7 +33,7 @@ from accomp.data.excerpts import SeededStream
 from accomp.data.jobs import plan_composed, shipped_font
 from accomp.data.latents import encode_set
 from accomp.data.slakh import Track, find_tracks
-from accomp.lit.diffusion import DiffusionModule, chance
+from accomp.lit.diffusion import DiffusionModule, seeded_generator
 from accomp.timeline import SAMPLE_RATE, STEMS
 
 log = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ def time_loader(loader: DataLoader) -> float:
 
 def time_training(loader: DataLoader, device: str) -> tuple[float, float]:
     """Excerpts per second that the shipped denoiser's training consumes, and its share of time spent waiting for data."""
-    module = DiffusionModule(net={"ear": 192}, notes=1.0).to(device).train()
+    module = DiffusionModule(net={"pitch_head": 192}, notes=1.0).to(device).train()
     optimiser = module.configure_optimizers()["optimizer"]
     stream, waited, worked = iter(loader), [], []
     for step in range(STEPS + 2):
@@ -101,7 +101,7 @@ def time_training(loader: DataLoader, device: str) -> tuple[float, float]:
         batch = {name: value.to(device) for name, value in next(stream).items()}
         ready = time.perf_counter()
         with torch.autocast(device, torch.bfloat16):
-            loss = torch.stack(list(module.losses(batch, chance(step)).values())).sum()
+            loss = torch.stack(list(module.losses(batch, seeded_generator(step)).values())).sum()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

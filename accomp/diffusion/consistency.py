@@ -1,9 +1,9 @@
-"""Distillation: a student that jumps in one call to where its teacher walks.
+"""Distillation: a student that gives in one call what its teacher gives in many.
 
-In consistency distillation the teacher carries a noisy excerpt a few levels down its probability flow; the student must
+In consistency distillation the teacher takes a noisy excerpt a few levels down its probability flow; the student must
 give the same answer before and after (Song et al. 2023, Algorithm 2; the grid and the number of teacher steps follow
-arXiv 2604.07612). In endpoint distillation the teacher walks all the way and the student must land where it did (Luhman and
-Luhman 2021): dearer per step, but no answer of the student's is ever its own yardstick.
+arXiv 2604.07612). In endpoint distillation the teacher goes down to the last level and the student must give the same
+answer (Luhman and Luhman 2021): more costly per step, but the student is never its own target.
 """
 
 import torch
@@ -26,14 +26,16 @@ def draw_levels(batch: int, points: int, longest: int, generator: torch.Generato
 
 
 @torch.no_grad()
-def walk(teacher: Denoiser, x: Tensor, levels: Tensor, steps: int, sigmas: Tensor, condition: Condition) -> Tensor:
+def teacher_steps(
+    teacher: Denoiser, x: Tensor, levels: Tensor, steps: int, sigmas: Tensor, condition: Condition
+) -> Tensor:
     """Heun steps of the teacher from sigmas[levels] to sigmas[levels + steps], item by item; x (B, C, T)."""
     for i in range(steps):
-        sigma, following = sigmas[levels + i], sigmas[levels + i + 1]
-        s, f = sigma.view(-1, 1, 1), following.view(-1, 1, 1)
+        sigma, sigma_next = sigmas[levels + i], sigmas[levels + i + 1]
+        s, f = sigma.view(-1, 1, 1), sigma_next.view(-1, 1, 1)
         slope = (x - teacher(x, sigma, condition)) / s
         ahead = x + (f - s) * slope
-        slope_there = (ahead - teacher(ahead, following, condition)) / f
+        slope_there = (ahead - teacher(ahead, sigma_next, condition)) / f
         x = x + (f - s) * (slope + slope_there) / 2
     return x
 
@@ -44,31 +46,31 @@ def endpoint(
 ) -> Tensor:
     """Where the teacher's probability flow leads from x (B, C, T) at noise levels sigma (B,), item by item.
 
-    DPM-Solver++ 2M (Lu et al. 2022) in equal steps of log sigma down to sigma_min, whose denoised answer is the end.
+    DPM-Solver++ 2M (Lu et al. 2022) in equal steps of log sigma down to sigma_min, whose denoised answer is the result.
     """
     step = (sigma / sigma_min).log().clamp(min=0) / steps  # (B,)
     shrink = torch.exp(-step).view(-1, 1, 1)
     before = None
     for _ in range(steps):
         x0 = teacher(x, sigma, condition)
-        bent = x0 if before is None else x0 + (x0 - before) / 2
-        x, sigma, before = bent + (x - bent) * shrink, sigma * torch.exp(-step), x0
+        corrected = x0 if before is None else x0 + (x0 - before) / 2
+        x, sigma, before = corrected + (x - corrected) * shrink, sigma * torch.exp(-step), x0
     return teacher(x, sigma, condition)
 
 
 def drift(played: Tensor, truth: Tensor) -> Tensor:
-    """How differently two stretches of music go, whatever the notes: (B, C, T) x 2 -> (B,).
+    """How much two excerpts differ in level, activity and rhythm, whatever the notes: (B, C, T) x 2 -> (B,).
 
-    Mean and liveliness (root mean square change from frame to frame) of every channel, squared differences; and 1 minus the
-    correlation of the two onset envelopes, the size of the change over all channels.
+    Squared differences of the mean and of the activity (root mean square change from frame to frame) of every channel, plus
+    1 minus the correlation of the two onset envelopes (size of the change over all channels).
     """
 
-    def moves(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def statistics(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         squares = x.diff(dim=2).square()
         envelope = (squares.sum(1) + 1e-6).sqrt()
         return x.mean(2), (squares.mean(2) + 1e-6).sqrt(), envelope - envelope.mean(1, keepdim=True)
 
-    (level, lively, stroke), (true_level, true_lively, true_stroke) = moves(played), moves(truth)
-    spread = (stroke.square().sum(1) * true_stroke.square().sum(1) + 1e-6).sqrt()
-    apart = 1 - (stroke * true_stroke).sum(1) / spread
-    return (level - true_level).square().mean(1) + (lively - true_lively).square().mean(1) + apart
+    (level, activity, onsets), (true_level, true_activity, true_onsets) = statistics(played), statistics(truth)
+    norm = (onsets.square().sum(1) * true_onsets.square().sum(1) + 1e-6).sqrt()
+    uncorrelated = 1 - (onsets * true_onsets).sum(1) / norm
+    return (level - true_level).square().mean(1) + (activity - true_activity).square().mean(1) + uncorrelated

@@ -1,4 +1,4 @@
-"""What was already played stays as it was: around every step of a sampler the kept frames are put back.
+"""Inpainting by replacement: around every step of a sampler the frames to be kept are put back.
 
 For denoisers that are not told which frames are known, as the paper's (Lugmayr et al. 2022, RePaint; the order of the
 draws follows arXiv 2604.07612, so that recorded noise can be played back).
@@ -30,8 +30,8 @@ class Kept:
 class Inpainting:
     """A sampler (see `accomp.diffusion.samplers`) that fills a whole window around what is kept.
 
-    `step(denoise, x, sigma, following, draw)` goes from one noise level to the next; each is made `resamples` times, with
-    noise added in between, so that what is new can settle to what is kept. Unlike other samplers it ends at the last noise
+    `step(denoise, x, sigma, sigma_next, draw)` goes from one noise level to the next; each is made `resamples` times, with
+    noise added in between, so that new frames can adapt to the kept ones. Unlike other samplers it ends at the last noise
     level above 0, as published: n levels are n - 1 steps.
     """
 
@@ -50,12 +50,12 @@ class Inpainting:
             return renoise(next(count))
 
         x = noise * sigmas[0]
-        for sigma, following in itertools.pairwise(sigmas[:-1]):
+        for sigma, sigma_next in itertools.pairwise(sigmas[:-1]):
             over_kept = sigma * draw()
             for left in reversed(range(self.resamples)):
-                x = self.step(denoise, kept.put_back(x, over_kept), sigma, following, draw)
+                x = self.step(denoise, kept.put_back(x, over_kept), sigma, sigma_next, draw)
                 if left:
-                    x = x + (sigma**2 - following**2).sqrt() * draw()
+                    x = x + (sigma**2 - sigma_next**2).sqrt() * draw()
         return kept.put_back(x)
 
 

@@ -1,4 +1,4 @@
-"""Noise levels: what is drawn in training, and the descending schedules that samplers walk down."""
+"""Noise levels: what is drawn in training, and the descending schedules of the samplers."""
 
 import torch
 from torch import Tensor

@@ -38,11 +38,11 @@ class ConsistencyDenoiser(Denoiser):
         return self.sigma_data**2 / (rest**2 + self.sigma_data**2), rest * self.sigma_data / total
 
 
-class Guided(nn.Module):
-    """A denoiser that leans towards what it hears: away from what it would play deaf (Ho and Salimans 2022).
+class ClassifierFreeGuidance(nn.Module):
+    """A denoiser with classifier-free guidance (Ho and Salimans 2022): unconditional + scale * (conditional - unconditional).
 
-    At scale 1 nothing changes; beyond, whatever the player and the clock add to the model's own past is exaggerated. Two
-    calls of the network for one.
+    At scale 1 nothing changes; above 1, what player and clock add to the model's own past is exaggerated. Two calls of the
+    network instead of one.
     """
 
     def __init__(self, denoiser: Denoiser, scale: float):
@@ -50,9 +50,9 @@ class Guided(nn.Module):
         self.denoiser, self.scale = denoiser, scale
 
     def forward(self, x: Tensor, sigma: Tensor, condition: Condition) -> Tensor:
-        deaf = condition.deaf(torch.ones_like(condition.stem, dtype=torch.bool))
-        unguided = self.denoiser(x, sigma, deaf)
-        return unguided + self.scale * (self.denoiser(x, sigma, condition) - unguided)
+        nothing = condition.without_condition(torch.ones_like(condition.stem, dtype=torch.bool))
+        unconditional = self.denoiser(x, sigma, nothing)
+        return unconditional + self.scale * (self.denoiser(x, sigma, condition) - unconditional)
 
 
 def loss_weight(sigma: Tensor, sigma_data: float = 1.0) -> Tensor:
@@ -63,8 +63,8 @@ def loss_weight(sigma: Tensor, sigma_data: float = 1.0) -> Tensor:
 def masked_mse(estimate: Tensor, truth: Tensor, mask: Tensor, change: float = 0.0) -> Tensor:
     """Mean squared error over the frames in mask, plus `change` times that of their steps from frame to frame.
 
-    (B, C, T) x 2, (B, T) -> (B,). The second term has the same optimum, the conditional mean; it only turns the learner's
-    attention to what moves, which is where rhythm lies.
+    (B, C, T) x 2, (B, T) -> (B,). The second term has the same optimum, the conditional mean; it gives more weight to
+    what changes in time, which carries the rhythm.
     """
     weight = mask.unsqueeze(1).to(estimate.dtype)
     error = (estimate - truth) * weight

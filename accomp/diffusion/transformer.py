@@ -1,7 +1,7 @@
-"""The live network: a transformer over latent frames that hears the player, remembers itself and feels the beat.
+"""The live network: a transformer over latent frames, conditioned on the player, its own past and the beat.
 
 Every token is a patch of frames. It carries the noisy target, the model's own clean past, the player's context, the
-three masks that say which of these exist, the clock, and which notes an ear hears in past and context. Noise level, stem
+three masks that say which of these exist, the clock, and the pitch classes found in past and context. Noise level, stem
 and clock enter through adaptive layer norm, with one shared modulation and a learned table per layer (Chen et al. 2023,
 PixArt-alpha); the clock's part differs from token to token.
 """
@@ -17,8 +17,11 @@ from accomp.timeline import PITCH_CLASSES, STEMS
 from accomp.window import Masks
 
 CLOCK_FEATURES = 10  # see accomp.beat.clock.clock_features
-MEMORIES = (21, 172)  # frames after which harmony has faded to a third: at hop 2048 a chord's 1 s and a key's 8 s
-BEAT, BAR = 8, 4  # harmonics of the phases that the network sees: down to thirty-second notes, and beats of the bar
+MEMORIES = (
+    21,
+    172,
+)  # time constants in frames, after which a weight has fallen to a third: at hop 2048 a chord's 1 s and a key's 8 s
+BEAT, BAR = 8, 4  # harmonics of the phases that the network is given: down to thirty-second notes, and beats of the bar
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,8 @@ class Condition:
     def __getitem__(self, items: slice) -> "Condition":
         return Condition(*(getattr(self, field.name)[items] for field in fields(self)))
 
-    def deaf(self, which: Tensor) -> "Condition":
-        """The same, except that the items in `which` (B,) hear neither the player nor a clock."""
+    def without_condition(self, which: Tensor) -> "Condition":
+        """The same, except that the items in `which` (B,) are given neither the player nor a clock."""
         visible = self.masks.visible & ~which[:, None]
         return replace(self, masks=replace(self.masks, visible=visible), clock=self.clock * ~which.view(-1, 1, 1))
 
@@ -51,7 +54,7 @@ class TransformerConfig:
     heads: int = 4
     expansion: int = 3  # hidden features of the feed-forward part, in widths
     patch: int = 2  # frames per token
-    ear: int = 0  # features of the ear for notes; 0: none
+    pitch_head: int = 0  # hidden features of the pitch-class head; 0: none
 
 
 def rotary(count: int, size: int, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -69,7 +72,7 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 def harmonics(clock: Tensor) -> Tensor:
     """The clock with more harmonics of its phases, (B, CLOCK_FEATURES, T) -> (B, 2 (BEAT + BAR) + 2, T).
 
-    A drum stroke is short beside a beat; a network given slow waves alone takes very long to learn where it falls.
+    A drum stroke is short beside a beat; from slow sinusoids alone a network takes very long to learn where it falls.
     """
     rows = []
     for (sin, cos), count in ((clock[:, 0:2].unbind(1), BEAT), (clock[:, 4:6].unbind(1), BAR)):
@@ -80,8 +83,8 @@ def harmonics(clock: Tensor) -> Tensor:
     return torch.cat([torch.stack(rows, 1), clock[:, 8:]], 1)
 
 
-class Ear(nn.Module):
-    """Which notes sound?  Latents (B, C, T) -> logits of the pitch classes (B, PITCH_CLASSES, T), from five frames around."""
+class PitchClassHead(nn.Module):
+    """Predicts which pitch classes sound: latents (B, C, T) -> logits (B, PITCH_CLASSES, T), from the five nearest frames."""
 
     def __init__(self, channels: int, width: int):
         super().__init__()
@@ -94,15 +97,15 @@ class Ear(nn.Module):
 
 
 def recent_chroma(chroma: Tensor, visible: Tensor) -> Tensor:
-    """The harmony so far: (B, K, T), visible (B, 1, T) of 0 and 1 -> (B, K len(MEMORIES), T), held where nothing is visible.
+    """Running means of chroma (B, K, T), held where `visible` (B, 1, T) is 0: (B, K len(MEMORIES), T).
 
-    Each frame gets the exponentially weighted mean of the visible frames up to it. A network that must carry harmony over
-    to the frames to be played by attention alone takes very long to learn it.
+    Each frame gets the exponentially weighted mean of the visible frames up to it. By attention alone the network takes very
+    long to learn to carry harmony over to hidden frames.
     """
     t = torch.arange(chroma.shape[2], device=chroma.device, dtype=torch.float32)
     age = (t[:, None] - t).clamp(min=0)
     rows = []
-    with torch.autocast(chroma.device.type, enabled=False):  # the sums span more than half precision can tell apart
+    with torch.autocast(chroma.device.type, enabled=False):  # the sums need more digits than half precision has
         for memory in MEMORIES:
             weight = torch.exp(-age / memory).tril().T
             total = (visible.float() @ weight).clamp(min=1e-20)
@@ -140,8 +143,8 @@ class Transformer(nn.Module):
         super().__init__()
         self.config = c = config or TransformerConfig(**values)
         rhythm = 2 * (BEAT + BAR) + 2
-        self.ear = Ear(c.channels, c.ear) if c.ear else None
-        notes = (2 + len(MEMORIES)) * PITCH_CLASSES if c.ear else 0
+        self.pitch_head = PitchClassHead(c.channels, c.pitch_head) if c.pitch_head else None
+        notes = (2 + len(MEMORIES)) * PITCH_CLASSES if c.pitch_head else 0
         self.into = nn.Linear(c.patch * (3 * c.channels + 3 + rhythm + notes), c.width)
         self.noise = nn.Sequential(nn.Linear(c.width, c.width), nn.SiLU(), nn.Linear(c.width, c.width))
         self.stem = nn.Embedding(len(STEMS), c.width)
@@ -159,9 +162,9 @@ class Transformer(nn.Module):
         clock = harmonics(condition.clock.to(x.dtype)).expand(len(x), -1, -1)
         past, context = condition.past * known, condition.context * visible
         parts = [x * target, past, context, visible, known, target, clock]
-        if self.ear is not None:
-            heard = self.ear(context).sigmoid() * visible
-            parts += [self.ear(past).sigmoid() * known, heard, recent_chroma(heard, visible)]
+        if self.pitch_head is not None:
+            heard = self.pitch_head(context).sigmoid() * visible
+            parts += [self.pitch_head(past).sigmoid() * known, heard, recent_chroma(heard, visible)]
         h = self.into(self.tokens(torch.cat(parts, 1)))
         modulation = self.noise(self.embed(c_noise)) + self.stem(condition.stem)
         modulation = modulation[:, None] + self.clock(self.tokens(clock))

@@ -1,4 +1,4 @@
-"""The paper's network: a picture-shaped U-Net that looks at 6 s of latents and says what the stem should be.
+"""The paper's network: a U-Net on the image of 6 s of latents, channels by frames.
 
 The DDPM++ variant of Song et al. 2021 in the wording of Karras et al. 2022 (EDM), at the size of arXiv 2604.07612:
 257,523,969 parameters on a 64 x 64 latent image (64 Music2Latent channels by 64 frames; the LAST axis is time).
@@ -19,7 +19,7 @@ from accomp.diffusion.transformer import Condition
 
 
 class UNet(nn.Module):
-    """Hears the noisy stem and the context, both as latent images, and answers with the raw network output F.
+    """Noisy stem and context, both as latent images, in; the raw network output F out.
 
     `resolution` and `width` are the image side and the base channels, `multipliers` the channel factor per level,
     `blocks` the residual blocks per encoder level (the decoder has one more), `attention_at` the image sides whose
@@ -110,7 +110,7 @@ class UNet(nn.Module):
 
 
 class Block(nn.Module):
-    """Two convolutions told how noisy the picture is, with an optional look at the whole picture afterwards."""
+    """Two convolutions modulated by the noise level, with optional self-attention over the image afterwards."""
 
     def __init__(self, cin, cout, emb, dropout, *, up=False, down=False, attention=False):
         super().__init__()
@@ -146,7 +146,7 @@ class Block(nn.Module):
 
 
 class ResampledConv(nn.Module):
-    """Halves or doubles the picture with a 2 x 2 box, then convolves."""
+    """Halves or doubles the image with a 2 x 2 box, then convolves."""
 
     def __init__(self, cin: int, cout: int, kernel: int, up: bool, down: bool):
         super().__init__()
@@ -168,8 +168,8 @@ class ResampledConv(nn.Module):
 class PaperUNet(nn.Module):
     """The U-Net as a network like any other: latents, noise level and condition in, the raw network output out.
 
-    Of the condition it hears the context, zeroed where it is not visible, and the stem; it has no clock, and no past of its
-    own but what a sampler puts back (`accomp.diffusion.inpaint`).
+    Of the condition it uses the context, zeroed where it is not visible, and the stem; it has no clock, and no past of its
+    own except what a sampler puts back (`accomp.diffusion.inpaint`).
     """
 
     def __init__(self, **values):
@@ -197,7 +197,7 @@ def _conv(cin: int, cout: int, kernel: int, scale: float = 1.0) -> nn.Conv2d:
 
 
 def _xavier(layer, scale: float = 1.0):
-    """Even-handed first weights; `scale` near zero makes a branch start silent."""
+    """Xavier-uniform initial weights; with `scale` near zero a branch starts close to zero."""
     nn.init.xavier_uniform_(layer.weight)
     nn.init.zeros_(layer.bias)
     with torch.no_grad():

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from accomp.diffusion.consistency import draw_levels, drift, endpoint, grid, walk
+from accomp.diffusion.consistency import draw_levels, drift, endpoint, grid, teacher_steps
 from accomp.diffusion.noise import log_normal
 from accomp.diffusion.precond import Denoiser, loss_weight
 from accomp.diffusion.transformer import Condition
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """The student must land where the teacher's whole walk ends.
+    """The student must give in one call what the teacher gives in all of its steps.
 
-    `walk` steps of the teacher, and one call more, lead from a level between `sigma_max` and `sigma_min`, evenly drawn in
-    its logarithm, down to `sigma_min`; with probability `from_noise` per item from `sigma_max`, where all music begins.
+    `teacher_steps` steps of the teacher, and one call more, lead from a level between `sigma_max` and `sigma_min`, drawn
+    uniformly in its logarithm, down to `sigma_min`; with probability `from_noise` per item from `sigma_max`, pure noise.
     """
 
     sigma_min: float = 0.3
     sigma_max: float = 20.0
     from_noise: float = 0.5
-    walk: int = 3
-    slowness = 0.0  # no slow copy
+    teacher_steps: int = 3
+    ema_decay = 0.0  # no slow copy
 
     def __call__(self, module: StudentModule, batch: dict, generator: torch.Generator) -> dict[str, Tensor]:
         target = batch["target"]
@@ -45,7 +45,7 @@ class Endpoint:
         sigma = (self.sigma_min * (self.sigma_max / self.sigma_min) ** place).to(target)
         clean = target * (sigma < self.sigma_max).view(-1, 1, 1)  # at the top there is nothing but noise, as in play
         x = clean + sigma.view(-1, 1, 1) * torch.randn(target.shape, generator=generator).to(target)
-        goal = endpoint(module.teacher, x, sigma, condition, self.walk, self.sigma_min)
+        goal = endpoint(module.teacher, x, sigma, condition, self.teacher_steps, self.sigma_min)
         return {"endpoint": module.distance(module.denoiser(x, sigma, condition), goal, condition).mean()}
 
 
@@ -53,26 +53,26 @@ class Endpoint:
 class Consistency:
     """The paper's distillation, its defects mended: the answer to match comes from a slow copy of the student in eval mode.
 
-    On a grid of `points` noise levels the teacher walks up to `longest_walk` steps between the two answers; the slow copy
-    keeps `slowness` of itself per step; `dsm_weight` weighs the distance to the truth, on half of the batch.
+    On a grid of `points` noise levels the teacher walks up to `most_teacher_steps` steps between the two answers; the slow copy
+    keeps `ema_decay` of itself per step; `dsm_weight` weighs the distance to the truth, on half of the batch.
     """
 
     points: int = 18
-    longest_walk: int = 2
-    slowness: float = 0.98
+    most_teacher_steps: int = 2
+    ema_decay: float = 0.98
     dsm_weight: float = 0.5
 
     def __call__(self, module: StudentModule, batch: dict, generator: torch.Generator) -> dict[str, Tensor]:
         target = batch["target"]
         condition = module.playing.condition(batch, generator, module.denoiser)
-        levels, walked = draw_levels(len(target), self.points, self.longest_walk, generator)
+        levels, steps = draw_levels(len(target), self.points, self.most_teacher_steps, generator)
         levels, sigmas = levels.to(target.device), grid(self.points).to(target)
         noise = torch.randn(target.shape, generator=generator).to(target)
         x = target + sigmas[levels].view(-1, 1, 1) * noise
         answer = module.denoiser(x, sigmas[levels], condition)
         with torch.no_grad():
-            x = walk(module.teacher, x, levels, walked, sigmas, condition)
-            goal = module.slow.eval()(x, sigmas[levels + walked], condition)
+            x = teacher_steps(module.teacher, x, levels, steps, sigmas, condition)
+            goal = module.slow.eval()(x, sigmas[levels + steps], condition)
         cd = module.distance(answer, goal, condition).mean()
 
         half = slice(0, (len(target) + 1) // 2)
@@ -89,8 +89,8 @@ class Rollout:
 
     It plays `fewest` to `most` steps of up to `longest_step` frames, in windows of `window` frames that slide along the
     excerpt; each step is one call at the first of `levels`, or more. Every item has a depth of its own, -1, 0 or 1, and with
-    probability `cold` it has played nothing before. The last `judged` steps are held against the teacher, who remembers what
-    the student did, and all steps as one against the true stem (`drift`, weighed by `whole`). Gradients flow through the last
+    probability `cold` it has played nothing before. The last `supervised_steps` are compared with the teacher's from the
+    same past, and all steps as one against the true stem (`drift`, weighed by `whole`). Gradients flow through the last
     call of a judged step and never from one step into the next, or the student would learn pasts that are easy to go on from
     (Huang et al. 2025, Self Forcing); so memory does not grow with the number of steps.
     """
@@ -99,13 +99,13 @@ class Rollout:
     fewest: int = 4
     most: int = 8
     longest_step: int = 32
-    judged: int = 2
+    supervised_steps: int = 2
     levels: Sequence[float] = (20.0, 1.0)
-    walk: int = 3
+    teacher_steps: int = 3
     sigma_min: float = 0.3
     cold: float = 0.25
     whole: float = 0.1
-    slowness = 0.0  # no slow copy
+    ema_decay = 0.0  # no slow copy
 
     def __call__(self, module: StudentModule, batch: dict, generator: torch.Generator) -> dict[str, Tensor]:
         steps, step = self.draw(batch["target"].shape[2], generator)
@@ -128,7 +128,7 @@ class Rollout:
         self, module: StudentModule, batch: dict, steps: int, step: int, generator: torch.Generator
     ) -> tuple[Tensor, list[Tensor]]:
         """What the student plays from frame `window` - `step` on, (B, C, steps * step); distances (B,) of judged steps."""
-        own = module.playing.remembered(batch["target"], generator)
+        own = module.playing.noisy_past(batch["target"], generator)
         clock = module.playing.jitter(batch["clock"], generator)
         calls = int(torch.randint(1, len(self.levels) + 1, (), generator=generator))
         depth = torch.randint(-1, 2, (len(own),), generator=generator).to(own.device)
@@ -145,10 +145,10 @@ class Rollout:
                 batch["stem"],
                 clock[:, :, here],
             )
-            judged = i >= steps - self.judged
+            judged = i >= steps - self.supervised_steps
             x, sigma, answer = self.jump(module.denoiser, told, calls, judged, generator)
             if judged:
-                goal = endpoint(module.teacher, x, sigma, told, self.walk, self.sigma_min)
+                goal = endpoint(module.teacher, x, sigma, told, self.teacher_steps, self.sigma_min)
                 distances.append(module.distance(answer, goal, told))
             new = here.stop - step
             own = torch.cat([own[:, :, :new], answer[:, :, -step:], own[:, :, here.stop :]], 2)

@@ -9,12 +9,12 @@ from torch import Tensor
 
 from accomp.checkpoint import read_run, run_config
 from accomp.codec.music2latent import Music2Latent
-from accomp.diffusion.consistency import grid, walk
+from accomp.diffusion.consistency import grid, teacher_steps
 from accomp.diffusion.noise import log_normal
 from accomp.diffusion.precond import SIGMA_MIN, ConsistencyDenoiser, Denoiser, loss_weight
 from accomp.diffusion.transformer import CLOCK_FEATURES, Condition
 from accomp.diffusion.unet import PaperUNet
-from accomp.lit.diffusion import DiffusionModule, chance, step_chance
+from accomp.lit.diffusion import DiffusionModule, seeded_generator, step_generator
 from accomp.window import PaperDraw
 
 SIGMA_MAX, RHO = 80.0, 9.0  # of the distillation grid
@@ -80,10 +80,10 @@ class PaperStudentModule(L.LightningModule):
 
     Args:
         teacher: a run of `PaperDiffusionModule`, from which network, codec and masks are read
-        slowness: decay of the slow copy per optimiser step
+        ema_decay: decay of the slow copy per optimiser step
     """
 
-    def __init__(self, teacher: str, learning_rate: float = 1e-5, points: int = 18, slowness: float = 0.999):
+    def __init__(self, teacher: str, learning_rate: float = 1e-5, points: int = 18, ema_decay: float = 0.999):
         super().__init__()
         values = {k: v for k, v in run_config(Path(teacher))["module"].items() if k != "_target_"}
         self.save_hyperparameters()
@@ -95,12 +95,12 @@ class PaperStudentModule(L.LightningModule):
 
     def training_step(self, batch: dict, index: int) -> Tensor:
         self.playing.eval()
-        cd, dsm = self.losses(batch, step_chance(self, index))
+        cd, dsm = self.losses(batch, step_generator(self, index))
         self.log_dict({"train/cd": cd, "train/dsm": dsm}, prog_bar=True)
         return cd + dsm
 
     def validation_step(self, batch: dict, index: int) -> None:
-        cd, dsm = self.losses(batch, chance(-1 - index))
+        cd, dsm = self.losses(batch, seeded_generator(-1 - index))
         self.log_dict({"val/cd": cd, "val/dsm": dsm}, prog_bar=True, batch_size=len(batch["stem"]))
 
     def losses(self, batch: dict, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -115,7 +115,7 @@ class PaperStudentModule(L.LightningModule):
         x = truth + self.sigmas[levels].view(-1, 1, 1) * noise
         answer = self.student(x, self.sigmas[levels], condition)
         with torch.no_grad():
-            x = walk(self.playing.denoiser, x, levels, walked, self.sigmas, condition)
+            x = teacher_steps(self.playing.denoiser, x, levels, walked, self.sigmas, condition)
             goal = self.target(x, self.sigmas[levels + walked], condition)
         cd = ((answer - goal) ** 2).mean()
 
@@ -135,7 +135,7 @@ class PaperStudentModule(L.LightningModule):
     def on_before_zero_grad(self, optimizer: torch.optim.Optimizer) -> None:
         with torch.no_grad():
             for slow, fast in zip(self.target.parameters(), self.student.parameters(), strict=True):
-                slow.lerp_(fast, 1 - self.hparams.slowness)
+                slow.lerp_(fast, 1 - self.hparams.ema_decay)
 
     def configure_optimizers(self):
         return torch.optim.RAdam(self.student.parameters(), self.hparams.learning_rate)

@@ -9,6 +9,7 @@ from accomp.codec.sources import LONG, QUIET, partials
 from accomp.lit.autoencoder import AutoencoderModule, pieces
 
 EXAMPLES = 400  # excerpts to fit the projection on
+FIRST_EXAMPLE = 2**40  # their numbers begin here: training never deals as many
 
 
 class SketchModule(AutoencoderModule):
@@ -29,8 +30,8 @@ class SketchModule(AutoencoderModule):
             return
         excerpts = self.trainer.datamodule.excerpts("train")
         frames = []
-        for index in range(EXAMPLES):
-            item = excerpts[-1 - index]  # numbers that training never deals
+        for index in range(FIRST_EXAMPLE, FIRST_EXAMPLE + EXAMPLES):
+            item = excerpts[index]
             for audio in (item["context"], item["target"]):
                 audio = torch.from_numpy(audio)[None, : len(audio) // self.codec.hop * self.codec.hop]
                 frames.append(self.codec.features(audio, None)[0][0])

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from accomp.checkpoint import read_run, run_config
 from accomp.data.datamodule import SlakhDataModule
-from accomp.diffusion.precond import ConsistencyDenoiser, Denoiser, Guided, masked_mse
+from accomp.diffusion.precond import ClassifierFreeGuidance, ConsistencyDenoiser, Denoiser, masked_mse
 from accomp.diffusion.transformer import Condition
 from accomp.errors import UserError
 from accomp.lit.cost import Cost
-from accomp.lit.diffusion import DiffusionModule, chance, step_chance
+from accomp.lit.diffusion import DiffusionModule, seeded_generator, step_generator
 from accomp.lit.objectives import Consistency, Endpoint, Rollout
 from accomp.lit.optimiser import warmup_cosine
 
@@ -26,13 +26,13 @@ class StudentModule(L.LightningModule):
 
     Network, masks, clock and noise are read from the teacher's run, so that they cannot differ from it; a teacher from which
     a student cannot learn to play (other masks, never deaf but to be guided, another codec) is a UserError. Part of the past
-    that the student is told may be its own (`self_past`): it learns on what it will meet.
+    that the student is told may be its own (`self_generated_past`): it learns on what it will meet.
 
     Args:
         teacher: a run of `experiment=diffusion`
         objective: what is learnt from it
         guidance: scale by which the teacher leans towards what it hears (1: not at all)
-        self_past: probability per batch that part of the past was played by the student itself
+        self_generated_past: probability per batch that part of the past was played by the student itself
         start: a run of the student's own to begin with, instead of the teacher's weights
     """
 
@@ -44,21 +44,23 @@ class StudentModule(L.LightningModule):
         warmup_steps: int = 100,
         steps: int = 5_000,
         guidance: float = 1.0,
-        self_past: float = 0.25,
+        self_generated_past: float = 0.25,
         start: str | None = None,
     ):
         super().__init__()
         self.save_hyperparameters(ignore="objective")
         self.objective = objective
         values = settings_of(Path(teacher), guidance)
-        playing = DiffusionModule(**values | {"self_past": self_past, "deaf": 0.0, "start": None})
+        playing = DiffusionModule(
+            **values | {"self_generated_past": self_generated_past, "cond_dropout": 0.0, "start": None}
+        )
         read_network(Path(teacher), playing.denoiser)
         self.playing = playing.requires_grad_(False)  # the teacher, and how it was told what it may hear
         self.denoiser = ConsistencyDenoiser(copy.deepcopy(playing.denoiser.net)).requires_grad_(True)
         if start is not None:
             read_network(Path(start), self.denoiser).train()
-        self.teacher = playing.denoiser if guidance == 1 else Guided(playing.denoiser, guidance)
-        self.slow = copy.deepcopy(self.denoiser).requires_grad_(False) if objective.slowness else None
+        self.teacher = playing.denoiser if guidance == 1 else ClassifierFreeGuidance(playing.denoiser, guidance)
+        self.slow = copy.deepcopy(self.denoiser).requires_grad_(False) if objective.ema_decay else None
         self.cost = Cost(playing.denoiser)
 
     def configure_callbacks(self) -> list[L.Callback]:
@@ -71,12 +73,12 @@ class StudentModule(L.LightningModule):
 
     def training_step(self, batch: dict, index: int) -> Tensor:
         self.playing.eval()
-        losses = self.objective(self, batch, step_chance(self, index))
+        losses = self.objective(self, batch, step_generator(self, index))
         self.log_dict({f"train/{name}": loss for name, loss in losses.items()}, prog_bar=True)
         return torch.stack(list(losses.values())).sum()
 
     def validation_step(self, batch: dict, index: int) -> None:
-        losses = self.objective(self, batch, chance(-1 - index))
+        losses = self.objective(self, batch, seeded_generator(-1 - index))
         self.log_dict(
             {f"val/{name}": loss for name, loss in losses.items()}, prog_bar=True, batch_size=len(batch["stem"])
         )
@@ -88,7 +90,7 @@ class StudentModule(L.LightningModule):
         if self.slow is not None:
             with torch.no_grad():
                 for slow, fast in zip(self.slow.parameters(), self.denoiser.parameters(), strict=True):
-                    slow.lerp_(fast, 1 - self.objective.slowness)
+                    slow.lerp_(fast, 1 - self.objective.ema_decay)
 
     def configure_optimizers(self):
         h = self.hparams
@@ -104,10 +106,10 @@ def settings_of(teacher: Path, guidance: float) -> dict:
             f"{teacher}: a run of {kind}, which never knew the masks and the clock of playing; "
             "give module.teacher a run of experiment=diffusion"
         )
-    if guidance != 1 and not values.get("deaf"):
+    if guidance != 1 and not values.get("cond_dropout"):
         raise UserError(
-            f"{teacher}: never deaf in training (module.deaf=0), so guidance has nothing to lean away from; "
-            "set module.guidance=1, or train it with module.deaf=0.1"
+            f"{teacher}: never deaf in training (module.cond_dropout=0), so guidance has nothing to lean away from; "
+            "set module.guidance=1, or train it with module.cond_dropout=0.1"
         )
     return values
 

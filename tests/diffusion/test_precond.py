@@ -2,7 +2,14 @@ import pytest
 import torch
 from tiny_model import shaken
 
-from accomp.diffusion.precond import SIGMA_MIN, ConsistencyDenoiser, Denoiser, Guided, loss_weight, masked_mse
+from accomp.diffusion.precond import (
+    SIGMA_MIN,
+    ClassifierFreeGuidance,
+    ConsistencyDenoiser,
+    Denoiser,
+    loss_weight,
+    masked_mse,
+)
 from accomp.diffusion.transformer import Condition, Transformer
 from accomp.window import Masks
 
@@ -69,11 +76,11 @@ def test_guidance_of_one_changes_nothing_and_more_leans_away_from_deafness():
         torch.tensor([0, 1]),
         torch.randn(2, 10, 8),
     )
-    heard, deaf = (denoiser(x, sigma, c) for c in (condition, condition.deaf(torch.tensor([True, True]))))
+    heard, deaf = (denoiser(x, sigma, c) for c in (condition, condition.without_condition(torch.tensor([True, True]))))
     assert not torch.allclose(heard, deaf)
-    torch.testing.assert_close(Guided(denoiser, 1.0)(x, sigma, condition), heard)
+    torch.testing.assert_close(ClassifierFreeGuidance(denoiser, 1.0)(x, sigma, condition), heard)
     torch.testing.assert_close(
-        Guided(denoiser, 3.0)(x, sigma, condition) - deaf, 3 * (heard - deaf), rtol=1e-4, atol=1e-5
+        ClassifierFreeGuidance(denoiser, 3.0)(x, sigma, condition) - deaf, 3 * (heard - deaf), rtol=1e-4, atol=1e-5
     )
 
 
@@ -84,7 +91,7 @@ def test_who_is_deaf_hears_neither_player_nor_clock():
 
     def answer() -> torch.Tensor:
         condition = Condition(torch.randn(2, 4, 8), past, Masks(yes, no, yes), stem, torch.randn(2, 10, 8))
-        return net(torch.ones(2, 4, 8), torch.zeros(2), condition.deaf(deaf))
+        return net(torch.ones(2, 4, 8), torch.zeros(2), condition.without_condition(deaf))
 
     one, other = answer(), answer()
     torch.testing.assert_close(one[0], other[0])

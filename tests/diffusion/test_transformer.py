@@ -12,9 +12,9 @@ from accomp.window import PlayingDraw
 B, C, T = 4, NET["channels"], 48
 
 
-@pytest.fixture(scope="module", params=[0, NET["ear"]], ids=["without an ear", "with an ear"])
+@pytest.fixture(scope="module", params=[0, NET["pitch_head"]], ids=["without an ear", "with an ear"])
 def net(request):
-    return shaken(Transformer(**NET | {"ear": request.param}))
+    return shaken(Transformer(**NET | {"pitch_head": request.param}))
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import torch
 from tiny_model import NET, shaken
 
-from accomp.lit.diffusion import DiffusionModule, chance, own_past, step_chance
-from accomp.lit.note_reader import planning_layer
+from accomp.lit.chroma_probe import planning_layer
+from accomp.lit.diffusion import DiffusionModule, own_past, seeded_generator, step_generator
 
 B, C, T = 6, NET["channels"], 32
 
@@ -23,9 +23,9 @@ def batch(seed=0):
 
 
 def test_own_past_replaces_the_end_of_what_is_known_and_nothing_else():
-    playing = module(self_past=1.0).eval()
-    condition = playing.condition(batch(), chance(1), playing.denoiser)  # in eval mode nothing is replaced
-    past = own_past(playing.denoiser, condition, chance(2))
+    playing = module(self_generated_past=1.0).eval()
+    condition = playing.condition(batch(), seeded_generator(1), playing.denoiser)  # in eval mode nothing is replaced
+    past = own_past(playing.denoiser, condition, seeded_generator(2))
     changed = (past != condition.past).any(1)
     assert changed.any() and not (changed & ~condition.masks.known).any()
     for row, known in zip(changed, condition.masks.known, strict=True):
@@ -38,11 +38,12 @@ def test_own_past_hears_nothing_beyond_the_live_edge():
     playing = module().eval()
     shaken(playing.denoiser)
     heard, other = batch(), batch()
-    condition = playing.condition(heard, chance(3), playing.denoiser)
+    condition = playing.condition(heard, seeded_generator(3), playing.denoiser)
     other["context"] = torch.where(condition.masks.visible.unsqueeze(1), heard["context"], torch.randn(B, C, T))
-    same = playing.condition(other, chance(3), playing.denoiser)
+    same = playing.condition(other, seeded_generator(3), playing.denoiser)
     torch.testing.assert_close(
-        own_past(playing.denoiser, condition, chance(4)), own_past(playing.denoiser, same, chance(4))
+        own_past(playing.denoiser, condition, seeded_generator(4)),
+        own_past(playing.denoiser, same, seeded_generator(4)),
     )
 
 
@@ -51,10 +52,13 @@ def test_an_astray_past_has_nothing_of_the_music_but_its_clock():
     shaken(playing.denoiser)
     music, other = batch(), batch(seed=1)
     other["clock"] = music["clock"]
-    one, two = (playing.condition(b, chance(3), playing.denoiser) for b in (music, other))
-    alike = [own_past(playing.denoiser, c, chance(4), astray=1.0) * c.masks.known.unsqueeze(1) for c in (one, two)]
+    one, two = (playing.condition(b, seeded_generator(3), playing.denoiser) for b in (music, other))
+    alike = [
+        own_past(playing.denoiser, c, seeded_generator(4), wrong_key_prob=1.0) * c.masks.known.unsqueeze(1)
+        for c in (one, two)
+    ]
     torch.testing.assert_close(*alike)
-    unlike = [own_past(playing.denoiser, c, chance(4)) * c.masks.known.unsqueeze(1) for c in (one, two)]
+    unlike = [own_past(playing.denoiser, c, seeded_generator(4)) * c.masks.known.unsqueeze(1) for c in (one, two)]
     assert not torch.allclose(*unlike)
 
 
@@ -63,11 +67,11 @@ def test_the_network_learns_about_notes_and_is_not_changed_by_being_overheard():
     plain, listening = module().eval(), module(notes=0.5).eval()
     shaken(plain.denoiser)
     listening.denoiser.load_state_dict(plain.denoiser.state_dict())
-    losses = [m.losses(batch(), chance(6)) for m in (plain, listening)]
+    losses = [m.losses(batch(), seeded_generator(6)) for m in (plain, listening)]
     assert losses[0] == {"loss": losses[1]["loss"]} and losses[1].keys() == {"loss", "notes", "heard", "sounded"}
 
     net, reader = listening.denoiser.net, listening.reader
-    taught = {"notes": [planning_layer(net).down, reader.read], "heard": [net.ear.near], "sounded": [net.out]}
+    taught = {"notes": [planning_layer(net).down, reader.read], "heard": [net.pitch_head.near], "sounded": [net.out]}
     for name, layers in taught.items():
         listening.zero_grad()
         losses[1][name].backward(retain_graph=True)
@@ -80,18 +84,18 @@ def test_the_ear_does_not_learn_to_hear_what_it_wishes():
     listening = module(notes=1.0).eval()
     net = shaken(listening.denoiser).net
     estimate, hidden = torch.randn(B, C, T, requires_grad=True), torch.randn(B, T // 2, NET["width"])
-    condition = listening.condition(batch(), chance(7), listening.denoiser)
+    condition = listening.condition(batch(), seeded_generator(7), listening.denoiser)
     listening.reader.losses(net, hidden, estimate, condition, batch()["notes"])["sounded"].backward()
-    assert estimate.grad.any() and all(weight.grad is None for weight in net.ear.parameters())
+    assert estimate.grad.any() and all(weight.grad is None for weight in net.pitch_head.parameters())
 
 
 def test_in_training_some_are_deaf_and_in_play_none():
-    playing = module(deaf=0.5)
-    trained = playing.condition(batch(), chance(5), playing.denoiser)
+    playing = module(cond_dropout=0.5)
+    trained = playing.condition(batch(), seeded_generator(5), playing.denoiser)
     deaf = ~trained.masks.visible.any(1) & ~trained.clock.flatten(1).any(1)
     assert 0 < deaf.sum() < B
     playing.eval()
-    played = playing.condition(batch(), chance(5), playing.denoiser)
+    played = playing.condition(batch(), seeded_generator(5), playing.denoiser)
     assert (~played.masks.visible.any(1) & ~played.clock.flatten(1).any(1)).sum() < deaf.sum()
 
 
@@ -99,7 +103,7 @@ def test_no_two_batches_of_a_run_share_their_chance():
     def draws(step, rank, index, world=2, accumulate=3):
         trainer = SimpleNamespace(accumulate_grad_batches=accumulate, world_size=world)
         place = SimpleNamespace(trainer=trainer, global_step=step, global_rank=rank)
-        return float(torch.rand((), generator=step_chance(place, index)))
+        return float(torch.rand((), generator=step_generator(place, index)))
 
     seen = [draws(step, rank, 3 * step + i) for step in range(4) for rank in range(2) for i in range(3)]
     assert len(set(seen)) == len(seen)

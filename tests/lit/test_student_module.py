@@ -11,10 +11,10 @@ from tiny_model import NET, shaken
 
 from accomp.data.datamodule import SlakhDataModule
 from accomp.diffusion.consistency import drift, endpoint
-from accomp.diffusion.precond import Denoiser, Guided
+from accomp.diffusion.precond import ClassifierFreeGuidance, Denoiser
 from accomp.diffusion.transformer import Transformer
 from accomp.errors import UserError
-from accomp.lit.diffusion import chance
+from accomp.lit.diffusion import seeded_generator
 from accomp.lit.objectives import Consistency, Endpoint, Rollout
 from accomp.lit.student import StudentModule, refuse_other_codec
 
@@ -28,12 +28,17 @@ def run(tmp_path):
     return write_run(tmp_path / "teacher")
 
 
-def write_run(folder, kind="DiffusionModule", net=NET, deaf=0.9, codec=None):
+def write_run(folder, kind="DiffusionModule", net=NET, cond_dropout=0.9, codec=None):
     denoiser = shaken(Denoiser(Transformer(**net)), seed=1)
     (folder / "checkpoints").mkdir(parents=True)
     state = {"state_dict": {f"denoiser.{k}": v for k, v in denoiser.state_dict().items()}}
     torch.save(state | {"SlakhDataModule": {"codec": codec}}, folder / "checkpoints" / "last.ckpt")
-    module = {"_target_": f"accomp.lit.diffusion.{kind}", "net": NET, "draw": {"longest_step": 8}, "deaf": deaf}
+    module = {
+        "_target_": f"accomp.lit.diffusion.{kind}",
+        "net": NET,
+        "draw": {"longest_step": 8},
+        "cond_dropout": cond_dropout,
+    }
     (folder / "config.yaml").write_text(yaml.safe_dump({"module": module}))
     return str(folder)
 
@@ -46,10 +51,10 @@ def batch(seed=0):
 
 @pytest.mark.parametrize("objective", [Endpoint(), Consistency(), ROLLOUT], ids=lambda o: type(o).__name__)
 def test_a_step_moves_the_student_and_never_the_teacher(objective, run):
-    student = StudentModule(run, objective, guidance=2.0, self_past=1.0).train()
-    assert isinstance(student.teacher, Guided)
+    student = StudentModule(run, objective, guidance=2.0, self_generated_past=1.0).train()
+    assert isinstance(student.teacher, ClassifierFreeGuidance)
     before = {name: value.clone() for name, value in student.playing.state_dict().items()}
-    losses = objective(student, batch(), chance(0))
+    losses = objective(student, batch(), seeded_generator(0))
     torch.stack(list(losses.values())).sum().backward()
     moved = [p.grad is not None and bool(p.grad.any()) for p in student.denoiser.parameters()]
     assert any(moved) and all(torch.isfinite(loss) for loss in losses.values())
@@ -60,9 +65,9 @@ def test_a_step_moves_the_student_and_never_the_teacher(objective, run):
 
 def test_the_student_is_never_deaf(run):
     """Though its teacher's run says deaf: 0.9, it hears what the masks and the clock leave it."""
-    student = StudentModule(run, Endpoint(), self_past=0.0).train()
-    heard = student.playing.condition(batch(), chance(1), student.denoiser)
-    plain = student.playing.condition(batch(), chance(1), student.denoiser.eval())
+    student = StudentModule(run, Endpoint(), self_generated_past=0.0).train()
+    heard = student.playing.condition(batch(), seeded_generator(1), student.denoiser)
+    plain = student.playing.condition(batch(), seeded_generator(1), student.denoiser.eval())
     assert torch.equal(heard.masks.visible, plain.masks.visible) and torch.equal(heard.clock, plain.clock)
 
 
@@ -86,10 +91,10 @@ def test_a_rollout_knows_of_the_stem_only_what_it_played(run):
     truth, other = batch(), batch()
     other["target"][:, :, first:] = torch.randn(B, C, T - first)
     with torch.no_grad():
-        played, _ = ROLLOUT.play(student, truth, steps, step, chance(2))
-        same, _ = ROLLOUT.play(student, other, steps, step, chance(2))
+        played, _ = ROLLOUT.play(student, truth, steps, step, seeded_generator(2))
+        same, _ = ROLLOUT.play(student, other, steps, step, seeded_generator(2))
         other["target"][:, :, :first] += 9.0
-        changed, _ = ROLLOUT.play(student, other, steps, step, chance(2))
+        changed, _ = ROLLOUT.play(student, other, steps, step, seeded_generator(2))
     assert played.shape == (B, C, steps * step)
     torch.testing.assert_close(played, same)
     assert not torch.allclose(played, changed)
@@ -104,7 +109,7 @@ def test_every_step_of_a_rollout_is_told_what_it_would_be_told_on_stage(run):
     step, steps, window = 3, 5, objective.window
     many = {name: torch.cat([value] * 8) for name, value in batch().items()}
     with torch.no_grad():
-        played, _ = objective.play(student, many, steps, step, chance(5))
+        played, _ = objective.play(student, many, steps, step, seeded_generator(5))
     edges = torch.stack([condition.masks.visible.sum(1) for condition in told])
     known = torch.stack([condition.masks.known.sum(1) for condition in told])
     assert len(told) == steps and set(edges[0].tolist()) == {window - 2 * step, window - step, window}
@@ -123,8 +128,8 @@ def test_the_memory_of_a_rollout_does_not_grow_with_its_length(run):
     student.denoiser.register_forward_hook(lambda *_: graded.append(torch.is_grad_enabled()))
     for steps in (2, 5):
         graded.clear()
-        played, distances = ROLLOUT.play(student, batch(), steps, 4, chance(4))
-        assert sum(graded) == ROLLOUT.judged and len(graded) >= steps
+        played, distances = ROLLOUT.play(student, batch(), steps, 4, seeded_generator(4))
+        assert sum(graded) == ROLLOUT.supervised_steps and len(graded) >= steps
         (gradient,) = torch.autograd.grad(
             played.sum() + torch.stack(distances).sum(), [student.denoiser.net.out.weight]
         )
@@ -145,25 +150,25 @@ def test_tuning_on_its_own_past_lowers_the_error_that_a_student_makes_there(run)
         return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
     def trained(objective, steps, weights=None):
-        student = StudentModule(run, objective, self_past=0.0).train()
+        student = StudentModule(run, objective, self_generated_past=0.0).train()
         student.playing.denoiser.forward = swell
         torch.manual_seed(0)
-        student.denoiser.net = Transformer(**NET | {"ear": 0})  # there are no notes in this music
+        student.denoiser.net = Transformer(**NET | {"pitch_head": 0})  # there are no notes in this music
         if weights is not None:
             student.denoiser.load_state_dict(weights)
         optimiser = torch.optim.Adam(student.denoiser.parameters(), 3e-3)
         schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.05, steps)
         for i in range(steps):
             optimiser.zero_grad()
-            torch.stack(list(objective(student, music(i), chance(i)).values())).sum().backward()
+            torch.stack(list(objective(student, music(i), seeded_generator(i)).values())).sum().backward()
             optimiser.step()
             schedule.step()
         return student.eval()
 
     def error(student):
-        stage = Rollout(window=16, longest_step=2, fewest=8, most=8, judged=1, cold=1.0, levels=[20.0])
+        stage = Rollout(window=16, longest_step=2, fewest=8, most=8, supervised_steps=1, cold=1.0, levels=[20.0])
         with torch.no_grad():
-            said = [stage(student, music(100 + i), chance(1000 + i)) for i in range(4)]
+            said = [stage(student, music(100 + i), seeded_generator(1000 + i)) for i in range(4)]
         return sum(float(one["rollout"]) for one in said) / len(said)
 
     plain, own = Endpoint(from_noise=1.0), Rollout(window=16, longest_step=4, levels=[20.0], cold=0.5)
@@ -189,7 +194,7 @@ def test_drift_is_nothing_for_the_same_music_and_more_for_dull_late_or_shifted_m
     ("made", "asked", "message"),
     [
         ({"kind": "PaperRecipeModule"}, {}, "a run of PaperRecipeModule, which never knew the masks"),
-        ({"deaf": 0.0}, {"guidance": 3.0}, "guidance has nothing to lean away from"),
+        ({"cond_dropout": 0.0}, {"guidance": 3.0}, "guidance has nothing to lean away from"),
         ({"net": NET | {"channels": 4}}, {}, "another size or another conditioning"),
     ],
 )
@@ -219,7 +224,7 @@ def test_micro_batches_of_one_step_have_noise_of_their_own(run, tmp_path):
         seen.append(generator.initial_seed())
         return {"none": module.denoiser.net.out.bias.sum()}
 
-    objective.slowness = 0.0
+    objective.ema_decay = 0.0
     options = {"accelerator": "cpu", "logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     trainer = L.Trainer(
         **options, default_root_dir=tmp_path, max_epochs=3, accumulate_grad_batches=2, enable_model_summary=False

@@ -12,7 +12,7 @@ from accomp.timeline import PITCH_CLASSES
 
 
 @contextmanager
-def overheard(layer: nn.Module) -> Iterator[list[Tensor]]:
+def capture_output(layer: nn.Module) -> Iterator[list[Tensor]]:
     """What a layer of a network says while it is called, call by call."""
     said: list[Tensor] = []
     hook = layer.register_forward_hook(lambda _layer, _inputs, output: said.append(output))
@@ -36,7 +36,7 @@ def planning_layer(net: Transformer) -> nn.Module:
     return net.layers[max(2 * len(net.layers) // 3, 1) - 1]
 
 
-class NoteReader(nn.Module):
+class ChromaProbe(nn.Module):
     """Reads from the hidden states of a transformer which notes sound: those of the player, and those to be played.
 
     So the network is made to hear the player's harmony, to foresee it where it is hidden, and to plan its own, as a
@@ -63,11 +63,13 @@ class NoteReader(nn.Module):
         player play; and `sounded`: those that the same ear hears in the denoised target, `estimate`.
         """
         losses = {"notes": masked_bce(self(hidden), notes)}
-        if net.ear is not None:
+        if net.pitch_head is not None:
             theirs, own = notes.split(PITCH_CLASSES, 1)
             visible = condition.masks.visible
-            losses["heard"] = masked_bce(net.ear(condition.context * visible.unsqueeze(1)), theirs, visible)
+            losses["heard"] = masked_bce(net.pitch_head(condition.context * visible.unsqueeze(1)), theirs, visible)
             # With weights that are not moved, or the ear would learn to hear what the network wishes.
-            unmoved = {name: weight.detach() for name, weight in net.ear.named_parameters()}
-            losses["sounded"] = masked_bce(functional_call(net.ear, unmoved, estimate), own, condition.masks.target)
+            unmoved = {name: weight.detach() for name, weight in net.pitch_head.named_parameters()}
+            losses["sounded"] = masked_bce(
+                functional_call(net.pitch_head, unmoved, estimate), own, condition.masks.target
+            )
         return {name: self.weight * loss for name, loss in losses.items()}

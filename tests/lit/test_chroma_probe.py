@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from accomp.diffusion.transformer import TransformerConfig
-from accomp.lit.note_reader import NoteReader, masked_bce
+from accomp.lit.chroma_probe import ChromaProbe, masked_bce
 
 
 def test_unknown_notes_teach_nothing():
@@ -24,7 +24,7 @@ def test_only_the_frames_asked_for_count():
 
 
 def test_every_frame_of_a_token_is_read():
-    reader = NoteReader(TransformerConfig(width=8, patch=2), 1.0)
+    reader = ChromaProbe(TransformerConfig(width=8, patch=2), 1.0)
     hidden = torch.randn(3, 8, 8)
     other = hidden.clone()
     other[:, 3] = torch.randn(3, 8)
