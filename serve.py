@@ -2,7 +2,7 @@
 
     python serve.py [--serverport 7000] [--clientport 8000] [--client_ip 127.0.0.1] [--model models/live] [--device cpu]
 
-Speaks the OSC messages of the Max external `multi_track` (clients/python/README.md lists them, docs/on_stage.md says how
+Speaks the OSC messages of the Max external `multi_track` (clients/python/README.md lists them, docs/playing.md says how
 to use them). Once the model is loaded and warm it says `/ready` to the client, and then one line per step to standard
 error. Ends at once on SIGTERM or Ctrl-C.
 """
