@@ -22,7 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from accomp.errors import UserError
-from accomp.server.endpoint import bind, sources_of
+from accomp.server.endpoint import listen, sources_of
 
 MOST_THREADS = 4  # a small network gains nothing from more
 LINES_WAITING = 1000  # of the log, while nobody reads them
@@ -57,16 +57,19 @@ def serve(args: argparse.Namespace) -> None:
     if not 0 < args.clientport < 65_536:
         raise UserError(f"--clientport {args.clientport} is no UDP port; choose one from 1 to 65535")
     sources = sources_of(args.client_ip) | (sources_of(args.source_ip) if args.source_ip else set())
-    at_home = all(ip.startswith("127.") for ip in sources)
-    server_ip = args.server_ip or ("127.0.0.1" if at_home else "0.0.0.0")
-    with bind(server_ip, args.serverport) as rx:
+    local = all(ip.startswith("127.") for ip in sources)
+    server_ip = args.server_ip or ("127.0.0.1" if local else "0.0.0.0")
+    rx = listen(server_ip, args.serverport, sources)
+    with contextlib.ExitStack() as closing:
+        for each in rx:
+            closing.enter_context(each)
         if not server_ip.startswith("127."):
             log.warning("listening on %s beyond this machine: whoever sends as %s is heard; on an open network use a tunnel",
                         server_ip, " or ".join(sorted(sources)))  # fmt: skip
         run_server(args, sources, rx)
 
 
-def run_server(args: argparse.Namespace, sources: set[str], rx: socket.socket) -> None:
+def run_server(args: argparse.Namespace, sources: set[str], rx: list[socket.socket]) -> None:
     """Load, warm up, say so, play."""
     import torch  # seconds: not before the port is known to be free
 
@@ -99,7 +102,7 @@ def run_server(args: argparse.Namespace, sources: set[str], rx: socket.socket) -
     endpoint.warm_up(make)
     gc.collect()
     gc.freeze()  # what is here now stays: no collection ever walks through it again (a quarter of a second)
-    log.info("ready: model %s on %s, listening on %s:%d, answering %s:%d", about["model"], device, *rx.getsockname(),
+    log.info("ready: model %s on %s, listening on %s:%d, answering %s:%d", about["model"], device, *rx[0].getsockname(),
              *client)  # fmt: skip
     endpoint.run()
 
@@ -125,7 +128,7 @@ def start_log() -> logging.handlers.QueueListener:
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     lines = queue.Queue(LINES_WAITING)
-    logging.basicConfig(level=logging.INFO, handlers=[PatientHandler(lines)])
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[PatientHandler(lines)])
     listener = logging.handlers.QueueListener(lines, handler)
     listener.start()
     return listener

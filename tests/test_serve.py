@@ -299,7 +299,7 @@ def test_it_listens_beyond_this_machine_only_for_a_client_elsewhere_and_says_so(
     monkeypatch, caplog, client_ip, address
 ):
     heard = []
-    monkeypatch.setattr(serve, "run_server", lambda args, sources, rx: heard.append((sources, rx.getsockname()[0])))
+    monkeypatch.setattr(serve, "run_server", lambda args, sources, rx: heard.append((sources, rx[0].getsockname()[0])))
     serve.serve(serve.arguments(["--client_ip", client_ip, "--serverport", str(free_port())]))
     assert heard == [({client_ip}, address)] and ("beyond this machine" in caplog.text) == (address == "0.0.0.0")
 
@@ -317,7 +317,7 @@ def test_playing_imports_no_trainer_and_leaves_nothing_to_collect(model_folder):
     code = (
         "import gc, sys, serve\n"
         "from accomp.server.endpoint import Endpoint\n"
-        "Endpoint.run = lambda self: print(sorted({'lightning', 'pytorch_lightning', 'hydra', 'wandb', 'pythonosc'}"
+        "Endpoint.run = lambda self: print(sorted({'lightning', 'pytorch_lightning', 'hydra', 'wandb'}"
         " & set(sys.modules)), 'torch' in sys.modules, gc.get_freeze_count() > 50_000)\n"
         f"sys.exit(serve.main(['--model', {str(model_folder)!r}, '--serverport', '{free_port()}']))"
     )

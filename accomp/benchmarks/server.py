@@ -121,7 +121,7 @@ def overhead(args: argparse.Namespace, steps: int = 60) -> bool:
     (port, clientport), made = free_ports(), []
     state = ServerState(sources_of("127.0.0.1"), {"model": "busy"})
     make = lambda stems: made.append(BusyStreamer(stems)) or made[-1]  # noqa: E731
-    endpoint = Endpoint(state, InferenceWorker(make), bind("127.0.0.1", port), ("127.0.0.1", clientport))
+    endpoint = Endpoint(state, InferenceWorker(make), [bind("127.0.0.1", port)], ("127.0.0.1", clientport))
     server = threading.Thread(target=endpoint.run)
     server.start()
     first_ms, last_ms = [], []

@@ -1,11 +1,13 @@
 """The socket and the threads around a `ServerState` (threading model: see state.py)."""
 
+import contextlib
 import gc
 import logging
+import select
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from accomp.errors import UserError
@@ -22,6 +24,7 @@ log = logging.getLogger(__name__)
 RECEIVE_BUFFER = 4 << 20  # bytes asked for; the system may give less
 BACKLOG = 4096  # datagrams: no more can have waited while the model was loading
 LONGEST_WAIT_S = 0.2
+LOOPBACK, LOOPBACK_6 = "127.0.0.1", "::1"
 
 MakeStreamer = Callable  # (stems) -> Streamer
 
@@ -42,6 +45,21 @@ def bind(ip: str, port: int) -> socket.socket:
     return rx
 
 
+def listen(ip: str, port: int, sources: Iterable[str]) -> list[socket.socket]:
+    """The sockets to receive on: `bind`'s, and one on ::1 for a client here that says "localhost" and gets that address."""
+    sockets = [bind(ip, port)]
+    if LOOPBACK in sources and ip in (LOOPBACK, "0.0.0.0"):
+        rx = None
+        with contextlib.suppress(OSError):  # there is no IPv6 here
+            rx = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+            rx.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            rx.bind((LOOPBACK_6, sockets[0].getsockname()[1]))
+            return [*sockets, rx]
+        if rx is not None:
+            rx.close()
+    return sockets
+
+
 def sources_of(client_ip: str) -> set[str]:
     """The addresses a client may speak from: its own, and loopback when it is on this machine. UserError if unknown."""
     try:
@@ -53,19 +71,21 @@ def sources_of(client_ip: str) -> set[str]:
             probe.bind((address, 0))
         except OSError:  # not an address of this machine
             return {address}
-    return {address, "127.0.0.1"}
+    return {address, LOOPBACK}
 
 
 class Endpoint:
-    """Runs a server on a bound socket until `stop` is called; answers go to `client` (ip, port) and nowhere else.
+    """Runs a server on bound sockets until `stop` is called; answers go to `client` (ip, port) and nowhere else.
 
     load       makes a streamer's maker of a model's name, or raises UserError; None: there is only one model
     recorder   is given every event, in order
     """
 
-    def __init__(self, state: ServerState, worker: InferenceWorker, rx: socket.socket, client: tuple[str, int],
+    def __init__(self, state: ServerState, worker: InferenceWorker, rx: Sequence[socket.socket], client: tuple[str, int],
                  load: Callable[[str], MakeStreamer] | None = None, recorder: Recorder | None = None):  # fmt: skip
-        self._state, self._worker, self._rx, self._client = state, worker, rx, client
+        self._state, self._worker, self._rx, self._client = state, worker, list(rx), client
+        for each in self._rx:
+            each.setblocking(False)
         self._load_model, self._recorder = load, recorder
         self._tx = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._tx.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, RECEIVE_BUFFER)
@@ -87,9 +107,8 @@ class Endpoint:
         Raises UserError when the model failed so often that there is no point in going on.
         """
         try:
-            self._rx.setblocking(False)
             for _ in range(BACKLOG):
-                if not self._receive():
+                if not self._receive(0):
                     break
             self._do("on_ready")
             while not self._stopping:
@@ -98,15 +117,15 @@ class Endpoint:
                     self._do("on_tick")
                     due_s = self._state.next_deadline
                 wait_s = LONGEST_WAIT_S if due_s is None else due_s - time.monotonic()
-                self._rx.settimeout(min(LONGEST_WAIT_S, max(0.0005, wait_s)))
-                self._receive()
+                self._receive(min(LONGEST_WAIT_S, max(0.0005, wait_s)))
         finally:
             for pool in (self._load, self._infer, self._send):  # the step in hand is finished
                 pool.shutdown(wait=True, cancel_futures=True)
             if self._recorder is not None:
                 self._recorder.close()
             self._tx.close()
-            self._rx.close()
+            for rx in self._rx:
+                rx.close()
         if self._reason:
             raise UserError(self._reason)
 
@@ -114,16 +133,17 @@ class Endpoint:
         """Have `run` end, within LONGEST_WAIT_S and the step in hand; from any thread."""
         self._reason, self._stopping = reason, True
 
-    def _receive(self) -> bool:
-        try:
-            data, address = self._rx.recvfrom(65_536)
-        except (TimeoutError, BlockingIOError):
-            return False
-        except OSError as error:  # Windows reports the client's closed port here
-            log.debug("receive: %s", error)
-            return False
-        self._do("on_datagram", data, address[0])
-        return True
+    def _receive(self, wait_s: float) -> bool:
+        """Take in a datagram of each socket that has one; whether any had."""
+        ready, _, _ = select.select(self._rx, (), (), wait_s)
+        for rx in ready:
+            try:
+                data, (ip, *_) = rx.recvfrom(65_536)
+            except OSError as error:  # Windows reports the client's closed port here; Linux a datagram that was damaged
+                log.debug("receive: %s", error)
+            else:
+                self._do("on_datagram", data, LOOPBACK if ip == LOOPBACK_6 else ip)
+        return bool(ready)
 
     def _do(self, event: str, *args) -> None:
         """Tell the state what happened, now, and carry out what it says, before anything else can happen."""

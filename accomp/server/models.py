@@ -12,8 +12,9 @@ from accomp.stream.streamer import Streamer
 
 
 def models_beside(folder: Path) -> dict[str, Path]:
-    """The model folders that lie beside this one, by name: what a client asks for is only ever looked up here."""
-    return {path.name: path for path in folder.resolve().parent.iterdir() if (path / "config.yaml").is_file()}
+    """The model folders beside this one that can play, by name: what a client asks for is only ever looked up here."""
+    beside = [path for path in folder.resolve().parent.iterdir() if (path / "config.yaml").is_file()]
+    return {path.name: path for path in beside if (path / "codec.safetensors").is_file()}
 
 
 def streamers_of(

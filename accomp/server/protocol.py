@@ -5,20 +5,15 @@ reached through `parse_request` (what a server may hear) and `parse_reply` (what
 range cannot be built, said or heard: it raises `ProtocolError`, whose `reason` is one of a fixed few.
 """
 
-import struct
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-import numpy as np
-
 from accomp.server import wire
-from accomp.server.wire import INT32, Audio, Body, ProtocolError, Scalars, Trigger, within, write
+from accomp.server.audio_messages import MAX_FLOATS, MIN_PACKAGE, Block, Chunk, PacketTest, PacketTestResponse
+from accomp.server.wire import INT32, Body, ProtocolError, Scalars, Trigger, within, write
 from accomp.timeline import STEMS, WINDOW
 
-MAX_FLOATS = 13_095  # samples in one audio datagram; the external fails or crashes above
-MIN_PACKAGE = 128  # samples; the external's own lower limit
 MIN_RATIO = 1 / 128  # 47 ms: shorter steps are not music
-MAX_DATAGRAMS = len(STEMS) ** 2 * -(-WINDOW // MIN_PACKAGE)  # of one batch, whatever its settings
 
 
 # ------------------------------------------------------------------------------------------------- client -> server
@@ -90,14 +85,14 @@ class LoadModel(Trigger):
 class Reset(Trigger):
     """Asks the server to forget everything it heard and played."""
 
-    address, packed = "/reset", write("/reset", "i", struct.pack(">i", 1))
+    address, packed = "/reset", write("/reset", "i", (1,))
 
 
 @dataclass(frozen=True)
 class Print(Trigger):
     """Asks the server to say in its log how things stand."""
 
-    address, packed = "/print", write("/print", "T")
+    address, packed = "/print", write("/print", "T", (True,))
 
 
 @dataclass(frozen=True)
@@ -182,44 +177,6 @@ class AskStatus(Trigger):
     address, packed = "/status", write("/status", "")
 
 
-@dataclass(frozen=True, eq=False)
-class PacketTest:
-    """Samples to be sent back, so that the client can time the round trip."""
-
-    address: ClassVar[str] = "/packet_test"
-    number: int
-    samples: np.ndarray
-
-    def pack(self) -> bytes:
-        return wire.write_samples(self.address, (self.number,), self.samples)
-
-    @classmethod
-    def unpack(cls, body: Body) -> Self:
-        numbers, offset = body.scalars("i", more=True)
-        return cls(*numbers, body.samples(1, offset))
-
-
-@dataclass(eq=False)  # not frozen: hundreds of these arrive in a step
-class Block(Audio):
-    """A run of what the player played: samples that begin at `start` of the plane of one batch.
-
-    plane    "context" (the sum of what is played), or one stem
-    total    datagrams in the whole batch as the client counts them
-    """
-
-    plane: str
-    batch_id: int
-    start: int
-    total: int
-    samples: np.ndarray
-
-    def __post_init__(self):
-        within("batch_id", self.batch_id, 0, INT32 - 1)
-        within("total_chunks", self.total, 1, MAX_DATAGRAMS)
-        within("samples in a datagram", len(self.samples), 1, MAX_FLOATS)
-        within("start_index", self.start, 0, WINDOW - len(self.samples))
-
-
 # ------------------------------------------------------------------------------------------------- server -> client
 
 
@@ -227,14 +184,14 @@ class Block(Audio):
 class Ready(Trigger):
     """The server listens, its model is loaded and warm."""
 
-    address, packed = "/ready", write("/ready", "T")
+    address, packed = "/ready", write("/ready", "T", (True,))
 
 
 @dataclass(frozen=True)
 class ServerPredicted(Trigger):
     """Every chunk of the answer has been sent."""
 
-    address, packed = "/server_predicted", write("/server_predicted", "T")
+    address, packed = "/server_predicted", write("/server_predicted", "T", (True,))
 
 
 @dataclass(frozen=True)
@@ -245,40 +202,6 @@ class BatchDropped(Scalars):
     batch_id: int
 
 
-@dataclass(frozen=True, eq=False)
-class Chunk(Audio):
-    """A run of what the model plays: chunk number `index` (no sample offset) of `total` for one stem of one batch."""
-
-    stem: str
-    batch_id: int
-    index: int
-    total: int
-    samples: np.ndarray
-
-    @classmethod
-    def unpack(cls, body: Body) -> Self:
-        raise ProtocolError("tags", "the external takes i, i, i and then only f")
-
-
-@dataclass(frozen=True, eq=False)
-class PacketTestResponse:
-    """The samples of a packet test, with their true count in front (a wrong one silences the external for good)."""
-
-    address: ClassVar[str] = "/packet_test_response"
-    samples: np.ndarray
-
-    def pack(self) -> bytes:
-        return wire.write_samples(self.address, (len(self.samples),), self.samples)
-
-    @classmethod
-    def unpack(cls, body: Body) -> Self:
-        (count,), offset = body.scalars("i", more=True)
-        samples = body.samples(1, offset)
-        if count != len(samples):
-            raise ProtocolError("arguments", f"count {count} for {len(samples)} samples")
-        return cls(samples)
-
-
 @dataclass(frozen=True)
 class Status:
     """How things stand, as JSON text. An extension: the external ignores addresses it does not know."""
@@ -287,11 +210,11 @@ class Status:
     text: str
 
     def pack(self) -> bytes:
-        return write(self.address, "s", wire.pad(self.text.encode("ascii")))
+        return write(self.address, "s", (self.text,))
 
     @classmethod
     def unpack(cls, body: Body) -> Self:
-        text, end = wire.read_string(body.data, body.offset) if body.tags == b"s" else (b"\xff", 0)
+        text, end = wire.read_string(body.data, body.offset) if body.tags == "s" else (b"\xff", 0)
         if not text.isascii() or end != len(body.data):
             raise ProtocolError("arguments", "one ASCII string belongs here")
         return cls(text.decode())
@@ -311,21 +234,29 @@ _REPLIES |= {b"/" + stem.encode(): Chunk for stem in STEMS}
 def _parse(data: bytes, kinds: dict) -> Request | Reply:
     address = data[: data.find(b"\0")]
     kind = kinds.get(address)
-    if (kind is Block or kind is Chunk) and (audio := wire.read_audio(address, data)) is not None:
-        return kind(address[1:].decode(), *audio)
-    body = Body.open(data)
-    if body.address not in kinds:
-        raise ProtocolError("unknown address", repr(body.address[:32]))
-    return kinds[body.address].unpack(body)
+    try:
+        if (kind is Block or kind is Chunk) and (audio := wire.read_audio(address, data)) is not None:
+            return kind(address[1:].decode(), *audio)
+        body = Body.open(data)
+        if kind is not None:
+            return kind.unpack(body)
+    except ProtocolError as error:
+        if kind is None:
+            raise
+        raise ProtocolError(error.reason, f"{address.decode()}: {error.detail}") from None
+    meant = b"/" + address.rpartition(b"/")[2].lower()
+    advice = f"; did you mean {meant.decode()}?" if meant in kinds else ""
+    raise ProtocolError("unknown address", repr(address[:32].decode("latin-1")) + advice)
 
 
 def parse_request(data: bytes) -> Request:
-    """What a client said to the server, or `ProtocolError`."""
+    """What a client said to the server, or `ProtocolError`; one message (`wire.messages` opens bundles)."""
     return _parse(data, _REQUESTS)
 
 
 def parse_reply(data: bytes) -> Reply:
     """What a server said to the client, or `ProtocolError`. A bundle of one message is opened: some servers use it."""
-    if data.startswith(b"#bundle\0") and len(data) > 20 and int.from_bytes(data[16:20], "big") == len(data) - 20:
-        data = data[20:]
-    return _parse(data, _REPLIES)
+    message, *more = wire.messages(data) or [data]
+    if more:
+        raise ProtocolError("bundle", "one message belongs in it")
+    return _parse(message, _REPLIES)

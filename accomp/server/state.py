@@ -30,6 +30,7 @@ from accomp.server.calibrate import Calibration
 from accomp.server.controls import Beat, apply
 from accomp.server.report import Record, Tally
 from accomp.server.session import LOSSY_S, Session
+from accomp.server.wire import messages
 from accomp.server.worker import Settings, StepRequest, StepResult
 from accomp.timeline import SAMPLE_RATE
 
@@ -81,11 +82,17 @@ class ServerState:
             self.tally.note("stranger", f"ignored a datagram from {ip}", t)
             return []
         try:
+            return [action for message in messages(data) for action in self._on_message(message, t)]
+        except osc.ProtocolError as error:
+            return self._refuse(error.reason, error.detail, t)
+
+    def _on_message(self, data: bytes, t: float) -> list[Action]:
+        try:
             message = osc.parse_request(data)
             self._ready_again_s = None
             return self._on_block(message, t) if isinstance(message, osc.Block) else self._on_control(message, t)
         except osc.ProtocolError as error:
-            return self._refuse(error.reason, error.detail or error.reason, t)
+            return self._refuse(error.reason, error.detail, t)
 
     def on_tick(self, t: float) -> list[Action]:
         """Time has passed."""

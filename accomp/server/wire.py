@@ -1,24 +1,35 @@
 """OSC 1.0 as bytes: read strictly, written exactly.
 
-Reading takes constant or linear time and trusts nothing: literal addresses only, every length checked before anything is
-read, no bundles, no wildcards, no allocation from a number in a packet. What does not fit raises `ProtocolError`.
+Every length and type tag is checked here, in linear time, before anything is read: literal addresses only, no wildcards, no
+allocation from a number in a packet. What does not fit raises `ProtocolError`. The few arguments of a control message are
+then read and written by python-osc. Audio is read and written here, 100 times as fast; so are bundles, because python-osc's
+parser never returns from a bundle whose element has length -4.
 
-Numbers may come as i, f, d, T or F (Max, Pd and plain scripts differ) and samples as any mix of f and i. A float32 number
-is read as the shortest decimal that gives it, because 0.02f truncated to samples is 881 and 0.02 is 882.
+Numbers may come as i, h, f, d, T or F (Max, Pd and plain scripts differ), in arrays or not, and samples as any mix of f and
+i. A float32 number is read as the shortest decimal that gives it: 0.02f truncated to samples is 881 and 0.02 is 882.
 
 The messages themselves, each of one of the forms below, are in protocol.py.
 """
 
 import math
 import struct
+from collections.abc import Iterator
 from dataclasses import astuple, dataclass
 from functools import lru_cache
 from typing import ClassVar, Self
 
 import numpy as np
+from pythonosc.osc_message import OscMessage, ParseError
+from pythonosc.osc_message_builder import OscMessageBuilder
 
 MAX_DATAGRAM = 65_507  # bytes of UDP payload over IPv4
-MOST_WITH_TEXT = 8  # arguments of a message that carries text
+MOST_SCALARS = 16  # arguments of a message other than samples
+DEEPEST = 4  # bundles within bundles
+MOST_IN_BUNDLE = 256  # messages
+BUNDLE = b"#bundle\0"
+BUNDLE_HEAD = len(BUNDLE) + 8  # and a time tag
+SIZES = {"i": 4, "h": 8, "f": 4, "d": 8, "T": 0, "F": 0}  # bytes of one argument
+BRACKETS = {ord("["): None, ord("]"): None}  # of arrays; they take no room
 LONGEST_TEXT = 64  # bytes of a name
 INT32 = 2**31
 PADDING = bytes(4)
@@ -39,16 +50,52 @@ def pad(text: bytes) -> bytes:
     return text + b"\0" * (4 - len(text) % 4)
 
 
-def write(address: str, tags: str, payload: bytes = b"") -> bytes:
-    data = pad(address.encode()) + pad(b"," + tags.encode()) + payload
+def write(address: str, tags: str, values: tuple = ()) -> bytes:
+    """A message of a few values as bytes."""
+    builder = OscMessageBuilder(address)
+    for tag, value in zip(tags, values, strict=True):
+        builder.add_arg(value, tag)
+    return _sized(address, builder.build().dgram)
+
+
+def write_samples(address: str, numbers: tuple[int, ...], samples: np.ndarray) -> bytes:
+    """A message of integers and samples (N,) as bytes."""
+    tags = b"," + b"i" * len(numbers) + b"f" * len(samples)
+    payload = struct.pack(f">{len(numbers)}i", *numbers) + np.asarray(samples).astype(">f4").tobytes()
+    return _sized(address, pad(address.encode()) + pad(tags) + payload)
+
+
+def _sized(address: str, data: bytes) -> bytes:
     if len(data) > MAX_DATAGRAM:
         raise ProtocolError("size", f"{address} would take {len(data)} bytes")
     return data
 
 
-def write_samples(address: str, numbers: tuple[int, ...], samples: np.ndarray) -> bytes:
-    payload = struct.pack(f">{len(numbers)}i", *numbers) + np.asarray(samples).astype(">f4").tobytes()
-    return write(address, "i" * len(numbers) + "f" * len(samples), payload)
+def messages(data: bytes) -> list[bytes]:
+    """A datagram's messages: itself, or what a bundle holds, in order and regardless of its time tag."""
+    if not data.startswith(BUNDLE):
+        return [data]
+    if len(data) > MAX_DATAGRAM:
+        raise ProtocolError("size", f"{len(data)} bytes")
+    found = []
+    for message in _unbundle(data, DEEPEST):
+        found.append(message)
+        if len(found) > MOST_IN_BUNDLE:
+            raise ProtocolError("bundle", f"more than {MOST_IN_BUNDLE} messages")
+    return found
+
+
+def _unbundle(data: bytes, depth: int) -> Iterator[bytes]:
+    if depth == 0:
+        raise ProtocolError("bundle", f"more than {DEEPEST} bundles within each other")
+    at = BUNDLE_HEAD
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 4], "big", signed=True)
+        if size <= 0 or size % 4 or at + 4 + size > len(data):
+            raise ProtocolError("bundle", f"an element of {size} bytes where {len(data) - at - 4} are left")
+        element = data[at + 4 : at + 4 + size]
+        yield from _unbundle(element, depth - 1) if element.startswith(BUNDLE) else (element,)
+        at += 4 + size
 
 
 def read_string(data: bytes, offset: int) -> tuple[bytes, int]:
@@ -86,73 +133,82 @@ class Body:
     """A message opened but not yet understood: its sizes are known to fit, its arguments start at `offset`."""
 
     address: bytes
-    tags: bytes  # without the comma
+    tags: str  # without the comma
     data: bytes
     offset: int
 
     @classmethod
     def open(cls, data: bytes) -> Self:
-        if not 4 <= len(data) <= MAX_DATAGRAM or len(data) % 4:
-            raise ProtocolError("size", f"{len(data)} bytes")
-        if data.startswith(b"#bundle\0"):
-            raise ProtocolError("bundle", "bundles are not part of this protocol")
+        if data[:1] != b"/":
+            raise ProtocolError("address", f"{data[:32]!r} is no OSC message: it does not begin with /")
+        if len(data) > MAX_DATAGRAM or len(data) % 4:
+            raise ProtocolError("size", f"{len(data)} bytes, which is no multiple of 4 up to {MAX_DATAGRAM}")
         address, offset = read_string(data, 0)
-        if address[:1] != b"/":
-            raise ProtocolError("address", repr(address[:32]))
         if offset == len(data):  # the form without type tags
-            return cls(address, b"", data, offset)
+            return cls(address, "", data, offset)
+        if data[offset : offset + 1] != b",":
+            raise ProtocolError("tags", "no type tags; let the sender write them, as OSC 1.0 asks")
         tags, offset = read_string(data, offset)
-        if tags[:1] != b",":
-            raise ProtocolError("tags", "no type tag string")
-        tags = tags[1:]
-        few = tags.translate(None, b"f")  # samples are many, everything else is few
-        if few.translate(None, b"idTFs") or (b"s" in few and len(tags) > MOST_WITH_TEXT):
-            raise ProtocolError("tags", "only i, f, d, T, F and a few s are read")
-        size = 4 * (len(tags) - len(few) + few.count(b"i")) + 8 * few.count(b"d")
-        if b"s" not in few and offset + size != len(data):
-            raise ProtocolError("size", f"{len(data) - offset} bytes of arguments where the tags say {size}")
-        return cls(address, tags, data, offset)
+        return cls(address, tags[1:].decode("latin-1"), data, offset)
 
-    def scalars(self, kinds: str, more: bool = False) -> tuple[list, int]:
-        """The first arguments as i(nteger), d(ouble) or s(tring), and the offset after them; `more` may follow."""
-        if len(self.tags) < len(kinds) or (len(self.tags) > len(kinds) and not more):
-            raise ProtocolError("arguments", f"{len(self.tags)} where {len(kinds)} belong")
-        values, offset = [], self.offset
-        for tag, kind in zip(self.tags.decode(), kinds, strict=False):  # tags may be longer
-            if (tag == "s") != (kind == "s"):
-                raise ProtocolError("arguments", "text where a number belongs, or a number for a text")
-            if tag == "s":
-                text, offset = read_string(self.data, offset)
-                values.append(_text(text))
-                continue
-            value: float = tag == "T"
-            if tag in "ifd":
-                size = 8 if tag == "d" else 4
-                if offset + size > len(self.data):
-                    raise ProtocolError("size", "arguments are missing")
-                (value,) = struct.unpack_from(">" + tag, self.data, offset)
-                offset += size
-            values.append(_number(kind, tag, value))
-        if not more and offset != len(self.data):
-            raise ProtocolError("size", f"{len(self.data) - offset} bytes too many")
-        return values, offset
+    def values(self) -> list[tuple[str, object]]:
+        """The arguments with their tags, for a message of a few; those of arrays in their place."""
+        if len(self.tags) > MOST_SCALARS or self.tags.strip("ihfdTFs[]"):
+            raise ProtocolError("tags", f"only i, h, f, d, T, F and s are read here, at most {MOST_SCALARS} of them")
+        if not self.tags:
+            values, size = [], 0
+        else:
+            try:
+                values = list(_flat(OscMessage(self.data)))
+            except (ParseError, ValueError) as error:
+                raise ProtocolError("arguments", "they are cut short, or no text") from error
+            values = list(zip(self.tags.translate(BRACKETS), values, strict=True))
+            size = sum(SIZES[tag] if tag in SIZES else len(pad(value.encode())) for tag, value in values)
+        if self.offset + size != len(self.data):
+            raise ProtocolError("size", f"{len(self.data) - self.offset} bytes of arguments where the tags say {size}")
+        return values
 
-    def samples(self, first: int, offset: int) -> np.ndarray:
-        """Every argument from number `first` on, as float32 samples; integers are taken by value, never by bits."""
-        tags = self.tags[first:]
-        if tags.translate(None, b"if") or b"s" in self.tags:
+    def scalars(self, kinds: str) -> list:
+        """The arguments as i(nteger), d(ouble) or s(tring)."""
+        values = self.values()
+        if len(values) != len(kinds):
+            raise ProtocolError("arguments", f"{len(values)} where {len(kinds)} belong")
+        if any((tag == "s") != (kind == "s") for (tag, _), kind in zip(values, kinds, strict=True)):
+            raise ProtocolError("arguments", "text where a number belongs, or a number for a text")
+        return [
+            _text(value) if kind == "s" else _number(kind, tag, value)
+            for kind, (tag, value) in zip(kinds, values, strict=True)
+        ]
+
+    def audio(self, count: int) -> tuple[list[int], np.ndarray]:
+        """The first `count` arguments as integers and all others as samples (N,) float32; both in any mix of i and f.
+
+        Integers are taken by value, never by bits.
+        """
+        if self.tags.strip("if"):
             raise ProtocolError("tags", "samples must be f or i")
-        samples = np.frombuffer(self.data, BIG_ENDIAN, len(tags), offset).astype(NATIVE)
-        if b"i" in tags:
-            whole = np.frombuffer(tags, np.uint8) == ord("i")
-            samples[whole] = np.frombuffer(self.data, ">i4", len(tags), offset)[whole]
-        return samples
+        if len(self.tags) < count or self.offset + 4 * len(self.tags) != len(self.data):
+            raise ProtocolError("size", f"{len(self.data) - self.offset} bytes of {len(self.tags)} arguments")
+        values = np.frombuffer(self.data, BIG_ENDIAN, offset=self.offset).astype(np.float64)
+        integer = np.frombuffer(self.tags.encode(), np.uint8) == ord("i")
+        values[integer] = np.frombuffer(self.data, ">i4", offset=self.offset)[integer]
+        numbers = [_number("i", tag, value) for tag, value in zip(self.tags, values[:count].tolist(), strict=False)]
+        return numbers, values[count:].astype(NATIVE)
 
 
-def _text(text: bytes) -> str:
-    if not 0 < len(text) <= LONGEST_TEXT or not text.isascii() or not text.decode().isprintable():
+def _flat(values: list) -> Iterator:
+    """Arguments with those of arrays in their place."""
+    for value in values:
+        if isinstance(value, list):
+            yield from _flat(value)
+        else:
+            yield value
+
+
+def _text(text: str) -> str:
+    if not 0 < len(text) <= LONGEST_TEXT or not text.isascii() or not text.isprintable():
         raise ProtocolError("arguments", f"a text has 1 to {LONGEST_TEXT} printable ASCII characters")
-    return text.decode()
+    return text
 
 
 def _number(kind: str, tag: str, value: float) -> float:
@@ -185,13 +241,11 @@ class Scalars:
             within(what, value, low, high)
 
     def pack(self) -> bytes:
-        values = zip(self.tags, astuple(self), strict=True)
-        payload = (pad(value.encode("ascii")) if tag == "s" else struct.pack(">" + tag, value) for tag, value in values)
-        return write(self.address, self.tags, b"".join(payload))
+        return write(self.address, self.tags, astuple(self))
 
     @classmethod
     def unpack(cls, body: Body) -> Self:
-        return cls(*body.scalars(cls.tags)[0])
+        return cls(*body.scalars(cls.tags))
 
 
 @dataclass(frozen=True)
@@ -206,17 +260,5 @@ class Trigger:
 
     @classmethod
     def unpack(cls, body: Body) -> Self:
+        body.values()  # whole, whatever they are
         return cls()
-
-
-class Audio:
-    """A message of a name (its address), three whole numbers and samples: its fields in this order."""
-
-    def pack(self) -> bytes:
-        name, *numbers, samples = vars(self).values()
-        return write_samples("/" + name, tuple(numbers), samples)
-
-    @classmethod
-    def unpack(cls, body: Body) -> Self:
-        numbers, offset = body.scalars("iii", more=True)
-        return cls(body.address[1:].decode(), *numbers, body.samples(3, offset))

@@ -11,7 +11,7 @@ import pytest
 from accomp.server import protocol as osc
 from accomp.server.actions import Deliver, Load, Send, Silence, Stop, Work
 from accomp.server.client import Client, Setup
-from accomp.server.endpoint import Endpoint, bind, sources_of
+from accomp.server.endpoint import Endpoint, bind, listen, sources_of
 from accomp.server.state import ServerState
 from accomp.server.worker import InferenceWorker, silence
 from accomp.timeline import Step
@@ -147,7 +147,7 @@ class Stage:
             return self.streamers[-1]
 
         self.state = ServerState(sources_of("127.0.0.1"), {"model": "fake", "device": "none"})
-        rx, client = bind("127.0.0.1", self.port), ("127.0.0.1", self.clientport)
+        rx, client = listen("127.0.0.1", self.port, {"127.0.0.1"}), ("127.0.0.1", self.clientport)
         self.endpoint = Endpoint(self.state, InferenceWorker(make), rx, client, load, recorder)
         self.endpoint.warm_up(make)
         self.thread = threading.Thread(target=self.endpoint.run, daemon=True)

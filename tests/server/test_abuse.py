@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import random
+import re
 import resource
 import socket
 import subprocess
@@ -53,8 +54,11 @@ def corpus(rng):
                 osc.PredictInstruments(1, 0, 0, 1), osc.Predict(), osc.Print(), osc.PacketTest(1, audio[:9]), osc.Panic(),
                 osc.Clock(1.0, 120.0, 4, 2), osc.Tempo(100.0), osc.Hello(44_100, 264_600, "x"), osc.UseModel("live"),
                 osc.Density(0.5), osc.Calibrate(), osc.AskStatus(), osc.Verbose(0)]  # fmt: skip
-    named = [wire.write(a, "s", wire.pad(w)) for a in ("/model", "/hello", "/load_model") for w in WORDS]
-    return blocks + [c.pack() for c in controls] + named
+    named = [
+        wire.pad(a.encode()) + wire.pad(b",s") + wire.pad(w) for a in ("/model", "/hello", "/load_model") for w in WORDS
+    ]
+    bundles = [b"#bundle\0" + bytes(8) + len(m).to_bytes(4, "big") + m for m in (osc.W(1).pack(), blocks[0])]
+    return blocks + [c.pack() for c in controls] + named + bundles
 
 
 def hurt(data, rng):
@@ -191,11 +195,13 @@ def test_no_file_is_named_by_the_network(kit, tmp_path, monkeypatch):
     for name in ("live", "other"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "config.yaml").touch()
+        (tmp_path / name / "codec.safetensors").touch()
     (tmp_path / "secret").mkdir()
+    (tmp_path / "secret" / "config.yaml").touch()  # a folder of a score's model, say, that cannot play
     bench, known = kit.Bench(), models_beside(tmp_path / "live")
     assert sorted(known) == ["live", "other"]
     for word in WORDS:
-        bench.hear(wire.write("/model", "s", wire.pad(word)))
+        bench.hear(wire.pad(b"/model") + wire.pad(b",s") + wire.pad(word))
         bench.act(bench.state.on_load_failed("x", "no such model", bench.t))
     assert all(name not in known for name in bench.loads) and len(bench.loads) > 3
     assert sorted(p.name for p in tmp_path.iterdir()) == ["live", "other", "secret"]
@@ -251,7 +257,9 @@ def test_a_dead_client_and_a_full_socket_are_counted_and_nothing_more(kit):
             pass
 
     state = ServerState({"127.0.0.1"})
-    endpoint = Endpoint(state, InferenceWorker(kit.FakeStreamer), bind("127.0.0.1", kit.free_port()), ("127.0.0.1", 9))
+    endpoint = Endpoint(
+        state, InferenceWorker(kit.FakeStreamer), [bind("127.0.0.1", kit.free_port())], ("127.0.0.1", 9)
+    )
     endpoint._tx.close()
     endpoint._tx = Unwilling()
     endpoint._do("on_ready")
@@ -263,6 +271,13 @@ def test_a_dead_client_and_a_full_socket_are_counted_and_nothing_more(kit):
     assert state.tally.steps == 1 and state.tally.counts["send"] > 5
     endpoint.stop()
     endpoint.run()
+
+
+def test_a_line_of_the_log_is_a_time_and_what_the_documents_show():
+    code = "import logging, serve\nlistener = serve.start_log()\nlogging.getLogger('accomp.x').info('step 1')\nlistener.stop()"
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    assert re.fullmatch(r"\d\d:\d\d:\d\d step 1\n", done.stderr)
 
 
 def test_a_log_that_nobody_reads_holds_nobody_up():

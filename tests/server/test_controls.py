@@ -106,6 +106,14 @@ def test_hello_is_answered_and_a_wrong_sample_rate_is_said_aloud(kit):
     assert "48000 Hz" in said(bench)[-1]["error"]
 
 
+def test_a_bundle_sets_everything_it_holds_but_what_is_wrong(kit):
+    bench = start(kit)
+    held = [osc.UpdateR(0.25).pack(), b"/Density\0\0\0\0,f\0\0\0\0\0\0", osc.W(0.0).pack()]
+    bench.hear(b"#bundle\0" + bytes(8) + b"".join(len(m).to_bytes(4, "big") + m for m in held))
+    assert bench.state.settings.step == Step(0.25, 0.0)
+    assert "did you mean /density" in next(s["error"] for s in said(bench) if "error" in s)
+
+
 def test_what_is_refused_is_said_to_the_client_but_not_often(kit):
     bench = start(kit)
     for _ in range(1000):

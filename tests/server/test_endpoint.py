@@ -12,7 +12,7 @@ import pytest
 from accomp.errors import UserError
 from accomp.server import protocol as osc
 from accomp.server.answers import PacedSender, memory, packetize
-from accomp.server.endpoint import Endpoint, bind, sources_of
+from accomp.server.endpoint import Endpoint, bind, listen, sources_of
 from accomp.server.state import ServerState
 from accomp.server.worker import InferenceWorker
 from accomp.timeline import SAMPLE_RATE, Step
@@ -85,7 +85,7 @@ def test_settings_that_came_during_loading_are_kept_and_the_music_is_refused(kit
         rx.settimeout(5)
         state = ServerState({"127.0.0.1"})
         endpoint = Endpoint(
-            state, InferenceWorker(kit.FakeStreamer), bind("127.0.0.1", port), ("127.0.0.1", clientport)
+            state, InferenceWorker(kit.FakeStreamer), [bind("127.0.0.1", port)], ("127.0.0.1", clientport)
         )
         for message in (osc.UpdateR(0.125), *kit.blocks(3, noise(0.1))):
             rx.sendto(message.pack(), ("127.0.0.1", port))
@@ -122,6 +122,25 @@ def test_a_client_with_a_small_buffer_that_looks_every_ten_milliseconds_gets_eve
         assert held < 212_992  # a datagram is taken in while there is any room
         held += sum(map(memory, datagrams))
     assert t < 2 / 9  # and long before it is played
+
+
+def test_a_client_here_is_heard_by_whichever_address_localhost_is(kit):
+    with kit.Stage() as stage:
+        for family, ip, ratio in [(socket.AF_INET, "127.0.0.1", 0.5), (socket.AF_INET6, "::1", 0.125)]:
+            with socket.socket(family, socket.SOCK_DGRAM) as tx:
+                tx.sendto(osc.UpdateR(ratio).pack(), (ip, stage.port))
+            until = time.monotonic() + 5
+            while stage.state.settings.step.ratio != ratio and time.monotonic() < until:
+                time.sleep(0.01)
+            assert stage.state.settings.step.ratio == ratio and not stage.state.tally.counts
+
+
+def test_loopback_is_heard_only_where_the_client_is_on_this_machine():
+    for ip, sources, count in [("127.0.0.1", {"127.0.0.1"}, 2), ("0.0.0.0", {"192.0.2.9"}, 1)]:
+        sockets = listen(ip, 0, sources)
+        assert len(sockets) == count
+        for each in sockets:
+            each.close()
 
 
 def test_a_port_in_use_is_one_clear_line():

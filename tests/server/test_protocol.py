@@ -1,4 +1,4 @@
-"""Every message byte for byte against an independent OSC library; and everything that is not a message."""
+"""Every message byte for byte; the dialects of other programs; and everything that is not a message."""
 
 import contextlib
 import struct
@@ -28,25 +28,26 @@ def floats(values):
     return [("f", float(v)) for v in values]
 
 
+# Control messages are written by python-osc, so their bytes stand here; audio is held against python-osc.
 REQUESTS = [
-    (osc.UpdatePackageSize(4410), golden("/update_package_size", ("i", 4410))),
-    (osc.UpdateR(0.2), golden("/update_r", ("d", 0.2))),
-    (osc.W(-1.0), golden("/w", ("d", -1.0))),
-    (osc.UpdateFade(0.02), golden("/update_fade", ("d", 0.02))),
-    (osc.PredictInstruments(1, 0, 1, 0), golden("/predict_instruments", *[("i", x) for x in (1, 0, 1, 0)])),
-    (osc.Verbose(1), golden("/verbose", ("i", 1))),
-    (osc.LoadModel(), golden("/load_model")),
-    (osc.Reset(), golden("/reset", ("i", 1))),
-    (osc.Print(), golden("/print", ("T", True))),
-    (osc.Predict(), golden("/predict")),
-    (osc.Hello(44_100, 264_600, "Pd 0.54"), golden("/hello", ("i", 44_100), ("i", 264_600), ("s", "Pd 0.54"))),
-    (osc.Clock(1.5, 120.0, 4, 7), golden("/clock", ("d", 1.5), ("d", 120.0), ("i", 4), ("i", 7))),
-    (osc.Tempo(0.0), golden("/tempo", ("d", 0.0))),
-    (osc.UseModel("live-2"), golden("/model", ("s", "live-2"))),
-    (osc.Density(0.5), golden("/density", ("d", 0.5))),
-    (osc.Panic(), golden("/panic")),
-    (osc.Calibrate(), golden("/calibrate")),
-    (osc.AskStatus(), golden("/status")),
+    (osc.UpdatePackageSize(4410), b"/update_package_size\0\0\0\0,i\0\0\0\0\x11:"),
+    (osc.UpdateR(0.2), b"/update_r\0\0\0,d\0\0?\xc9\x99\x99\x99\x99\x99\x9a"),
+    (osc.W(-1.0), b"/w\0\0,d\0\0\xbf\xf0\0\0\0\0\0\0"),
+    (osc.UpdateFade(0.02), b"/update_fade\0\0\0\0,d\0\0?\x94z\xe1G\xae\x14{"),
+    (osc.PredictInstruments(1, 0, 1, 0), b"/predict_instruments\0\0\0\0,iiii\0\0\0\0\0\0\1\0\0\0\0\0\0\0\1\0\0\0\0"),
+    (osc.Verbose(1), b"/verbose\0\0\0\0,i\0\0\0\0\0\1"),
+    (osc.LoadModel(), b"/load_model\0,\0\0\0"),
+    (osc.Reset(), b"/reset\0\0,i\0\0\0\0\0\1"),
+    (osc.Print(), b"/print\0\0,T\0\0"),
+    (osc.Predict(), b"/predict\0\0\0\0,\0\0\0"),
+    (osc.Hello(44_100, 264_600, "Pd 0.54"), b"/hello\0\0,iis\0\0\0\0\0\0\xacD\0\4\t\x98Pd 0.54\0"),
+    (osc.Clock(1.5, 120.0, 4, 7), b"/clock\0\0,ddii\0\0\0?\xf8\0\0\0\0\0\0@^\0\0\0\0\0\0\0\0\0\4\0\0\0\7"),
+    (osc.Tempo(0.0), b"/tempo\0\0,d\0\0\0\0\0\0\0\0\0\0"),
+    (osc.UseModel("live-2"), b"/model\0\0,s\0\0live-2\0\0"),
+    (osc.Density(0.5), b"/density\0\0\0\0,d\0\0?\xe0\0\0\0\0\0\0"),
+    (osc.Panic(), b"/panic\0\0,\0\0\0"),
+    (osc.Calibrate(), b"/calibrate\0\0,\0\0\0"),
+    (osc.AskStatus(), b"/status\0,\0\0\0"),
     (osc.PacketTest(3, SAMPLES), golden("/packet_test", ("i", 3), *floats(SAMPLES))),
     *(
         (
@@ -57,11 +58,11 @@ REQUESTS = [
     ),
 ]
 REPLIES = [
-    (osc.Ready(), golden("/ready", ("T", True))),
-    (osc.ServerPredicted(), golden("/server_predicted", ("T", True))),
-    (osc.BatchDropped(12), golden("/batch_dropped", ("i", 12))),
+    (osc.Ready(), b"/ready\0\0,T\0\0"),
+    (osc.ServerPredicted(), b"/server_predicted\0\0\0,T\0\0"),
+    (osc.BatchDropped(12), b"/batch_dropped\0\0,i\0\0\0\0\0\x0c"),
     (osc.PacketTestResponse(SAMPLES), golden("/packet_test_response", ("i", 5), *floats(SAMPLES))),
-    (osc.Status('{"a": 1}'), golden("/status", ("s", '{"a": 1}'))),
+    (osc.Status('{"a": 1}'), b'/status\0,s\0\0{"a": 1}\0\0\0\0'),
     *(
         (osc.Chunk(stem, 7, 3, 17, samples), golden(f"/{stem}", *[("i", x) for x in (7, 3, 17)], *floats(samples)))
         for stem in ("bass", "drums", "guitar", "piano")
@@ -90,7 +91,7 @@ def test_no_truncation_and_no_trailing_byte_goes_unseen(parse, message, data):
             parse(bad)
 
 
-@pytest.mark.parametrize("tag, value", [("i", 1), ("f", 1.0), ("d", 1.0), ("T", True)])
+@pytest.mark.parametrize("tag, value", [("i", 1), ("h", 1), ("f", 1.0), ("d", 1.0), ("T", True), (["f"], [1.0])])
 def test_scalars_come_in_any_tag(tag, value):
     for address, want in [("/update_r", osc.UpdateR(1.0)), ("/w", osc.W(1.0)), ("/verbose", osc.Verbose(1))]:
         assert osc.parse_request(golden(address, (tag, value))) == want
@@ -153,8 +154,10 @@ REFUSED = {
     "total 0": golden("/context", ("i", 1), ("i", 0), ("i", 0), ("f", 0.5)),
     "total 10^9": golden("/context", ("i", 1), ("i", 0), ("i", 10**9), ("f", 0.5)),
     "batch -1": golden("/context", ("i", -1), ("i", 0), ("i", 1), ("f", 0.5)),
-    "bundle of size -4": b"#bundle\0" + bytes(8) + struct.pack(">i", -4),
-    "bundle": b"#bundle\0" + bytes(8) + struct.pack(">i", 16) + golden("/reset", ("i", 1)),
+    "open array": b"/w\0\0,[i\0\0\0\0\1",
+    "int64 10^12": golden("/update_package_size", ("h", 10**12)),
+    "no type tags": b"/w\0\0" + struct.pack(">f", 1.0),
+    "a line of text": b"density 0.5;\n",
     "64 KB of nothing": bytes(65_504),
     "64 KB of slashes": b"/" * 65_504,
     "64 KB of tags": b"/w\0\0," + b"i" * 65_499,
@@ -168,6 +171,74 @@ def test_what_is_not_a_message_is_refused_at_once(data):
         osc.parse_request(data)
     assert time.thread_time() - began < 0.02
     assert len(error.value.reason) < 20  # a kind, not a quotation: kinds are counted
+
+
+@pytest.mark.parametrize(
+    "data, word",
+    [
+        (golden("/Density", ("f", 0.5)), "did you mean /density"),
+        (golden("/accomp/density", ("f", 0.5)), "did you mean /density"),
+        (golden("/density", ("f", 50.0)), "/density: density must lie in [0, 1]"),
+        (golden("/predict_instruments", ("s", "drums")), "/predict_instruments: 1 where 4 belong"),
+        (golden("/density", ("f", float("nan"))), "/density: "),
+        (b"/density\0\0\0\0" + struct.pack(">f", 0.5), "/density: no type tags"),
+        (golden("/density", ("f", 0.5)) + bytes(4), "/density: 8 bytes"),
+        (golden("/density", ("f", 0.5)) + b"\n", "/density: 21 bytes"),
+        (b"density 0.5;\n", "does not begin with /"),
+    ],
+)
+def test_what_is_refused_names_the_address_and_the_fault(data, word):
+    with pytest.raises(osc.ProtocolError) as error:
+        osc.parse_request(data)
+    assert word in error.value.detail
+
+
+def bundle(*messages, time_tag=bytes(8)):
+    return b"#bundle\0" + time_tag + b"".join(struct.pack(">i", len(m)) + m for m in messages)
+
+
+@given(
+    st.lists(st.sampled_from([m for _, m in REQUESTS]), max_size=9),
+    st.integers(0, 3),
+    st.binary(min_size=8, max_size=8),
+)
+def test_a_bundle_holds_its_messages_in_order_however_deep(held, depth, time_tag):
+    data = bundle(*held, time_tag=time_tag)
+    for _ in range(depth):
+        data = bundle(data)
+    assert wire.messages(data) == held
+
+
+def test_a_bundle_of_python_osc_is_read():
+    builder = OscBundleBuilder(1)
+    for address, value in [("/update_r", 0.5), ("/w", 0.0)]:
+        message = OscMessageBuilder(address)
+        message.add_arg(value, "f")
+        builder.add_content(message.build())
+    assert [*map(osc.parse_request, wire.messages(builder.build().dgram))] == [osc.UpdateR(0.5), osc.W(0.0)]
+
+
+RESET = golden("/reset", ("i", 1))
+BAD_BUNDLES = {
+    "size -4": bundle() + struct.pack(">i", -4),
+    "size 0": bundle(b"", RESET),
+    "size beyond the end": bundle() + struct.pack(">i", 99) + RESET,
+    "size of no multiple of 4": bundle(b"/reset"),
+    "cut short": bundle(RESET)[:-4],
+    "half a size": bundle(RESET) + b"\0\0",
+    "five deep": bundle(bundle(bundle(bundle(bundle(RESET))))),
+    "3000 deep": b"".join(b"#bundle\0" + bytes(8) + struct.pack(">i", 20 * n) for n in range(3000, 0, -1)) + RESET,
+    "257 messages": bundle(*[RESET] * 257),
+    "larger than a datagram": bundle(bytes(65_504)),
+}
+
+
+@pytest.mark.parametrize("data", BAD_BUNDLES.values(), ids=BAD_BUNDLES.keys())
+def test_a_bundle_that_does_not_fit_is_refused_whole_and_at_once(data):
+    began = time.thread_time()
+    with pytest.raises(osc.ProtocolError, match=r"bundle|size"):
+        wire.messages(data)
+    assert time.thread_time() - began < 0.02
 
 
 def test_replies_to_the_external_are_as_strict_as_it_is():
@@ -215,12 +286,12 @@ def test_the_quick_way_to_read_audio_finds_what_the_long_way_finds(data):
     message = hurt(data)
     address = message[: message.find(b"\0")]
     audio = wire.read_audio(address, message)
-    if audio is None or address[:1] != b"/":  # it is asked for known addresses only
+    if audio is None or address[:1] != b"/" or b"#bundle" in message:  # it is asked for known addresses only
         return
     body = wire.Body.open(message)
-    numbers, offset = body.scalars("iii", more=True)
+    numbers, samples = body.audio(3)
     assert body.address == address and list(audio[:3]) == numbers
-    assert np.array_equal(audio[3], body.samples(3, offset), equal_nan=True)
+    assert np.array_equal(audio[3], samples, equal_nan=True)
 
 
 @settings(max_examples=400, deadline=None)
@@ -230,3 +301,5 @@ def test_mutations_are_parsed_or_refused_and_nothing_else(data):
     for parse in (osc.parse_request, osc.parse_reply):
         with contextlib.suppress(osc.ProtocolError):
             parse(message)
+    with contextlib.suppress(osc.ProtocolError):
+        wire.messages(bundle(RESET, bundle(message)) + message[:20])
