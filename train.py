@@ -18,7 +18,8 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from accomp import launch
-from accomp.cli import CONF, build, in_sweep, run
+from accomp.cli import build, in_sweep, run
+from accomp.compose import CONF
 from accomp.errors import UserError
 from accomp.trials import flat, read_status, write_status
 

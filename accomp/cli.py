@@ -1,10 +1,8 @@
 """Running a script from a composed configuration: one clear line when something in it is wrong."""
 
-import difflib
 import functools
 import logging
 import os
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,20 +11,19 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, InstantiationException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from submitit.core.utils import UncompletedJobError
 
 from accomp import launch, trials
+from accomp.compose import CONF, explain, own_groups
 from accomp.errors import UserError
 
 log = logging.getLogger(__name__)
 
-CONF = Path(__file__).resolve().parent.parent / "conf"
 
-
-def run(task: Callable[[DictConfig], object], config_name: str) -> int:
-    """Compose conf/<config_name>.yaml with the command line and run `task` on it; the exit status.
+def run(task: Callable[[DictConfig], object], script: str) -> int:
+    """Compose conf/<script>.yaml with the command line and run `task` on it; the exit status.
 
     Mistakes that a user can mend (a misspelt key or group, `UserError`) become one line and status 2.
     """
@@ -42,11 +39,12 @@ def run(task: Callable[[DictConfig], object], config_name: str) -> int:
     os.environ["PYTHONPATH"] = os.pathsep.join(
         filter(None, (str(CONF.parent), os.environ.get("PYTHONPATH")))
     )  # of jobs
+    sys.argv[1:] = own_groups(sys.argv[1:], script)
     guarded = Guarded(task)
     try:
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(guarded)()
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name=script)(guarded)()
     except (HydraException, OmegaConfBaseException) as error:
-        sys.stderr.write(f"error: {explain(error, config_name)}\n")
+        sys.stderr.write(f"error: {explain(error, script, sys.argv[1:])}\n")
         return 2
     except UncompletedJobError as error:
         sys.stderr.write(f"error: a trial ended without an answer: it was killed, or left the queue. {error}\n")
@@ -101,32 +99,3 @@ def build(node: DictConfig) -> object:
             reason = " ".join(str(error.__cause__).split())
             raise UserError(f"{node._target_} needs a package that is not installed here: {reason}") from error
         raise
-
-
-def explain(error: Exception, config_name: str) -> str:
-    """One line for a composition error, with the nearest key or option that exists."""
-    text = " ".join(str(error).split())
-    wrong = re.search(
-        r"Key '([^']+)' is not in struct|In '[^']*': Could not find '([^']+)'|Could not override '([^']+)'", text
-    )
-    if wrong is None:
-        return text
-    name = next(group for group in wrong.groups() if group)
-    near = difflib.get_close_matches(name, known_names(config_name), 1, 0.5)
-    return f"{name}: no such setting" + (f"; did you mean {near[0]}?" if near else "; `--cfg job` shows all settings")
-
-
-def known_names(config_name: str) -> list[str]:
-    """Every key of the composed configuration, dotted and bare, and every option of every group, as group/option."""
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        config = hydra.compose(config_name)
-    names = {str(path.relative_to(CONF).with_suffix("")) for path in CONF.rglob("*.yaml")}
-    pending = [("", config)]
-    while pending:
-        prefix, node = pending.pop()
-        for key in node:
-            names.update((str(key), f"{prefix}{key}"))
-            value = None if OmegaConf.is_missing(node, key) else node._get_node(key)
-            if isinstance(value, DictConfig):
-                pending.append((f"{prefix}{key}.", value))
-    return sorted(names)

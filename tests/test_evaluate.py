@@ -8,7 +8,6 @@ import sys
 from functools import partial
 from pathlib import Path
 
-import hydra
 import mido
 import numpy as np
 import pytest
@@ -19,6 +18,7 @@ from tiny_model import CODEC, shaken
 from accomp import audio
 from accomp.checkpoint import save_weights
 from accomp.codec.autoencoder import Autoencoder
+from accomp.compose import compose
 from accomp.errors import UserError
 from accomp.evaluation import judges, rows, scores
 from accomp.evaluation.settings import Data, Settings, read
@@ -54,9 +54,7 @@ def band(tmp_path_factory) -> Path:
 def settings(model_folder: Path, band: Path, out: Path, *overrides: str) -> Settings:
     small = ["tracks=2", "seconds=3.5", "stems=[bass,guitar]", "metrics=[levels,harmony]", "seeds=[0]", "clock=model"]
     paths = [f"model={model_folder}", f"data.root={band}", f"out_dir={out}", "workers=1"]
-    with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        config = hydra.compose("evaluate", [*paths, *small, *overrides])
-    return read(config)
+    return read(compose("evaluate", [*paths, *small, *overrides]))
 
 
 def lines_of(folder: Path, name: str = "scores") -> list[dict]:
@@ -293,11 +291,10 @@ def test_names_that_nobody_has_are_told_before_anything_is_played(model_folder, 
 
 @pytest.mark.parametrize("experiment", ["latency", "regimes", "students", "lookahead", "leak", "demo_page", "drift"])
 def test_every_experiment_composes(experiment):
-    with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        chosen = read(hydra.compose("evaluate", [f"experiment={experiment}"]))
+    chosen = read(compose("evaluate", [f"experiment={experiment}"]))
     assert chosen.measure == ("latency" if experiment == "latency" else "scores")
     assert set(chosen.stems) <= set(STEMS) and chosen.name == experiment
-    text = (ROOT / "conf" / "experiment" / f"{experiment}.yaml").read_text()
+    text = (ROOT / "conf" / "experiment" / "evaluate" / f"{experiment}.yaml").read_text()
     assert f"# python evaluate.py experiment={experiment}" in text.splitlines()[:2]
 
 

@@ -7,8 +7,8 @@ import processes
 import pytest
 import torch
 import yaml
-from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Callback
 from omegaconf import OmegaConf
@@ -16,7 +16,7 @@ from processes import said
 
 from accomp.checkpoint import load_model
 from accomp.checkpoint import main as gather
-from accomp.cli import CONF
+from accomp.compose import CONF, compose, explain
 from accomp.data.latents import main as encode
 from accomp.stream.rollout import rollout
 from accomp.stream.streamer import Streamer
@@ -80,7 +80,7 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_undisturbed_one(runs):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["experiment=autoencodr"], "did you mean experiment/autoencoder"),
+        (["experiment=autoencodr"], "experiment=autoencodr: no such option; did you mean experiment=autoencoder"),
         (["modul.steps=3"], "module"),
         (["data.root=nowhere"], "nowhere"),
         (["experiment=diffusion", "data.latents=nowhere"], "no latents"),
@@ -96,15 +96,12 @@ def test_a_mistake_is_one_clear_line(tmp_path, arguments, message):
 
 @pytest.mark.parametrize(
     "experiment",
-    sorted(
-        path.stem for path in (CONF / "experiment").glob("*.yaml") if "train.py" in path.read_text().splitlines()[1]
-    ),
+    sorted(path.stem for path in (CONF / "experiment/train").glob("*.yaml")),
 )
 def test_every_training_configuration_builds(experiment, monkeypatch):
     if experiment.startswith(("student", "paper_")):
         pytest.skip("needs a teacher's run or the codec's weights; built elsewhere")
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("train", [f"experiment={experiment}", "trainer.accelerator=cpu", "out_dir=unused"])
+    config = compose("train", [f"experiment={experiment}", "trainer.accelerator=cpu", "out_dir=unused"])
     instantiate(config.module, _convert_="all")
     instantiate(config.data, _convert_="all")
 
@@ -119,21 +116,70 @@ OPTIONS = [
 @pytest.mark.parametrize("option", OPTIONS)
 def test_every_option_composes(option):
     """And what is no module, data set or trainer (these need a GPU or files) is made."""
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("train", ["experiment=diffusion", option, "out_dir=unused"], return_hydra_config=True)
+    config = compose("train", ["experiment=diffusion", option, "out_dir=unused"], with_hydra=True)
     OmegaConf.to_container(config.hydra.launcher, resolve=False)
     for node in filter(None, config.callbacks.values()):
         assert isinstance(instantiate(node, _convert_="all"), Callback)
 
 
-@pytest.mark.parametrize("path", sorted((CONF / "sweep").glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted((CONF / "sweep").glob("*/*.yaml")), ids=lambda path: path.stem)
 def test_every_sweep_varies_what_there_is(path):
     command = path.read_text().splitlines()[1].split()  # `# python train.py experiment=... sweep=... launcher=slurm`
     root, sweep = command[2].removesuffix(".py"), [word for word in command[3:] if "=" in word]
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose(root, sweep, return_hydra_config=True)
-        assert config.hydra.mode.name == "MULTIRUN" and config.hydra.sweep.dir.endswith(path.stem)
-        params = [f"{key}={value}" for key, value in config.hydra.sweeper.params.items()]
-        for override in OverridesParser.create().parse_overrides(params):
-            for value in override.sweep_string_iterator():
-                compose(root, [*sweep, f"{override.get_key_element()}={value}"])
+    assert root == path.parent.name
+    config = compose(root, sweep, with_hydra=True)
+    assert config.hydra.mode.name == "MULTIRUN" and config.hydra.sweep.dir.endswith(path.stem)
+    params = [f"{key}={value}" for key, value in config.hydra.sweeper.params.items()]
+    for override in OverridesParser.create().parse_overrides(params):
+        for value in override.sweep_string_iterator():
+            compose(root, [*sweep, f"{override.get_key_element()}={value}"])
+
+
+EXPERIMENTS = {
+    script: sorted(str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml"))
+    for script in ("train", "evaluate")
+    for folder in [CONF / "experiment" / script]
+}
+
+
+@pytest.mark.parametrize("script", EXPERIMENTS)
+def test_every_experiment_has_an_output_folder_of_its_own(script):
+    """The sweeps too: no two commands of the documents write into one folder."""
+    commands = [[f"experiment={name}"] for name in EXPERIMENTS[script]] + [[]]
+    commands += [[f"sweep={path.stem}"] for path in (CONF / "sweep" / script).glob("*.yaml")]
+    folders = [compose(script, command).out_dir for command in commands]
+    assert len(set(folders)) == len(folders), folders
+
+
+@pytest.mark.parametrize(("script", "other"), [("train", "evaluate"), ("evaluate", "train")])
+def test_an_experiment_of_the_other_script_is_refused_with_its_command(script, other):
+    for name in EXPERIMENTS[other]:
+        with pytest.raises(HydraException) as error:
+            compose(script, [f"experiment={name}"])
+        assert f"python {other}.py experiment={name}" in explain(error.value, script)
+
+
+@pytest.mark.parametrize(
+    ("script", "override", "message"),
+    [
+        ("evaluate", "seed=1", "seed: no such setting; did you mean seeds or latency.seed?"),
+        ("train", "batch_size=4", "did you mean data.batch_size?"),
+        ("train", "module.nois_mean=1", "did you mean module.noise_mean?"),  # of the experiment that was chosen
+        ("train", "trainer=gpuu", "did you mean trainer=gpu?"),
+        ("train", "experiment=coherense", "did you mean experiment=coherence?"),
+        ("train", "data.root=ü", """'data.root="ü"'"""),
+        ("train", "data.root=a=b", """'data.root="a=b"'"""),
+        ("train", "steps", "name=value"),
+    ],
+)
+def test_a_command_line_that_means_nothing_is_explained_in_one_line(script, override, message):
+    overrides = [override] if "experiment=" in override or script == "evaluate" else ["experiment=diffusion", override]
+    with pytest.raises(HydraException) as error:
+        compose(script, overrides)
+    text = explain(error.value, script, overrides)
+    assert message in text and "\n" not in text
+
+
+@pytest.mark.parametrize("value", ["ü", "a=b", "a b"])
+def test_a_value_that_is_quoted_as_told_is_taken_as_it_is(value):
+    assert compose("train", [f'data.root="{value}"']).data.root == value

@@ -108,7 +108,7 @@ def test_a_held_folder_is_running(tmp_path):
 def test_an_evaluation_in_shards_scores_what_it_scores_in_one_piece(small_band, model_folder, tmp_path):
     where = [f"model={model_folder}", f"data.root={small_band}", "data.split=train", "seconds=6", "workers=1"]
     how = ["clock=none", "sampler=student_1", "metrics=[levels]", "regimes=[{r: 0.25, w: 1}]"]
-    sharded = ["+sweep=lookahead", "stems=[bass],[drums]", "seeds=[0],[1]", "-m"]
+    sharded = ["sweep=regimes_and_samplers", "stems=[bass],[drums]", "seeds=[0],[1]", "-m"]
     for name, more in (("shards", sharded), ("whole", ["stems=[bass,drums]", "seeds=[0,1]"])):
         assert evaluate(tmp_path / name, *where, *how, *more) == [0], said(tmp_path / name)
     shards, whole = (

@@ -4,8 +4,8 @@ import pytest
 import torch
 import yaml
 
-from accomp.cli import CONF
 from accomp.codec.autoencoder import Autoencoder
+from accomp.compose import CONF
 
 HOPS = {"causal": 2048, "causal_4096": 4096}
 

@@ -5,9 +5,9 @@ import shutil
 
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_dir
 
-from accomp.cli import CONF, build
+from accomp.cli import build
+from accomp.compose import CONF, compose
 from accomp.data import datamodule
 from accomp.data.datamodule import SlakhDataModule
 from accomp.data.excerpts import Recipe, SeededStream
@@ -18,8 +18,7 @@ SETS = sorted(path.stem for path in (CONF / "data").glob("*.yaml"))
 
 
 def configured(*overrides):
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose("train", ["out_dir=unused", *overrides]).data
+    return compose("train", ["out_dir=unused", *overrides]).data
 
 
 def test_there_is_a_configuration_for_every_set():

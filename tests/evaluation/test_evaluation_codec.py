@@ -2,12 +2,11 @@
 
 import csv
 
-import hydra
 import numpy as np
 import pytest
 import torch
 
-from accomp.cli import CONF
+from accomp.compose import compose
 from accomp.data.slakh import find_tracks
 from accomp.errors import UserError
 from accomp.evaluation import codec as measure
@@ -17,8 +16,7 @@ from accomp.metrics.spectral import spectral
 
 
 def settings(*overrides: str) -> Settings:
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        return read(hydra.compose("evaluate", ["experiment=codec", *overrides]))
+    return read(compose("evaluate", ["experiment=codec", *overrides]))
 
 
 @pytest.fixture(scope="module")

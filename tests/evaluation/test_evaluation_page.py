@@ -4,10 +4,9 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import hydra
 import pytest
 
-from accomp.cli import CONF
+from accomp.compose import compose
 from accomp.errors import UserError
 from accomp.evaluation import scores
 from accomp.evaluation.settings import read
@@ -22,8 +21,7 @@ def evaluate(model_folder, band, out, *overrides: str) -> Path:
         f"data={{root: {band}, split: train, splits: redux, on_bad: refuse}}",
         f"out_dir={out}",
     ]
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        scores.run(read(hydra.compose("evaluate", [*paths, *few, *overrides])))
+    scores.run(read(compose("evaluate", [*paths, *few, *overrides])))
     return out / "index.html"
 
 

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from hydra import compose, initialize_config_dir
 from hydra.utils import get_class
 
-from accomp.cli import CONF
 from accomp.codec.music2latent import Music2Latent
+from accomp.compose import compose
 from accomp.diffusion.unet import PaperUNet
 from accomp.lit.paper import PaperDiffusionModule, PaperStudentModule
 from accomp.paper_checkpoint import main as convert
@@ -97,8 +96,7 @@ def test_optimisers_are_the_published_ones(runs):
 @pytest.mark.parametrize("experiment", ["paper_ldm", "paper_ldm_masked", "paper_cd_masked"])
 def test_every_experiment_is_of_slakh_and_of_the_published_size(experiment):
     """As the README calls them: on Slakh2100, whole windows of 6 s, the recipe of the paper, a GPU."""
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("train", [f"experiment={experiment}"])
+    config = compose("train", [f"experiment={experiment}"])
     assert Path(config.data.root).name == "slakh2100_flac_redux" and config.data.samples == 264_600
     assert config.data.batch_size * config.trainer.get("accumulate_grad_batches", 1) in (64, 128)
     recipe = ("gain_db", "pitch", "tempo", "submix", "silence", "stem_dropout")
