@@ -10,11 +10,11 @@ help:  ## list the targets
 setup: $(VENV)/.installed  ## make the virtual environment and install into it
 
 # tinysoundfont asks for pyaudio, which it only needs to open a sound card and which has no wheel for Linux: --no-deps.
-$(VENV)/.installed: requirements.txt
+$(VENV)/.installed: requirements.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found; install Python 3.11 or say make PYTHON=..."; exit 2; }
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps tinysoundfont==0.3.7
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps tinysoundfont==0.3.7 -e .
 	@touch $@
 
 data: $(BAND)  ## build the embedded band (22 songs, about a minute)
@@ -27,8 +27,11 @@ MODEL ?= models/live
 demo: $(BAND)  ## play 30 s to the server in real time and write out/demo/
 	$(PY) -m accomp.server.demo --model $(MODEL) $(ARGS)
 
-test: $(VENV)/.installed  ## run the tests
+test: $(VENV)/.installed  ## run the quick tests
 	$(PY) -m pytest
+
+test-all: $(VENV)/.installed  ## run every test but those that need a GPU or Slurm, the commands of the documentation included
+	$(PY) -m pytest -m "not gpu and not cluster"
 
 fault-bench: $(VENV)/.installed  ## everything that can go wrong on stage, whole (under 10 minutes on a quiet machine)
 	$(PY) -m pytest -m "not gpu and not cluster" --durations=10 tests/server/test_faults.py tests/server/test_abuse.py \
@@ -54,4 +57,4 @@ latency: $(VENV)/.installed  ## time our cycle beside the paper's network shapes
 clean:  ## remove what runs have written (keeps .venv and data)
 	rm -rf out
 
-.PHONY: help setup data demo test fault-bench cluster-test lock lint evaluate latency clean
+.PHONY: help setup data demo test test-all fault-bench cluster-test lock lint evaluate latency clean

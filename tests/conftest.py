@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from accomp.data.band import main as build_band
 from accomp.data.latents import main as encode
 
 torch.set_num_threads(1)
+# Processes that tests start use this checkout, not one that is installed.
+os.environ["PYTHONPATH"] = str(Path(__file__).parent.parent)
 
 
 @pytest.fixture(scope="session")

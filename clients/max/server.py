@@ -1,8 +1,6 @@
 """Starts serve.py: the external launches a `server.py` in the folder that it is given, and knows no other name."""
 
 import runpy
-import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 runpy.run_path(str(Path(__file__).resolve().parents[2] / "serve.py"), run_name="__main__")

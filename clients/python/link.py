@@ -13,9 +13,6 @@ import logging
 import socket
 import sys
 from collections.abc import Callable
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # runs from a clone that was not installed
 
 from accomp.errors import UserError
 from accomp.server import protocol

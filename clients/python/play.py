@@ -18,8 +18,6 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # runs from a clone that was not installed
-
 from accomp import audio
 from accomp.errors import UserError
 from accomp.server.client import Client, OutputBuffers, Setup
