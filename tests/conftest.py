@@ -5,9 +5,9 @@ import pytest
 import torch
 from tiny_model import write_tiny_model
 
-from accomp.checkpoint import load_model
 from accomp.data.band import main as build_band
 from accomp.data.latents import main as encode
+from accomp.model import load_model
 
 torch.set_num_threads(1)
 # Processes that tests start use this checkout, not one that is installed.

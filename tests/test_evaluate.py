@@ -16,13 +16,13 @@ import yaml
 from tiny_model import CODEC, shaken
 
 from accomp import audio
-from accomp.checkpoint import save_weights
 from accomp.codec.autoencoder import Autoencoder
 from accomp.compose import compose
 from accomp.errors import UserError
 from accomp.evaluation import judges, rows, scores
 from accomp.evaluation.settings import Data, Settings, read
 from accomp.evaluation.songs import load_songs
+from accomp.export import save_weights
 from accomp.timeline import STEMS
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -17,12 +17,12 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
-from accomp.checkpoint import load_model
 from accomp.codec.music2latent import Music2Latent
 from accomp.diffusion.precond import Denoiser
 from accomp.diffusion.transformer import Transformer
 from accomp.diffusion.unet import UNet
 from accomp.errors import UserError
+from accomp.model import load_model
 from accomp.paper_checkpoint import configuration, main
 from accomp.stream.quick import load_quick, precision
 from accomp.stream.rollout import rollout

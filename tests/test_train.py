@@ -14,10 +14,10 @@ from lightning.pytorch.callbacks import Callback
 from omegaconf import OmegaConf
 from processes import said
 
-from accomp.checkpoint import load_model
-from accomp.checkpoint import main as gather
 from accomp.compose import CONF, compose, explain
 from accomp.data.latents import main as encode
+from accomp.export import main as gather
+from accomp.model import load_model
 from accomp.stream.rollout import rollout
 from accomp.stream.streamer import Streamer
 from accomp.timeline import Step

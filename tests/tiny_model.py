@@ -5,10 +5,10 @@ from pathlib import Path
 import torch
 import yaml
 
-from accomp.checkpoint import DEFAULT_SAMPLERS, save_weights
 from accomp.codec.autoencoder import Autoencoder
 from accomp.diffusion.precond import ConsistencyDenoiser, Denoiser
 from accomp.diffusion.transformer import Transformer
+from accomp.export import DEFAULT_SAMPLERS, save_weights
 
 CODEC = {"channels": 8, "width": 16, "latent_width": 24, "encoder_blocks": 1, "decoder_blocks": 1, "latent_blocks": 1}
 NET = {"channels": 8, "width": 32, "layers": 2, "heads": 2, "expansion": 2, "patch": 2, "pitch_head": 8}

@@ -22,7 +22,6 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-from accomp.checkpoint import load_codec
 from accomp.codec.autoencoder import Autoencoder
 from accomp.codec.contract import Codec
 from accomp.data.band import build
@@ -35,6 +34,7 @@ from accomp.data.latents import encode_set
 from accomp.data.slakh import Track, find_tracks
 from accomp.lit.diffusion import DiffusionModule, seeded_generator
 from accomp.timeline import SAMPLE_RATE, STEMS
+from accomp.training_run import load_codec
 
 log = logging.getLogger(__name__)
 

@@ -261,7 +261,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _encode(o: argparse.Namespace) -> None:
-    from accomp.checkpoint import load_codec
+    from accomp.training_run import load_codec
 
     recipe = Recipe(gain_db=o.gain_db, pitch=o.pitch, tempo=o.tempo)
     home = encode_set(o.data, load_codec(o.codec), o.out, o.splits, o.bf16, o.on_bad, o.variants, recipe)

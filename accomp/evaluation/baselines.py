@@ -9,8 +9,8 @@ bar of the true stem, which shows how much of the music is repetition. Their bar
 import numpy as np
 import torch
 
-from accomp.checkpoint import Model
 from accomp.evaluation.songs import Song
+from accomp.model import Model
 from accomp.stream.rollout import lay
 from accomp.timeline import SAMPLE_RATE, Step
 

@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from accomp.checkpoint import load_codec, load_model
 from accomp.codec.contract import Codec
 from accomp.codec.losses import si_sdr
 from accomp.codec.music2latent import Music2Latent
@@ -33,8 +32,10 @@ from accomp.metrics.levels import is_silent
 from accomp.metrics.onsets import onset_error
 from accomp.metrics.separation import reproduction
 from accomp.metrics.spectral import spectral
+from accomp.model import load_model
 from accomp.stream.rollout import Stopwatch
 from accomp.timeline import STEMS, Step, to_samples
+from accomp.training_run import load_codec
 
 log = logging.getLogger(__name__)
 

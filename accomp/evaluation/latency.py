@@ -18,8 +18,6 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from accomp import checkpoint
-from accomp.checkpoint import Model, load_model
 from accomp.codec.contract import Codec
 from accomp.codec.music2latent import Music2Latent
 from accomp.diffusion.inpaint import Kept
@@ -29,6 +27,7 @@ from accomp.errors import UserError
 from accomp.evaluation.report import write_text
 from accomp.evaluation.settings import Settings
 from accomp.metrics.latency import lead_ms, percentiles
+from accomp.model import FORMS, Model, load_model
 from accomp.paper_checkpoint import FRAMES, SAMPLERS, configuration
 from accomp.stream.quick import quick
 from accomp.stream.rollout import Stopwatch
@@ -78,7 +77,7 @@ def paper_model(codec: Codec, net: PaperUNet, sampler: str, device: torch.device
     form = next(form for form, known in SAMPLERS.items() if sampler in known)
     config = configuration(form, {}) | {"sampler": sampler}
     (part,) = config["denoisers"]
-    denoiser = checkpoint.FORMS[form](net)
+    denoiser = FORMS[form](net)
     for module in (codec, denoiser):
         module.to(device).eval().requires_grad_(False)
     return Model("paper", config, codec, {part: denoiser}, None, device)

@@ -18,13 +18,13 @@ from tqdm import tqdm
 
 from accomp import audio
 from accomp.beat.clock import Clock, GridClock, NoClock
-from accomp.checkpoint import Model
 from accomp.errors import UserError
 from accomp.evaluation.baselines import baseline
 from accomp.evaluation.report import write_text
 from accomp.evaluation.rows import CODEC_ROW, Row, Shelf, rows, seeds_of
 from accomp.evaluation.settings import Settings
 from accomp.evaluation.songs import Song
+from accomp.model import Model
 from accomp.stream.paper_protocol import paper_rollout
 from accomp.stream.rollout import Rollout, rollout
 from accomp.stream.streamer import Streamer

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from accomp.checkpoint import Model, load_model
 from accomp.data.latents import fingerprint
 from accomp.errors import UserError
 from accomp.evaluation.settings import Regime, Settings
 from accomp.evaluation.songs import Song
+from accomp.model import Model, load_model
 
 CODEC_ROW = "codec"
 BASELINES = ("truth", CODEC_ROW, "random_pairing", "silence")  # need no regime

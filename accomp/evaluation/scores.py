@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from accomp.checkpoint import Model
 from accomp.data.latents import fingerprint
 from accomp.errors import UserError
 from accomp.evaluation import report
@@ -28,6 +27,7 @@ from accomp.metrics.embeddings import Embed, clap_embedding, latent_embedding, v
 from accomp.metrics.frechet import frechet_distance
 from accomp.metrics.kernel import kernel_distance
 from accomp.metrics.latency import lead_ms, percentiles
+from accomp.model import Model
 from accomp.timeline import to_seconds
 
 log = logging.getLogger(__name__)

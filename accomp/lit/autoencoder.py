@@ -6,10 +6,10 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from accomp.checkpoint import read_run
 from accomp.codec.autoencoder import Autoencoder
 from accomp.codec.losses import WINDOWS, reconstruction_loss, sdr
 from accomp.lit.optimiser import warmup_cosine
+from accomp.training_run import read_run
 
 
 class AutoencoderModule(L.LightningModule):

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from accomp.beat.jitter import ClockJitter
-from accomp.checkpoint import read_run
 from accomp.diffusion.noise import log_normal
 from accomp.diffusion.precond import Denoiser, loss_weight, masked_mse
 from accomp.diffusion.transformer import Condition, Transformer
 from accomp.lit.chroma_probe import ChromaProbe, capture_output, planning_layer
 from accomp.lit.optimiser import warmup_cosine
+from accomp.training_run import read_run
 from accomp.window import PaperDraw, PlayingDraw
 
 

@@ -7,7 +7,6 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from accomp.checkpoint import read_run, run_config
 from accomp.codec.music2latent import Music2Latent
 from accomp.diffusion.consistency import grid, teacher_steps
 from accomp.diffusion.noise import log_normal
@@ -15,6 +14,7 @@ from accomp.diffusion.precond import SIGMA_MIN, ConsistencyDenoiser, Denoiser, l
 from accomp.diffusion.transformer import CLOCK_FEATURES, Condition
 from accomp.diffusion.unet import PaperUNet
 from accomp.lit.diffusion import DiffusionModule, seeded_generator, step_generator
+from accomp.training_run import read_run, run_config
 from accomp.window import PaperDraw
 
 SIGMA_MAX, RHO = 80.0, 9.0  # of the distillation grid

@@ -8,7 +8,6 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from accomp.checkpoint import read_run, run_config
 from accomp.data.datamodule import SlakhDataModule
 from accomp.diffusion.precond import ClassifierFreeGuidance, ConsistencyDenoiser, Denoiser, masked_mse
 from accomp.diffusion.transformer import Condition
@@ -17,6 +16,7 @@ from accomp.lit.cost import Cost
 from accomp.lit.diffusion import DiffusionModule, seeded_generator, step_generator
 from accomp.lit.objectives import Consistency, Endpoint, Rollout
 from accomp.lit.optimiser import warmup_cosine
+from accomp.training_run import read_run, run_config
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from accomp.beat.tracker import Tracker
-from accomp.checkpoint import read_run
 from accomp.lit.optimiser import warmup_cosine
+from accomp.training_run import read_run
 
 
 class TrackerModule(L.LightningModule):

@@ -21,13 +21,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from accomp.checkpoint import load_codec, read_run, run_config
 from accomp.codec.sketch import SketchCodec
 from accomp.data.disk import write_whole
 from accomp.errors import UserError
 from accomp.metrics.contract import Excerpt, Metric
 from accomp.metrics.levels import is_silent
 from accomp.timeline import SAMPLE_RATE
+from accomp.training_run import load_codec, read_run, run_config
 
 PIECE = 5 * SAMPLE_RATE  # samples
 STEP = PIECE // 2

@@ -8,10 +8,10 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from accomp.checkpoint import Model
 from accomp.diffusion.choice import most_relevant
 from accomp.diffusion.inpaint import Inpainting, Kept
 from accomp.diffusion.transformer import Condition
+from accomp.model import Model
 from accomp.timeline import STEMS
 from accomp.window import Masks, masks
 

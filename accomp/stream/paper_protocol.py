@@ -17,8 +17,8 @@ from torch import Tensor
 
 from accomp.beat.clock import NoClock
 from accomp.beat.tracker import TrackerClock
-from accomp.checkpoint import Model
 from accomp.errors import UserError
+from accomp.model import Model
 from accomp.stream.generator import Generator
 from accomp.stream.rollout import Rollout, Stopwatch, lay
 from accomp.timeline import WINDOW, Step

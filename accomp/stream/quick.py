@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from accomp.checkpoint import Model, load_model, usable
 from accomp.codec.music2latent import Music2Latent
 from accomp.diffusion.unet import PaperUNet
+from accomp.model import Model, load_model, usable
 
 WARM_UP = 3  # calls before a recording, as CUDA wants it
 

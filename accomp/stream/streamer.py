@@ -16,7 +16,7 @@ from torch import Tensor
 
 from accomp.beat.clock import Clock, NoClock
 from accomp.beat.tracker import TrackerClock
-from accomp.checkpoint import Model
+from accomp.model import Model
 from accomp.stream.generator import Generator
 from accomp.stream.history import AudioHistory
 from accomp.timeline import SAMPLE_RATE, frames_covering

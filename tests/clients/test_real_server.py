@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from accomp.checkpoint import load_model
+from accomp.model import load_model
 from accomp.server import protocol as osc
 from accomp.stream.rollout import rollout
 from accomp.stream.streamer import Streamer

@@ -7,9 +7,9 @@ import pytest
 from processes import said, state, train
 from tiny_model import CODEC, shaken, write_tiny_model
 
-from accomp.checkpoint import save_weights
 from accomp.codec.autoencoder import Autoencoder
 from accomp.data.latents import main as encode
+from accomp.export import save_weights
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,11 @@ import yaml
 from leaky_codec import LeakyCodec
 from tiny_model import CODEC, shaken
 
-from accomp.checkpoint import load_model, save_weights
 from accomp.codec.autoencoder import Autoencoder
 from accomp.diffusion.precond import ConsistencyDenoiser, Denoiser
 from accomp.diffusion.unet import PaperUNet
+from accomp.export import save_weights
+from accomp.model import load_model
 from accomp.paper_checkpoint import SAMPLERS
 from accomp.stream.streamer import Streamer
 

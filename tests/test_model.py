@@ -3,8 +3,8 @@ import shutil
 import pytest
 import yaml
 
-from accomp.checkpoint import load_model
 from accomp.errors import UserError
+from accomp.model import load_model
 
 
 @pytest.fixture

@@ -1,0 +1,166 @@
+"""A model for playing: a codec, denoisers with their samplers, and a beat tracker, loaded from a model folder.
+
+A model folder holds config.yaml, *.safetensors and a model card; no code and no pickles. `accomp.export` writes one.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+import yaml
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from accomp.beat.tracker import Tracker
+from accomp.codec.autoencoder import Autoencoder
+from accomp.codec.contract import Codec
+from accomp.codec.music2latent import WEIGHTS_MISSING, Music2Latent
+from accomp.codec.sketch import SketchCodec
+from accomp.diffusion import inpaint, samplers
+from accomp.diffusion.noise import karras
+from accomp.diffusion.precond import ClassifierFreeGuidance, ConsistencyDenoiser, Denoiser
+from accomp.diffusion.transformer import Transformer
+from accomp.diffusion.unet import PaperUNet
+from accomp.errors import UserError
+
+# Everything that a configuration may name; nothing is imported or called by a name from a file.
+CODECS = {"causal": Autoencoder, "sketch": SketchCodec, "music2latent": Music2Latent}
+NETS = {"transformer": Transformer, "paper_unet": PaperUNet}
+LARGE = {Music2Latent, PaperUNet}  # take no room until they are loaded
+FORMS = {"edm": Denoiser, "consistency": ConsistencyDenoiser}
+SAMPLERS = {
+    "euler": samplers.euler,
+    "heun": samplers.heun,
+    "dpm_solver": samplers.dpm_solver,
+    "consistency": samplers.consistency,
+    "adpm2": inpaint.adpm2,
+    "paper_cm": inpaint.paper_cm,
+}
+
+
+# Parts of tensor names that have changed since weights were published.
+RENAMED = (("net.ear.", "net.pitch_head."),)
+
+
+@dataclass
+class Model:
+    """A codec, denoisers and the samplers that drive them, and a beat tracker if there is one.
+
+    `frames` is the length of the window, `longest_step` the most frames to generate at once.
+    """
+
+    name: str
+    config: dict
+    codec: Codec
+    denoisers: dict[str, nn.Module]
+    tracker: Tracker | None
+    device: torch.device
+    frames: int = field(init=False)
+    longest_step: int = field(init=False)
+
+    def __post_init__(self):
+        self.frames, self.longest_step = self.config["frames"], self.config["longest_step"]
+
+    def sampler(self, name: str | None = None) -> tuple[nn.Module, Callable, Tensor]:
+        """The denoiser, sampler function and noise levels that go by this name (the default when None)."""
+        known = self.config["samplers"]
+        name = name or self.config["sampler"]
+        if name not in known:
+            raise UserError(f"sampler {name!r} is not in model {self.name}; choose one of {', '.join(known)}")
+        s = known[name]
+        sigmas = karras(s["steps"], s["sigma_min"], s["sigma_max"], s["rho"])
+        denoiser = self.denoisers[s["denoiser"]]
+        if (scale := s.get("guidance", 1.0)) != 1.0:
+            denoiser = ClassifierFreeGuidance(denoiser, scale)
+        return denoiser, SAMPLERS[s["function"]], sigmas
+
+    def candidates(self, name: str | None = None) -> int:
+        """How many answers this sampler makes, for the teacher to choose from."""
+        return self.config["samplers"][name or self.config["sampler"]].get("candidates", 1)
+
+
+def load_model(folder: Path | str, device: str = "cpu", precision: torch.dtype = torch.float32) -> Model:
+    """Load a model folder for playing. Raises UserError when it is missing, damaged or not of this program.
+
+    `precision` is that of the paper's network and codec (see `accomp.stream.quick`); all else is float32.
+    """
+    folder = Path(folder)
+    if not (folder / "config.yaml").is_file():
+        raise UserError(f"{folder}: no model folder (config.yaml is missing); the one that ships is models/live")
+    target = usable(device)
+    try:
+        config = yaml.safe_load((folder / "config.yaml").read_text())
+        if config["codec"]["kind"] == "music2latent" and not (folder / "codec.safetensors").is_file():
+            raise UserError(f"{folder}: {WEIGHTS_MISSING}")
+        codec = _build(CODECS, config["codec"])
+        _load(codec, folder / "codec.safetensors", precision)
+        denoisers = {}
+        for name, form in config["denoisers"].items():
+            denoisers[name] = FORMS[form["form"]](_build(NETS, config["net"]), form["sigma_data"])
+            _load(denoisers[name], folder / f"{name}.safetensors", precision)
+        tracker = None
+        if "tracker" in config:
+            tracker = Tracker(**config["tracker"])
+            _load(tracker, folder / "tracker.safetensors")
+        model = Model(folder.resolve().name, config, codec, denoisers, tracker, target)
+        model.sampler()
+    except UserError:
+        raise
+    except (
+        OSError,
+        yaml.YAMLError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        ValueError,
+        RuntimeError,
+        SafetensorError,
+    ) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{folder}: damaged model folder ({type(error).__name__}: {reason}); fetch it again") from error
+    for module in filter(None, (codec, tracker, *denoisers.values())):
+        module.to(target).eval().requires_grad_(False)
+    return model
+
+
+def usable(device: str) -> torch.device:
+    """The device of this name; UserError when nothing can be computed there."""
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(
+            f"device {device!r} cannot be used here ({str(error).splitlines()[0]}); try --device cpu"
+        ) from error
+
+
+def _build(kinds: dict[str, type], values: dict) -> nn.Module:
+    values = dict(values)
+    kind = kinds[values.pop("kind")]
+    with torch.device("meta" if kind in LARGE else "cpu"):
+        return kind(**values)
+
+
+def current_name(name: str) -> str:
+    """Today's name of a tensor that an earlier version of the program wrote."""
+    for before, now in RENAMED:
+        name = name.replace(before, now)
+    return name
+
+
+def _load(module: nn.Module, path: Path, precision: torch.dtype = torch.float32) -> None:
+    """Load weights into a float32 module, or into an empty one in this precision; every name and shape must match."""
+    if any(parameter.is_meta for parameter in module.parameters()):
+        module.load_state_dict(dict(_tensors(path, precision)), assign=True)
+    else:
+        module.load_state_dict({current_name(name): value.float() for name, value in load_file(path).items()})
+
+
+def _tensors(path: Path, precision: torch.dtype) -> Iterator[tuple[str, Tensor]]:
+    """The tensors of a file one by one; it is opened for each, so that what was read of it does not stay in memory."""
+    with safe_open(path, "pt") as file:
+        names = list(file.keys())
+    for name in names:
+        with safe_open(path, "pt") as file:
+            yield name, file.get_tensor(name).to(precision, copy=True)
