@@ -1,17 +1,21 @@
-"""A small, untrained model with the shape of the real one: enough for every property that does not need ears."""
+"""A small, untrained model with the shape of the real one, and a tracker that knows the beat of `clicks`."""
 
 from pathlib import Path
 
+import numpy as np
 import torch
 import yaml
 
+from accomp.beat.tracker import Tracker
 from accomp.codec.autoencoder import Autoencoder
 from accomp.diffusion.precond import ConsistencyDenoiser, Denoiser
 from accomp.diffusion.transformer import Transformer
 from accomp.export import DEFAULT_SAMPLERS, save_weights
+from accomp.timeline import SAMPLE_RATE
 
 CODEC = {"channels": 8, "width": 16, "latent_width": 24, "encoder_blocks": 1, "decoder_blocks": 1, "latent_blocks": 1}
 NET = {"channels": 8, "width": 32, "layers": 2, "heads": 2, "expansion": 2, "patch": 2, "pitch_head": 8}
+TRACKER = {"channels": 8, "width": 64}
 
 
 def shaken(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
@@ -23,11 +27,40 @@ def shaken(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
     return module.eval()
 
 
+def clicks(seconds: float, bpm: float = 120, phase: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Strokes of noise on every beat, the first of four louder, (N,), and the beat that each sample lies at, (N,)."""
+    time_s = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+    beat = phase + time_s * bpm / 60
+    level = 0.05 + np.exp(-(beat % 1) * 60 / bpm / 0.07) * np.where(beat % 4 < 1, 10, 5)
+    noise = np.random.default_rng(round(bpm)).standard_normal(len(beat))
+    return (0.1 * level * noise).clip(-1, 1).astype(np.float32), beat
+
+
+@torch.inference_mode()
+def fitted_tracker(codec: Autoencoder) -> Tracker:
+    """Random but for the last layer, which is fitted to `clicks` of 90 to 140 bpm by least squares: within 0.1 beat."""
+    tracker = shaken(Tracker(**TRACKER))
+    states, pointers = [], []
+    for bpm in range(90, 150, 10):
+        audio, beat = clicks(12, bpm)
+        latents = codec.encode(torch.from_numpy(audio)[None])
+        angles = [2 * np.pi * beat[:: codec.hop][: latents.shape[2]] / n for n in (1, 4)]
+        states.append(tracker.memory(tracker.into(latents.transpose(1, 2)))[0][0])
+        pointers.append(torch.from_numpy(np.stack([f(a) for a in angles for f in (np.sin, np.cos)], 1)).float())
+    h = torch.cat(states)
+    h = torch.cat([h, torch.ones(len(h), 1)], 1)
+    weights = torch.linalg.solve(h.T @ h + 0.01 * torch.eye(h.shape[1]), h.T @ torch.cat(pointers))
+    tracker.out.weight.data, tracker.out.bias.data = weights[:-1].T.contiguous(), weights[-1]
+    return tracker
+
+
 def write_tiny_model(folder: Path) -> Path:
     folder.mkdir()
-    save_weights(shaken(Autoencoder(**CODEC)), folder / "codec.safetensors")
+    codec = shaken(Autoencoder(**CODEC))
+    save_weights(codec, folder / "codec.safetensors")
     for name, form in (("teacher", Denoiser), ("student", ConsistencyDenoiser)):
         save_weights(shaken(form(Transformer(**NET))), folder / f"{name}.safetensors")
+    save_weights(fitted_tracker(codec), folder / "tracker.safetensors")
     config = {
         "codec": {"kind": "causal"} | CODEC,
         "net": {"kind": "transformer"} | NET,
@@ -39,6 +72,7 @@ def write_tiny_model(folder: Path) -> Path:
         "sampler": "student_2",
         "frames": 64,
         "longest_step": 40,
+        "tracker": TRACKER,
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     return folder

@@ -1,7 +1,7 @@
-"""The beat of the frames to come, as the network feels it: phase of beat and bar, tempo, confidence.
+"""The beat of the frames to come, as the network is told it: phase of beat and bar, tempo, confidence.
 
-A clock listens to the player's latents and answers for any frame, past or future. `NoClock` feels nothing; `GridClock`
-reads a known grid (an oracle in evaluation, a transport live).
+A clock takes the player's latents and answers for any frame, past or future; all frames are absolute, counted from the
+session's start. `NoClock` knows no beat; `GridClock` reads a known grid (ground truth in evaluation).
 """
 
 from typing import Protocol
@@ -19,11 +19,11 @@ class Clock(Protocol):
     def reset(self) -> None:
         """Forget the session."""
 
-    def listen(self, latents: Tensor) -> None:
-        """Hear the player's next latents (B, C, T)."""
+    def listen(self, latents: Tensor, start: int) -> None:
+        """Take the player's latents (B, C, T) of the frames from `start` on, in ascending order; frames may be left out."""
 
     def features(self, start: int, stop: int) -> Tensor:
-        """What is felt in frames [start, stop): (1 or B, CLOCK_FEATURES, T); all zeros means no clock."""
+        """Clock features of frames [start, stop): (1 or B, CLOCK_FEATURES, T); all zeros means no clock."""
 
 
 def clock_features(
@@ -40,12 +40,12 @@ def clock_features(
 
 
 class NoClock:
-    """Feels nothing."""
+    """Knows no beat."""
 
     def reset(self) -> None:
         pass
 
-    def listen(self, latents: Tensor) -> None:
+    def listen(self, latents: Tensor, start: int) -> None:
         pass
 
     def features(self, start: int, stop: int) -> Tensor:
@@ -53,7 +53,7 @@ class NoClock:
 
 
 class GridClock(NoClock):
-    """Knows the beat grid of every voice beforehand; `hop` samples per frame."""
+    """Knows the beat grid of every batch item beforehand; `hop` samples per frame."""
 
     def __init__(self, grids: list[BeatGrid], hop: int):
         self.grids, self.hop = grids, hop

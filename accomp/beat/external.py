@@ -23,8 +23,8 @@ class ExternalClock:
     def reset(self) -> None:
         self.own.reset()
 
-    def listen(self, latents: Tensor) -> None:
-        self.own.listen(latents)
+    def listen(self, latents: Tensor, start: int) -> None:
+        self.own.listen(latents, start)
 
     def features(self, start: int, stop: int) -> Tensor:
         if self.transport is None:

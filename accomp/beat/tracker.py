@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from accomp.beat.clock import clock_features
 from accomp.timeline import SAMPLE_RATE
 
+MEMORY_S = 12.0  # of pointers that a pulse is fitted to
+
 
 @dataclass(frozen=True)
 class TrackerConfig:
@@ -95,32 +97,42 @@ def _refine(x: np.ndarray, y: np.ndarray, i: int) -> float:
 
 
 class TrackerClock:
-    """A `Clock` that hears the beat itself. Below `least` confidence it says that there is none."""
+    """A `Clock` that estimates the beat from the latents. Below `least` confidence it says that there is none."""
 
     def __init__(self, tracker: Tracker, hop: int, least: float = 0.1):
         self.tracker, self.hop, self.least = tracker, hop, least
+        self.memory = int(MEMORY_S * SAMPLE_RATE / hop)  # frames
         self.reset()
 
     def reset(self) -> None:
         self.state = None
-        self.frame = 0
-        self.pointers: np.ndarray | None = None  # (B, T, 4), the last seconds
+        self.stop = 0  # one past the last frame heard
+        self.pointers: np.ndarray | None = None  # (B, T, 4) of the frames that end at `stop`, at most `memory`
 
     @torch.inference_mode()
-    def listen(self, latents: Tensor) -> None:
+    def listen(self, latents: Tensor, start: int) -> None:
         if not latents.shape[2]:
             return
+        if start != self.stop:
+            self._jump(start)
         new, self.state = self.tracker(latents, self.state)
         new = new.float().cpu().numpy()
         both = new if self.pointers is None else np.concatenate([self.pointers, new], 1)
-        self.pointers = both[:, -int(12 * SAMPLE_RATE / self.hop) :]
-        self.frame += latents.shape[2]
+        self.pointers, self.stop = both[:, -self.memory :], start + latents.shape[2]
+
+    def _jump(self, start: int) -> None:
+        """Go on at frame `start`: frames left out are evidence for no beat; going back forgets what was heard."""
+        self.state, gap = None, start - self.stop
+        if gap < 0:
+            self.pointers = None
+        elif self.pointers is not None:
+            self.pointers = np.pad(self.pointers, ((0, 0), (0, min(gap, self.memory)), (0, 0)))
 
     def pulses(self) -> list[Pulse | None]:
-        """What each voice feels at the live edge."""
+        """The pulse of each batch item at the live edge; empty before anything was heard."""
         if self.pointers is None:
             return []
-        return [fit_pulse(row, self.frame, self.hop) for row in self.pointers]
+        return [fit_pulse(row, self.stop, self.hop) for row in self.pointers]
 
     def features(self, start: int, stop: int) -> Tensor:
         frames = np.arange(start, stop)

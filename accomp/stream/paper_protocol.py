@@ -60,7 +60,8 @@ def paper_rollout(
         watch = Stopwatch()
         latents = model.codec.encode(heard[:, start : start + WINDOW].to(model.device))[:, :, :frames]
         watch.lap("encode")
-        clock.listen(latents[:, :, max(visible - new, 0) : visible])
+        unheard = max(visible - new, 0)
+        clock.listen(latents[:, :, unheard:visible], first + unheard)
         own[:, :, frames - new :] = generator(
             latents,
             own,

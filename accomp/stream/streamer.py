@@ -135,13 +135,14 @@ class Streamer:
         if stop - self.context.stop > self.frames:  # so much was skipped that all memory is out of date
             self.context.stop = self.first_heard = stop - self.frames
             self.encoder_state = None
-        audio, missing = self._heard(self.context.stop * self.hop, stop * self.hop)
+        start = self.context.stop
+        audio, missing = self._heard(start * self.hop, stop * self.hop)
         if self.model.codec.causal:
             latents, self.encoder_state = self.model.codec.encode_stream(self._on_device(audio), self.encoder_state)
             self.context.append(latents)
         else:
             latents = self._hear_again(edge, until)
-        self.clock.listen(latents)
+        self.clock.listen(latents, start)
         return missing
 
     def _hear_again(self, edge: int, until: int) -> Tensor:

@@ -35,15 +35,15 @@ def test_without_a_transport_its_own_ear_is_heard():
     class Ear(NoClock):
         heard = 0
 
-        def listen(self, latents):
-            self.heard += latents.shape[2]
+        def listen(self, latents, start):
+            self.heard = start + latents.shape[2]
 
         def features(self, start, stop):
             return torch.full((2, 10, stop - start), 0.5)
 
     clock = ExternalClock(Ear(), HOP)
-    clock.listen(torch.zeros(2, 64, 7))
-    assert clock.own.heard == 7 and torch.equal(clock.features(0, 5), clock.own.features(0, 5))
+    clock.listen(torch.zeros(2, 64, 7), 5)
+    assert clock.own.heard == 12 and torch.equal(clock.features(0, 5), clock.own.features(0, 5))
     assert clock.felt == (pytest.approx(60.0), 0.5)
     clock.transport = Transport(0, 0.0, 100.0, 4)
     clock.features(0, 5)

@@ -55,10 +55,41 @@ def test_the_tracker_hears_a_stream_as_it_hears_a_recording():
     torch.testing.assert_close(torch.cat([first, second], 1), whole)
     clock = TrackerClock(tracker, HOP)
     assert not clock.features(0, 10).any()  # nothing heard, nothing felt
-    clock.listen(latents)
+    clock.listen(latents, 0)
     assert clock.features(40, 80).shape == (2, CLOCK_FEATURES, 40)
     clock.reset()
     assert not clock.features(0, 10).any()
+
+
+class Reader(torch.nn.Module):
+    """A tracker of latents whose first four channels are the pointers."""
+
+    def forward(self, latents, state=None):
+        return latents[:, :4].transpose(1, 2), state
+
+
+def beat_error(features, bpm, start, phase=0.3):
+    """The largest error of features (1, CLOCK_FEATURES, T) from frame `start` on against a steady beat, in beats."""
+    frames = np.arange(start, start + features.shape[2])
+    estimate = np.arctan2(*features[0, :2].numpy()) / (2 * np.pi)
+    return np.abs((estimate - phase - bpm / 60 / RATE * frames + 0.5) % 1 - 0.5).max()
+
+
+@pytest.mark.parametrize(
+    "heard",
+    [[(0, 1000)], [(600, 1000)], [(0, 500), (620, 1000)], [(0, 300), (700, 1000)], [(5000, 5300), (800, 1000)]],
+    ids=["from the start", "late", "5 s left out", "longer than the memory left out", "another session before"],
+)
+def test_the_beat_lies_on_the_absolute_timeline_whatever_was_heard(heard):
+    z, _ = pointers(120, seconds=300)
+    latents = torch.from_numpy(z).float().T[None]
+    clock = TrackerClock(Reader(), HOP)
+    for start, stop in heard:
+        for at in range(start, stop, 50):
+            clock.listen(latents[:, :, at : at + 50], at)
+    features = clock.features(1000, 1030)
+    assert features.abs().sum() > 0
+    assert beat_error(features, 120, 1000) < 0.03
 
 
 def test_features_point_where_the_grid_does():

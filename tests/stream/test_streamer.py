@@ -1,12 +1,17 @@
+import dataclasses
+
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_model import clicks
 
+from accomp.beat.clock import NoClock
 from accomp.stream.history import AudioHistory
 from accomp.stream.rollout import rollout
 from accomp.stream.streamer import Streamer
-from accomp.timeline import Step
+from accomp.timeline import SAMPLE_RATE, Step
 
 RATIOS = (0.25, 0.2, 0.1, 0.0625, 0.03125)
 
@@ -123,6 +128,56 @@ def test_a_long_silence_of_the_line_is_survived(model):
     streamer.push(far - step.samples, music(step.samples))
     answer = streamer.step(far, step.samples, step.offset)
     assert answer.start == far + step.offset and np.isfinite(answer.audio).all()
+
+
+class Notebook(NoClock):
+    """A clock that keeps what it is told: (first frame, latents)."""
+
+    def __init__(self):
+        self.told = []
+
+    def listen(self, latents, start):
+        self.told.append((start, latents))
+
+
+def told(model, steps, skipped=(), first=1):
+    """The frames that a clock was told in a session, and their latents, (1, C, T)."""
+    step, clock = Step(0.1, 1), Notebook()
+    audio = music(steps * step.samples)
+    streamer = Streamer(model, ("bass",), clock=clock)
+    streamer.push(0, audio)
+    for n in range(first, steps + 1):
+        if n not in skipped:
+            streamer.step(n * step.samples, step.samples, step.offset)
+    frames = [start + i for start, latents in clock.told for i in range(latents.shape[2])]
+    return frames, torch.cat([latents for _, latents in clock.told], 2)
+
+
+@pytest.mark.parametrize(
+    ("first", "skipped"), [(1, ()), (4, ()), (14, ()), (1, range(3, 6)), (1, range(3, 14))], ids=str
+)
+def test_the_clock_is_told_which_frames_it_hears(model, first, skipped):
+    """Also by a streamer that starts late or whose steps were dropped, for less and for more than its memory of 64 frames."""
+    frames, latents = told(model, 16, skipped, first)
+    every, expected = told(model, 16)
+    assert every == list(range(len(every)))
+    assert frames == sorted(set(frames)) and frames[-1] == every[-1]
+    settled = slice(-20, None)  # an encoder that starts late has heard nothing before
+    torch.testing.assert_close(latents[:, :, settled], expected[:, :, frames[settled]], atol=1e-4, rtol=0)
+
+
+def test_a_streamer_that_starts_late_knows_the_beat(model):
+    """An instrument that is added after 20 s plays on a fresh streamer, which is given the last 15 s of the player."""
+    model = dataclasses.replace(model, config=model.config | {"frames": 280})  # 13 s, as much as the tracker remembers
+    step = Step(0.25, 1)
+    audio, beat = clicks(21, bpm=110)
+    streamer = Streamer(model, ("bass",))
+    edge = 20 * SAMPLE_RATE
+    streamer.push(edge - 15 * SAMPLE_RATE, audio[edge - 15 * SAMPLE_RATE : edge])
+    streamer.step(edge, step.samples, step.offset)
+    (pulse,) = streamer.clock.pulses()
+    assert pulse.frequency * 60 * SAMPLE_RATE / model.codec.hop == pytest.approx(110, rel=0.01)
+    assert abs((pulse.beat - beat[pulse.at * model.codec.hop] + 0.5) % 1 - 0.5) < 0.1
 
 
 def test_poison_in_the_context_does_not_stay(model):
