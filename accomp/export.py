@@ -17,9 +17,9 @@ from safetensors.torch import save
 from torch import nn
 
 from accomp.beat.tracker import Tracker
-from accomp.data.disk import write_whole
 from accomp.diffusion.precond import ConsistencyDenoiser, Denoiser
 from accomp.diffusion.transformer import Transformer
+from accomp.disk import write_whole
 from accomp.errors import UserError
 from accomp.model import CODECS
 from accomp.training_run import load_codec, read_run, run_config

@@ -5,7 +5,7 @@ import pytest
 import torch
 from tiny_model import write_tiny_model
 
-from accomp.data.band import main as build_band
+from accomp.data.band.__main__ import main as build_band
 from accomp.data.latents import main as encode
 from accomp.model import load_model
 

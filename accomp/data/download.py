@@ -29,8 +29,8 @@ from urllib.request import Request, urlopen
 from tqdm import tqdm
 
 from accomp.data.command import command, parser_of
-from accomp.data.disk import need, watched
 from accomp.data.slakh import track_folders
+from accomp.disk import need, watched
 from accomp.errors import UserError
 
 log = logging.getLogger(__name__)

@@ -30,12 +30,12 @@ from accomp.beat.grid import BeatGrid
 from accomp.codec.contract import Codec
 from accomp.data.beats import beat_grid
 from accomp.data.command import add_on_bad, command, parser_of
-from accomp.data.disk import watched, write_whole
 from accomp.data.excerpts import Recipe, clock_of, usable
 from accomp.data.notes import chroma_rows, pitch_classes
 from accomp.data.problems import Problem, quarantine
 from accomp.data.slakh import FOLDERS, Track, find_tracks
 from accomp.data.vary import Variation
+from accomp.disk import watched, write_whole
 from accomp.errors import UserError
 from accomp.timeline import PITCH_CLASSES, STEMS
 

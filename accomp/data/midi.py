@@ -18,7 +18,7 @@ import mido
 import numpy as np
 from mido.midifiles.meta import KeySignatureError
 
-from accomp.data.disk import write_whole
+from accomp.disk import write_whole
 from accomp.errors import UserError
 
 DRUM_CHANNEL = 9  # counted from 0; General MIDI's channel 10

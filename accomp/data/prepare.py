@@ -27,9 +27,9 @@ from scipy.signal import resample_poly
 from tqdm import tqdm
 
 from accomp.data.command import add_on_bad, command, parser_of
-from accomp.data.disk import watched, write_whole
 from accomp.data.problems import quarantine
 from accomp.data.slakh import by_split, check_track, refuse, sounds_of, track_folders
+from accomp.disk import watched, write_whole
 from accomp.errors import UserError
 from accomp.timeline import SAMPLE_RATE
 

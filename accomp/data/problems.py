@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from accomp.data.disk import write_csv
+from accomp.disk import write_csv
 from accomp.errors import UserError
 
 log = logging.getLogger(__name__)

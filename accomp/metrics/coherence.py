@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from accomp.codec.sketch import SketchCodec
-from accomp.data.disk import write_whole
+from accomp.disk import write_whole
 from accomp.errors import UserError
 from accomp.metrics.contract import Excerpt, Metric
 from accomp.metrics.levels import is_silent

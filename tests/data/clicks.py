@@ -1,6 +1,6 @@
 """A metronome, to find the beat in."""
 
-from accomp.data.compose import TICKS_PER_QUARTER
+from accomp.data.band.compose import TICKS_PER_QUARTER
 from accomp.data.midi import Metre, Note, Part, Song, Tempo
 
 

@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 import soundfile
 
-from accomp.data import band, jobs
+from accomp.data.band import tracks
+from accomp.data.band.__main__ import main as build_band
 from accomp.data.midi import Metre, Note, Part, Song, Tempo, read_song, write_song
 from accomp.data.slakh import FOLDERS, find_tracks
 from accomp.errors import UserError
 
 
 def composed(out, *more):
-    return band.main(["compose", "--out", str(out), "--tracks", "3", "--seconds", "8", "--jobs", "1", *more])
+    return build_band(["compose", "--out", str(out), "--tracks", "3", "--seconds", "8", "--jobs", "1", *more])
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +98,7 @@ def midi_folder(root):
 def test_a_midi_band_skips_and_lists_what_it_cannot_use(tmp_path):
     songs, out = midi_folder(tmp_path / "songs"), tmp_path / "band"
     arguments = ["midi", "--midi", str(songs), "--out", str(out), "--seconds", "9", "--jobs", "1"]
-    assert band.main([*arguments, "--test-source", "held-out"]) == 0
+    assert build_band([*arguments, "--test-source", "held-out"]) == 0
     with (out / "skipped.csv").open() as file:
         reasons = {row["source"].split("/")[-1]: row["skipped"] for row in csv.DictReader(file)}
     assert set(reasons) == {"broken.mid", "alone.mid"}
@@ -118,31 +119,33 @@ def test_a_midi_band_skips_and_lists_what_it_cannot_use(tmp_path):
 def test_a_late_song_begins_at_the_bar_of_its_first_note():
     notes = tuple(Note(20 * 480 + i * 480, 20 * 480 + i * 480 + 240, 40, 90) for i in range(30))
     song = Song(480, (Tempo(0, 500_000),), (Metre(0, 3, 4),), (Part(33, False, "", notes),))
-    cut = jobs.excerpt(song, 9.0)
+    cut = tracks.excerpt(song, 9.0)
     assert cut.start == 2 * 480  # the first note stands on the third beat of its bar
     assert cut.seconds(cut.end) <= 9.01
     early = Song(480, song.tempos, song.metres, (Part(33, False, "", (Note(960, 1000, 40, 90),)),))
-    assert jobs.excerpt(early, 9.0).start == 960
+    assert tracks.excerpt(early, 9.0).start == 960
 
 
 def test_versions_of_a_song_stay_in_one_split(tmp_path):
     for version in range(12):
         (tmp_path / f"tune__{version:04x}.mid").write_bytes(b"")
-    planned = jobs.plan_midi([tmp_path], [jobs.shipped_font()], 60.0, 3)
-    assert len({job.split for job in planned}) == 1
+    planned = tracks.midi_specs([tmp_path], [tracks.shipped_font()], 60.0, 3)
+    assert len({spec.split for spec in planned}) == 1
 
 
 def test_a_song_is_in_the_same_split_whatever_the_seed(tmp_path):
     for number in range(40):
         (tmp_path / f"song{number}.mid").write_bytes(b"")
-    splits = [[job.split for job in jobs.plan_midi([tmp_path], [jobs.shipped_font()], 60.0, seed)] for seed in (0, 1)]
+    splits = [
+        [spec.split for spec in tracks.midi_specs([tmp_path], [tracks.shipped_font()], 60.0, seed)] for seed in (0, 1)
+    ]
     assert splits[0] == splits[1] and len(set(splits[0])) > 1
 
 
 def test_splits_are_about_ninety_five_five():
-    places = np.array([jobs.draw(0, "split", index) for index in range(4000)])
+    places = np.array([tracks.draw(0, "split", index) for index in range(4000)])
     assert abs((places < 0.9).mean() - 0.9) < 0.02
-    names = [job.split for job in jobs.plan_composed(22, 60.0, 0)]
+    names = [spec.split for spec in tracks.composed_specs(22, 60.0, 0)]
     assert [names.count(split) for split in FOLDERS] == [16, 3, 3, 0]
 
 
@@ -150,8 +153,8 @@ def test_variants_are_other_keys_and_tempos_of_songs_in_train_only(tmp_path):
     songs, out = midi_folder(tmp_path / "songs"), tmp_path / "band"
     arguments = ["midi", "--midi", str(songs), "--seconds", "9", "--jobs", "1", "--test-source", "held-out"]
     variants = ["--variants", "2", "--transpose", "5:7", "--tempo", "0.8:0.9"]
-    assert band.main([*arguments, "--out", str(out), *variants]) == 0
-    assert band.main([*arguments, "--out", str(tmp_path / "plain")]) == 0
+    assert build_band([*arguments, "--out", str(out), *variants]) == 0
+    assert build_band([*arguments, "--out", str(tmp_path / "plain")]) == 0
     plain, varied = sound(tmp_path / "plain"), sound(out)
     assert plain.items() <= varied.items()  # the songs themselves are not touched by their variants
     with (out / "songs.csv").open() as file:
@@ -198,7 +201,7 @@ def test_user_errors_are_one_line_and_leave_nothing(tmp_path, caplog):
     ]
     for arguments, message in cases:
         caplog.clear()
-        assert band.main(arguments) == 2
+        assert build_band(arguments) == 2
         assert message in caplog.text
         assert len(caplog.messages) == 1
     assert not list(tmp_path.iterdir())
@@ -208,7 +211,7 @@ def test_a_folder_of_useless_songs_is_an_error(tmp_path, caplog):
     (tmp_path / "songs").mkdir()
     (tmp_path / "songs" / "bad.mid").write_bytes(b"no")
     out = tmp_path / "out"
-    assert band.main(["midi", "--midi", str(tmp_path / "songs"), "--out", str(out), "--jobs", "1"]) == 2
+    assert build_band(["midi", "--midi", str(tmp_path / "songs"), "--out", str(out), "--jobs", "1"]) == 2
     assert "none of the 1 songs" in caplog.text
     with pytest.raises(UserError, match="make data"):
         find_tracks(out)

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from scipy.signal import stft
 
 from accomp.beat.grid import BeatGrid
+from accomp.data.band.compose import compose
+from accomp.data.band.render import SongSource, Synthesiser, render_track
+from accomp.data.band.tracks import shipped_font
 from accomp.data.beats import beat_grid, grid_of
-from accomp.data.compose import compose
-from accomp.data.jobs import shipped_font
 from accomp.data.midi import Metre, Note, Part, Song, Tempo, write_song
-from accomp.data.render import Font, Source, render_track
 from accomp.data.slakh import check_track, find_tracks
 from accomp.errors import UserError
 from accomp.timeline import SAMPLE_RATE
@@ -35,7 +35,7 @@ def test_rendered_clicks_lie_on_the_grid(tmp_path, bpm):
     tempos = (*song.tempos, Tempo(5 * 480, 650_000), Tempo(8 * 480 + 240, 400_000))
     song = Song(song.ticks_per_quarter, tempos, song.metres, song.parts)
     folder = tmp_path / "Track00001"
-    render_track(folder, song, Font(shipped_font()), Source("click", "u"), 20.0)
+    render_track(folder, song, Synthesiser(shipped_font()), SongSource("click", "u"), 20.0)
     assert check_track(folder) == []
     audio, _ = soundfile.read(folder / "mix.flac")
     grid = beat_grid(folder / "all_src.mid")

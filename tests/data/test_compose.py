@@ -9,16 +9,16 @@ import sys
 import numpy as np
 import pytest
 
-from accomp.data.compose import compose
-from accomp.data.harmony import bars_of, chord, guitar_voicing, piano_voicing
+from accomp.data.band.compose import compose
+from accomp.data.band.harmony import bars_of, chord, guitar_voicing, piano_voicing
+from accomp.data.band.styles import FILLS, GROOVES, KEYS, PROGRESSIONS, STYLES
 from accomp.data.midi import song_bytes
-from accomp.data.styles import FILLS, GROOVES, KEYS, PROGRESSIONS, STYLES
 
 SONGS = [compose(index, seconds=60.0) for index in range(22)]
 
 
 def test_the_same_number_gives_the_same_bytes_in_another_process():
-    code = "import hashlib; from accomp.data.compose import compose; from accomp.data.midi import song_bytes; "
+    code = "import hashlib; from accomp.data.band.compose import compose; from accomp.data.midi import song_bytes; "
     code += "print(hashlib.md5(song_bytes(compose(3, 5, 30.0, big_band=True))).hexdigest())"
     env = os.environ | {"PYTHONHASHSEED": "77"}
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)

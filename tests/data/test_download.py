@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from tqdm import tqdm
 
-from accomp.data import disk, download
+from accomp import disk
+from accomp.data import download
 from accomp.data.download import Archive, data_root, fetch, main, unpack, verify
 from accomp.errors import UserError
 

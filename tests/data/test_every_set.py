@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from accomp.data.band import main as band
+from accomp.data.band.__main__ import main as band
 from accomp.data.download import main as download
 from accomp.data.prepare import main as prepare
 

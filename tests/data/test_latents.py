@@ -12,12 +12,12 @@ from tiny_model import CODEC, shaken
 
 from accomp.codec.autoencoder import Autoencoder
 from accomp.data.datamodule import SlakhDataModule
-from accomp.data.disk import DiskFull
 from accomp.data.excerpts import Recipe
 from accomp.data.latents import LatentExcerpts, LatentStore, encode_set, encode_track, fingerprint, mixes_of
 from accomp.data.notes import chroma_rows, pitch_classes
 from accomp.data.problems import QUARANTINE
 from accomp.data.slakh import find_tracks
+from accomp.disk import DiskFull
 from accomp.errors import UserError
 from accomp.timeline import STEMS
 

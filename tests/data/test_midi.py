@@ -9,7 +9,7 @@ from clicks import click_track
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accomp.data.compose import compose
+from accomp.data.band.compose import compose
 from accomp.data.midi import Control, Metre, Note, Part, Song, Tempo, pedalled, read_song, song_bytes, write_song
 from accomp.errors import UserError
 

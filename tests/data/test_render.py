@@ -7,10 +7,10 @@ import yaml
 from clicks import click_track
 from scipy.signal import lfilter
 
-from accomp.data.compose import compose
-from accomp.data.jobs import shipped_font
+from accomp.data.band.compose import compose
+from accomp.data.band.render import SongSource, Synthesiser, inst_class, loudness_lufs, render_track
+from accomp.data.band.tracks import shipped_font
 from accomp.data.midi import Control, Metre, Note, Part, Song, Tempo, read_song
-from accomp.data.render import Font, Source, inst_class, loudness_lufs, render_track
 from accomp.errors import UserError
 from accomp.timeline import SAMPLE_RATE
 
@@ -20,14 +20,14 @@ EIGHT |= {"plugin_name", "program_num"}
 
 @pytest.fixture(scope="module")
 def font():
-    return Font(shipped_font())
+    return Synthesiser(shipped_font())
 
 
 @pytest.fixture(scope="module")
 def track(font, tmp_path_factory):
     folder = tmp_path_factory.mktemp("render") / "Track00001"
     song = compose(1, seconds=8, big_band=True)
-    count = render_track(folder, song, font, Source("song", "id"), 8.0)
+    count = render_track(folder, song, font, SongSource("song", "id"), 8.0)
     return folder, song, count
 
 
@@ -93,7 +93,7 @@ def test_stem_midi_is_what_the_stem_plays(track):
 def test_several_drum_tracks_become_one_stem(font, tmp_path):
     kick, hat = (Part(0, True, "", tuple(Note(i * 480, i * 480 + 9, key, 99) for i in range(4))) for key in (36, 42))
     song = Song(480, (Tempo(0, 500_000),), (Metre(0, 4, 4),), (kick, hat))
-    assert render_track(tmp_path / "t", song, font, Source("s", "u"), 5.0) == 1
+    assert render_track(tmp_path / "t", song, font, SongSource("s", "u"), 5.0) == 1
     assert len(read_song(tmp_path / "t" / "MIDI" / "S00.mid").parts[0].notes) == 8
 
 
@@ -147,8 +147,8 @@ def test_low_notes_count_less_than_high_ones():
 def test_errors_say_what_to_do(tmp_path, font):
     (tmp_path / "x.sf2").write_bytes(b"nothing")
     with pytest.raises(UserError, match=r"x\.sf2.*\.sf2 or \.sf3"):
-        Font(tmp_path / "x.sf2")
+        Synthesiser(tmp_path / "x.sf2")
     strings = one(Part(48, False, "", (Note(0, 480, 60, 90),)))
     with pytest.raises(UserError, match="nothing to be heard"):
-        render_track(tmp_path / "t", strings, font, Source("only strings", "u"), 5.0)
+        render_track(tmp_path / "t", strings, font, SongSource("only strings", "u"), 5.0)
     assert not (tmp_path / "t").exists()

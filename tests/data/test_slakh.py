@@ -10,10 +10,10 @@ import soundfile
 import yaml
 
 from accomp.data import slakh
-from accomp.data.compose import compose
-from accomp.data.jobs import shipped_font
+from accomp.data.band.compose import compose
+from accomp.data.band.render import SongSource, Synthesiser, render_track
+from accomp.data.band.tracks import shipped_font
 from accomp.data.problems import QUARANTINE, Problem, table
-from accomp.data.render import Font, Source, render_track
 from accomp.data.slakh import Track, check_track, find_tracks, official_split
 from accomp.errors import UserError
 from accomp.timeline import SAMPLE_RATE, STEMS
@@ -25,7 +25,9 @@ needs_fixture = pytest.mark.skipif(not FIXTURE.is_dir(), reason=f"real Slakh exc
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("slakh") / "Track00001"
-    render_track(folder, compose(1, seconds=8, big_band=True), Font(shipped_font()), Source("song", "a" * 32), 8.0)
+    render_track(
+        folder, compose(1, seconds=8, big_band=True), Synthesiser(shipped_font()), SongSource("song", "a" * 32), 8.0
+    )
     return folder
 
 

@@ -2,7 +2,7 @@
 
 Layout of a track: all_src.mid, metadata.yaml, mix.flac, MIDI/SXX.mid, stems/SXX.flac; mono, 44.1 kHz, 16 bit. As in
 Slakh, every stem is brought to -13 LUFS, and when the mix then peaks above -1 dBFS, one gain (overall_gain) lowers mix
-and stems alike, so that the mix stays the sum of the stems. Source: slakh-utils README and slakh-generation.
+and stems alike, so that the mix stays the sum of the stems. SongSource: slakh-utils README and slakh-generation.
 """
 
 import math
@@ -40,7 +40,7 @@ def inst_class(part: Part) -> str:
     return "Drums" if part.is_drum else FAMILIES[part.program // 8]
 
 
-class Font:
+class Synthesiser:
     """A SoundFont as an instrument: notes in, mono sound out. Loading takes up to seconds: load once, play often."""
 
     def __init__(self, path: Path):
@@ -146,7 +146,7 @@ def loudness_lufs(audio: np.ndarray) -> float:
 
 
 @dataclass(frozen=True)
-class Source:
+class SongSource:
     """Where a song comes from: its file name and an id that changes with its content."""
 
     name: str
@@ -163,7 +163,7 @@ def stems_of(song: Song) -> list[Part]:
     return [part for part in stems if part.notes]
 
 
-def render_track(folder: Path, song: Song, font: Font, source: Source, limit_s: float) -> int:
+def render_track(folder: Path, song: Song, font: Synthesiser, source: SongSource, limit_s: float) -> int:
     """Play a song into `folder` (which must not exist) in Slakh's layout; returns the number of stems heard.
 
     Sound ends TAIL_S after the last note, at `limit_s` at the latest. Parts that are none of the FOUR stay in all_src.mid
@@ -193,7 +193,7 @@ def render_track(folder: Path, song: Song, font: Font, source: Source, limit_s: 
     return len(audio)
 
 
-def _normalised(font: Font, song: Song, part: Part, samples: int) -> tuple[np.ndarray | None, float | None]:
+def _normalised(font: Synthesiser, song: Song, part: Part, samples: int) -> tuple[np.ndarray | None, float | None]:
     """A stem at LOUDNESS_LUFS, and how loud it was when its peak was 0.8; nothing of what cannot be heard."""
     sound = font.play(song, part, samples)
     sound[-FADE:] *= np.linspace(1, 0, len(sound[-FADE:]), dtype=np.float32)
@@ -207,7 +207,7 @@ def _normalised(font: Font, song: Song, part: Part, samples: int) -> tuple[np.nd
     return sound * np.float32(10 ** ((LOUDNESS_LUFS - lufs) / 20)), lufs
 
 
-def _entry(part: Part, font: Font, lufs: float | None) -> dict:
+def _entry(part: Part, font: Synthesiser, lufs: float | None) -> dict:
     """A stem's eight keys in metadata.yaml (seven, without loudness, when it was skipped)."""
     heard = lufs is not None
     entry = {
@@ -232,7 +232,7 @@ def _write_audio(folder: Path, audio: dict[str, np.ndarray], gain: float) -> Non
     soundfile.write(folder / "mix.flac", np.clip(mix, -32768, 32767).astype(np.int16), SAMPLE_RATE, subtype="PCM_16")
 
 
-def _write_metadata(folder: Path, entries: dict, gain: float, source: Source) -> None:
+def _write_metadata(folder: Path, entries: dict, gain: float, source: SongSource) -> None:
     metadata = {
         "UUID": source.uuid,
         "audio_dir": "stems",

@@ -8,10 +8,18 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from accomp.data.arrange import TICKS_PER_QUARTER, Bar, Hand, write_bass, write_drums, write_guitar, write_piano
-from accomp.data.harmony import bars_of
+from accomp.data.band.arrange import (
+    TICKS_PER_QUARTER,
+    Bar,
+    PartWriter,
+    write_bass,
+    write_drums,
+    write_guitar,
+    write_piano,
+)
+from accomp.data.band.harmony import bars_of
+from accomp.data.band.styles import PROGRESSIONS, STYLES, Style
 from accomp.data.midi import Control, Metre, Part, Song, Tempo
-from accomp.data.styles import PROGRESSIONS, STYLES, Style
 from accomp.timeline import STEMS
 
 ENDING_S = 2.5  # room left for the last chord and for what tempo changes add
@@ -28,7 +36,7 @@ PAD = 48  # strings: one song has them, an instrument the band has no stem for
 
 
 @dataclass(frozen=True)
-class Plan:
+class SongForm:
     """What is settled before a note is written."""
 
     style: Style
@@ -46,18 +54,18 @@ def compose(index: int, seed: int = 0, seconds: float = 60.0, *, big_band: bool 
     At most `seconds` long with its last chord, if that is 8 s or more: a song has two bars at least.
     """
     rng = random.Random(f"{seed}:{index}")
-    plan = _plan(rng, index, seconds)
+    plan = _form_of(rng, index, seconds)
     ticks_per_s = TICKS_PER_QUARTER * plan.bpm / 60
     tonic = (plan.key, plan.mode)
     parts = []
 
-    def hand(jitter_s: float) -> Hand:
-        return Hand(rng, plan.style, ticks_per_s, jitter_s)
+    def hand(jitter_s: float) -> PartWriter:
+        return PartWriter(rng, plan.style, ticks_per_s, jitter_s)
 
     def chosen(patterns: tuple[tuple[str, ...], tuple[str, ...]]) -> tuple[str, str]:
         return rng.choice(patterns[0]), rng.choice(patterns[1])
 
-    def add(name: str, program: int, played: Hand, detune: int = 0) -> None:
+    def add(name: str, program: int, played: PartWriter, detune: int = 0) -> None:
         controls = () if name == "drums" else _tuning(plan.cents + detune)
         parts.append(Part(program, name == "drums", name, played.part(), controls))
 
@@ -77,7 +85,7 @@ def compose(index: int, seed: int = 0, seconds: float = 60.0, *, big_band: bool 
     return Song(TICKS_PER_QUARTER, _tempos(rng, plan), (metre,), tuple(part for part in parts if part.notes))
 
 
-def _plan(rng: random.Random, index: int, seconds: float) -> Plan:
+def _form_of(rng: random.Random, index: int, seconds: float) -> SongForm:
     style = STYLES[index % len(STYLES)]
     bpm = rng.randint(*style.tempo_bpm)
     mode = "minor" if rng.random() < style.minor else "major"
@@ -90,7 +98,7 @@ def _plan(rng: random.Random, index: int, seconds: float) -> Plan:
     bar_s = style.metre[0] * 4 / style.metre[1] * 60 / bpm
     count = max(int((seconds - ENDING_S) / bar_s), 2)
     bars = tuple(_bars(rng, style, key, mode, count))
-    return Plan(style, bpm, key, mode, programs, rng.randint(-12, 12), bars)
+    return SongForm(style, bpm, key, mode, programs, rng.randint(-12, 12), bars)
 
 
 def _bars(rng: random.Random, style: Style, key: int, mode: str, count: int) -> Iterator[Bar]:
@@ -147,7 +155,7 @@ def _resting(rng: random.Random, kind: str, before: frozenset[str]) -> frozenset
     return frozenset(resting[:2])
 
 
-def _tempos(rng: random.Random, plan: Plan) -> tuple[Tempo, ...]:
+def _tempos(rng: random.Random, plan: SongForm) -> tuple[Tempo, ...]:
     """One tempo, or a band that moves with the song: choruses push a little, a slow song slows down to its end."""
     us = 60e6 / plan.bpm
     tempos = [Tempo(0, round(us))]

@@ -4,7 +4,7 @@ import mmap
 import numpy as np
 import pytest
 
-from accomp.data import benchmark
+from accomp.benchmarks import data as benchmark
 
 
 def test_one_run_gives_every_figure(tmp_path, monkeypatch):

@@ -1,6 +1,6 @@
 """Times all that lies between a song and a training step, in one run of about a minute.
 
-    python -m accomp.data.benchmark [--codec models/live] [--soundfont A.sf2 ...] [--device cuda] [--workers 4]
+    python -m accomp.benchmarks.data [--codec models/live] [--soundfont A.sf2 ...] [--device cuda] [--workers 4]
 
 prints a table and writes out/data/benchmark.json. Speeds per core count processor time, so that a busy machine does not
 change them; the rates of loader and training step are of the clock on the wall and want an idle one. The latents come from
@@ -24,14 +24,14 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 
 from accomp.codec.autoencoder import Autoencoder
 from accomp.codec.contract import Codec
-from accomp.data.band import build
+from accomp.data.band.build import build
+from accomp.data.band.tracks import composed_specs, shipped_font
 from accomp.data.command import command, parser_of
 from accomp.data.datamodule import SlakhDataModule
-from accomp.data.disk import write_whole
 from accomp.data.excerpts import SeededStream
-from accomp.data.jobs import plan_composed, shipped_font
 from accomp.data.latents import encode_set
 from accomp.data.slakh import Track, find_tracks
+from accomp.disk import write_whole
 from accomp.lit.diffusion import DiffusionModule, seeded_generator
 from accomp.timeline import SAMPLE_RATE, STEMS
 from accomp.training_run import load_codec
@@ -53,16 +53,16 @@ GOALS = {
 
 def time_band(out: Path, fonts: Sequence[Path]) -> float:
     """Stem-seconds of finished FLAC per second of one core; leaves four songs in `out`."""
-    jobs = [replace(job, font=fonts[i % len(fonts)]) for i, job in enumerate(plan_composed(4, SONG_S, seed=0))]
+    specs = [replace(spec, font=fonts[i % len(fonts)]) for i, spec in enumerate(composed_specs(4, SONG_S, seed=0))]
     start = time.process_time()
-    made = build(jobs, out, 1, {})
+    made = build(specs, out, 1, {})
     return sum(song.stems * song.seconds for song in made) / (time.process_time() - start)
 
 
 def time_embedded_band(out: Path) -> float:
     """Seconds on the clock to build the whole embedded band with two processes, their start included."""
     start = time.perf_counter()
-    build(plan_composed(TRACKS, TRACK_S, seed=0), out, 2, {})
+    build(composed_specs(TRACKS, TRACK_S, seed=0), out, 2, {})
     return time.perf_counter() - start
 
 

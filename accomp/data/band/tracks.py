@@ -1,4 +1,4 @@
-"""Which songs a band plays: one job per track, its split, its SoundFont, its key and tempo, all drawn from a seed."""
+"""Which songs a band plays: one TrackSpec per track, its split, its SoundFont, its key and tempo, all drawn from a seed."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from accomp.data.compose import compose
+from accomp.data.band.compose import compose
+from accomp.data.band.render import FOUR, inst_class
 from accomp.data.midi import Song, read_song, song_bytes
-from accomp.data.render import FOUR, inst_class
 from accomp.errors import UserError
 
 LATE_S = 8.0  # a song whose first note is later than this begins at that note's bar instead
@@ -21,7 +21,7 @@ BIG_BAND = 1  # the composed song with a second guitar, and strings that get no 
 
 
 @dataclass(frozen=True)
-class Job(ABC):
+class TrackSpec(ABC):
     """One track to be made: which song, with which SoundFont, to where."""
 
     name: str
@@ -40,7 +40,7 @@ class Job(ABC):
 
 
 @dataclass(frozen=True)
-class FromMidi(Job):
+class MidiTrackSpec(TrackSpec):
     """A track made from a MIDI file."""
 
     midi: Path
@@ -64,7 +64,7 @@ class FromMidi(Job):
 
 
 @dataclass(frozen=True)
-class Composed(Job):
+class ComposedTrackSpec(TrackSpec):
     """A track made from a number."""
 
     index: int
@@ -88,14 +88,14 @@ def draw(*key: object) -> float:
     return int.from_bytes(digest[:6], "big") / 2**48
 
 
-def plan_midi(
+def midi_specs(
     folders: Sequence[Path], fonts: Sequence[Path], seconds: float, seed: int, test_source: str = "", classes: int = 3
-) -> list[FromMidi]:
+) -> list[MidiTrackSpec]:
     """Which song becomes which track: numbered in sorted order, about 90/5/5 by a hash of the song's name.
 
     The seed draws SoundFonts and nothing else: a song that is kept for testing is so in every set that holds it.
     """
-    jobs: list[FromMidi] = []
+    specs: list[MidiTrackSpec] = []
     for folder in folders:
         if not folder.is_dir():
             raise UserError(f"{folder}: no such folder; give --midi a folder that holds .mid files")
@@ -107,36 +107,36 @@ def plan_midi(
             if test_source and test_source in source:
                 split = "test"
             font = fonts[int(draw(seed, "font", path.name) * len(fonts))]
-            jobs.append(FromMidi(f"Track{len(jobs) + 1:05d}", split, source, font, seconds, path, classes))
-    if not jobs:
+            specs.append(MidiTrackSpec(f"Track{len(specs) + 1:05d}", split, source, font, seconds, path, classes))
+    if not specs:
         raise UserError(f"no .mid files under {', '.join(map(str, folders))}; give --midi a folder that holds some")
-    return jobs
+    return specs
 
 
 def with_variants(
-    jobs: Sequence[FromMidi], fonts: Sequence[Path], variants: int, semitones: tuple[int, int],
+    specs: Sequence[MidiTrackSpec], fonts: Sequence[Path], variants: int, semitones: tuple[int, int],
     speed: tuple[float, float], seed: int,
-) -> list[Job]:  # fmt: skip
-    """The jobs, and of every song in train `variants` more in a drawn key, tempo and SoundFont; they stay in train."""
+) -> list[TrackSpec]:  # fmt: skip
+    """The specs, and of every song in train `variants` more in a drawn key, tempo and SoundFont; they stay in train."""
     varied = []
-    for job in (job for job in jobs if job.split == "train"):
+    for spec in (spec for spec in specs if spec.split == "train"):
         for number in range(1, variants + 1):
-            key = (seed, job.midi.name, number)
+            key = (seed, spec.midi.name, number)
             shift = semitones[0] + int(draw("key", *key) * (semitones[1] - semitones[0] + 1))
             factor = round(speed[0] + draw("tempo", *key) * (speed[1] - speed[0]), 3)
-            name, font = f"Track{len(jobs) + len(varied) + 1:05d}", fonts[int(draw("font", *key) * len(fonts))]
-            source = f"{job.source} ({shift:+d} semitones, tempo x{factor:g})"
-            varied.append(replace(job, name=name, source=source, font=font, semitones=shift, speed=factor))
-    return [*jobs, *varied]
+            name, font = f"Track{len(specs) + len(varied) + 1:05d}", fonts[int(draw("font", *key) * len(fonts))]
+            source = f"{spec.source} ({shift:+d} semitones, tempo x{factor:g})"
+            varied.append(replace(spec, name=name, source=source, font=font, semitones=shift, speed=factor))
+    return [*specs, *varied]
 
 
-def plan_composed(tracks: int, seconds: float, seed: int) -> list[Job]:
+def composed_specs(tracks: int, seconds: float, seed: int) -> list[TrackSpec]:
     """The songs of the embedded band: of 22, the last three for test and the three before them for validation."""
     held_out = max(round(tracks * 3 / 22), 1) if tracks >= 3 else 0
     splits = ["train"] * (tracks - 2 * held_out) + ["validation"] * held_out + ["test"] * held_out
     font = shipped_font()
     return [
-        Composed(f"Track{index + 1:05d}", split, f"composed:{seed}:{index}", font, seconds, index, seed)
+        ComposedTrackSpec(f"Track{index + 1:05d}", split, f"composed:{seed}:{index}", font, seconds, index, seed)
         for index, split in enumerate(splits)
     ]
 

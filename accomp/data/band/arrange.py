@@ -8,9 +8,9 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from accomp.data.harmony import PENTATONICS, Chord, guitar_voicing, near, piano_voicing, power_chord
+from accomp.data.band.harmony import PENTATONICS, Chord, guitar_voicing, near, piano_voicing, power_chord
+from accomp.data.band.styles import FILLS, GROOVES, KEYS, Style
 from accomp.data.midi import Note
-from accomp.data.styles import FILLS, GROOVES, KEYS, Style
 
 TICKS_PER_QUARTER = 480
 STRUM_S = 0.007  # from string to string
@@ -50,7 +50,7 @@ class Bar:
         return choices[self.number % len(choices)]
 
 
-class Hand:
+class PartWriter:
     """Plays notes as a person does: a little early or late, a little louder or softer, with the style's swing."""
 
     def __init__(self, rng: random.Random, style: Style, ticks_per_s: float, jitter_s: float):
@@ -94,7 +94,7 @@ def steps(pattern: str, bar: Bar) -> Iterator[tuple[float, float, str]]:
             yield bar.start + index * unit, bar.start + (index + 1 + held) * unit, letter
 
 
-def write_drums(bars: Sequence[Bar], hand: Hand) -> None:
+def write_drums(bars: Sequence[Bar], hand: PartWriter) -> None:
     strength = {"X": 110, "x": 88, "o": 48}
     playing = False
     for index, bar in enumerate(bars):
@@ -123,12 +123,12 @@ def write_drums(bars: Sequence[Bar], hand: Hand) -> None:
         playing = not resting
 
 
-def _strike(bar: Bar, hand: Hand, name: str, line: str, strength: dict[str, int]) -> None:
+def _strike(bar: Bar, hand: PartWriter, name: str, line: str, strength: dict[str, int]) -> None:
     for start, end, letter in steps(line, bar):
         hand.play(bar, (start, end), KEYS[name], strength[letter] - (14 if name in ("hat", "ride", "shaker") else 0))
 
 
-def write_bass(bars: Sequence[Bar], hand: Hand, patterns: tuple[str, str]) -> None:
+def write_bass(bars: Sequence[Bar], hand: PartWriter, patterns: tuple[str, str]) -> None:
     rng, root = hand.rng, 36
     for index, bar in enumerate(bars):
         if "bass" in bar.resting:
@@ -185,7 +185,7 @@ def _walked(bar: Bar, rng: random.Random) -> Iterator[str]:
         yield letter + ("-g" if rng.random() < 0.12 else "--")
 
 
-def write_guitar(bars: Sequence[Bar], hand: Hand, patterns: tuple[str, str], program: int, tonic: Tonic) -> None:
+def write_guitar(bars: Sequence[Bar], hand: PartWriter, patterns: tuple[str, str], program: int, tonic: Tonic) -> None:
     position, heavy = 2, program in HEAVY_GUITARS
     for bar, melody in _with_melody(bars, "guitar", hand, tonic, 52, 79):
         if "guitar" in bar.resting or melody:
@@ -198,7 +198,7 @@ def write_guitar(bars: Sequence[Bar], hand: Hand, patterns: tuple[str, str], pro
             _pluck(bar, hand, (start, end), letter, strings, power_chord(chord))
 
 
-def _pluck(bar: Bar, hand: Hand, span: Span, letter: str, grip: tuple[int, ...], power: tuple[int, ...]) -> None:
+def _pluck(bar: Bar, hand: PartWriter, span: Span, letter: str, grip: tuple[int, ...], power: tuple[int, ...]) -> None:
     start, end = span
     short = (start, start + (end - start) * 0.45)
     match letter:
@@ -220,7 +220,7 @@ def _pluck(bar: Bar, hand: Hand, span: Span, letter: str, grip: tuple[int, ...],
         hand.play(bar, span, pitch, velocity - 2 * count, delay_s=count * STRUM_S)
 
 
-def write_piano(bars: Sequence[Bar], hand: Hand, patterns: tuple[str, str], tonic: Tonic) -> None:
+def write_piano(bars: Sequence[Bar], hand: PartWriter, patterns: tuple[str, str], tonic: Tonic) -> None:
     voicing: tuple[int, ...] = ()
     chord_before = None
     for bar, melody in _with_melody(bars, "piano", hand, tonic, 67, 91):
@@ -236,7 +236,7 @@ def write_piano(bars: Sequence[Bar], hand: Hand, patterns: tuple[str, str], toni
             _press(bar, hand, (start, end), letter, voicing, chord)
 
 
-def _press(bar: Bar, hand: Hand, span: Span, letter: str, voicing: tuple[int, ...], chord: Chord) -> None:
+def _press(bar: Bar, hand: PartWriter, span: Span, letter: str, voicing: tuple[int, ...], chord: Chord) -> None:
     start, end = span
     low = near(chord.root, 43, 36, 50)
     if letter in "BLl":
@@ -252,7 +252,7 @@ def _press(bar: Bar, hand: Hand, span: Span, letter: str, voicing: tuple[int, ..
 
 
 def _with_melody(
-    bars: Sequence[Bar], who: str, hand: Hand, tonic: Tonic, low: int, high: int
+    bars: Sequence[Bar], who: str, hand: PartWriter, tonic: Tonic, low: int, high: int
 ) -> Iterator[tuple[Bar, bool]]:
     """Each bar, and whether this instrument has the melody there: if so, the melody is played on the way."""
     sing = _singer(hand, tonic, low, high)
@@ -263,7 +263,7 @@ def _with_melody(
         yield bar, leads
 
 
-def _singer(hand: Hand, tonic: Tonic, low: int, high: int) -> Callable[[Bar], None]:
+def _singer(hand: PartWriter, tonic: Tonic, low: int, high: int) -> Callable[[Bar], None]:
     """A melody that comes back: two rhythms for the song, told a b a c; it steps along the scale from chord tone on."""
     rng = hand.rng
     key, mode = tonic

@@ -5,7 +5,7 @@ from importlib.resources import files
 
 import yaml
 
-_TABLES = yaml.safe_load(files("accomp.data").joinpath("styles.yaml").read_text(encoding="utf-8"))
+_TABLES = yaml.safe_load(files("accomp.data.band").joinpath("styles.yaml").read_text(encoding="utf-8"))
 KEYS: dict[str, int] = _TABLES["keys"]  # General MIDI drum notes
 GROOVES: dict[str, dict[str, str]] = _TABLES["grooves"]
 FILLS: dict[int, list[dict[str, str]]] = _TABLES["fills"]
