@@ -1,4 +1,4 @@
-"""A clock that follows the player's transport while there is one, and the model's own ear otherwise."""
+"""A clock that follows the player's transport while there is one, and the model's own tracker otherwise."""
 
 import numpy as np
 import torch
@@ -10,15 +10,15 @@ from accomp.timeline import SAMPLE_RATE
 
 
 class ExternalClock:
-    """A `Clock` that follows `transport` while there is one, and otherwise `own`, the model's ear; `hop` samples a frame.
+    """A `Clock` that follows `transport` while there is one, and otherwise `own`, the model's tracker; `hop` samples a frame.
 
-    `felt` is what it last told the network, (beats per minute, confidence 0..1).
+    `beat_estimate` is what the network was told last: (beats per minute, confidence 0..1).
     """
 
     def __init__(self, own: Clock, hop: int):
         self.own, self.hop = own, hop
         self.transport: Transport | None = None
-        self.felt = (0.0, 0.0)
+        self.beat_estimate = (0.0, 0.0)
 
     def reset(self) -> None:
         self.own.reset()
@@ -37,5 +37,5 @@ class ExternalClock:
             rows = clock_features(bars * self.transport.beats_in_bar % 1, bars % 1, period_s)
             features = torch.from_numpy(rows)[None]
         octaves, confidence = features[0, -2:, -1].tolist() if stop > start else (0.0, 0.0)
-        self.felt = (120 / 2 ** (octaves / confidence), confidence) if confidence > 1e-3 else (0.0, 0.0)
+        self.beat_estimate = (120 / 2 ** (octaves / confidence), confidence) if confidence > 1e-3 else (0.0, 0.0)
         return features

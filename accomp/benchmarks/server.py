@@ -74,7 +74,7 @@ class BusyStreamer:
     def __init__(self, stems: tuple[str, ...]):
         import torch
 
-        self.stems, self.clock = stems, SimpleNamespace(transport=None, felt=(0.0, 0.0))
+        self.stems, self.clock = stems, SimpleNamespace(transport=None, beat_estimate=(0.0, 0.0))
         self.weights = torch.randn(1024, 1024)
         self.busy_s: list[float] = []
 
@@ -84,7 +84,9 @@ class BusyStreamer:
     def warm_up(self, step: int, offset: int) -> None:
         self.step(step, step, offset)
 
-    def step(self, edge: int, step: int, offset: int, overlap: int = 0, lap=lambda name: None) -> SimpleNamespace:
+    def step(
+        self, edge: int, step: int, offset: int, overlap: int = 0, record_time=lambda name: None
+    ) -> SimpleNamespace:
         began = time.perf_counter()
         while time.perf_counter() - began < MODEL_S:
             self.weights @ self.weights

@@ -33,7 +33,7 @@ from accomp.metrics.onsets import onset_error
 from accomp.metrics.separation import reproduction
 from accomp.metrics.spectral import spectral
 from accomp.model import load_model
-from accomp.stream.rollout import Stopwatch
+from accomp.stream.stopwatch import Stopwatch
 from accomp.timeline import STEMS, Step, to_samples
 from accomp.training_run import load_codec
 
@@ -157,11 +157,11 @@ def stream(codec: Codec, audio: np.ndarray, step: int) -> Streamed:
         watch = Stopwatch()
         block = torch.from_numpy(fed[heard * codec.hop : stop * codec.hop])[None].to(device)
         latents, hearing = codec.encode_stream(block, hearing)
-        watch.lap("encode")
+        watch.record("encode")
         piece, saying = codec.decode_stream(latents, saying)
         pieces.append(piece[0].cpu().numpy())  # waits for an accelerator to finish
-        watch.lap("decode")
-        timings.append(watch.times())
+        watch.record("decode")
+        timings.append(watch.timings())
         borders.append(stop * codec.hop - codec.delay)
         heard = stop
     played = np.concatenate(pieces)[codec.delay : codec.delay + len(audio)]

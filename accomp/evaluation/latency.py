@@ -30,7 +30,7 @@ from accomp.metrics.latency import lead_ms, percentiles
 from accomp.model import FORMS, Model, load_model
 from accomp.paper_checkpoint import FRAMES, SAMPLERS, configuration
 from accomp.stream.quick import quick
-from accomp.stream.rollout import Stopwatch
+from accomp.stream.stopwatch import Stopwatch
 from accomp.stream.streamer import Streamer
 from accomp.timeline import SAMPLE_RATE, WINDOW, Step
 from accomp.window import masks
@@ -95,8 +95,8 @@ def time_live(
         heard = (0.1 * rng.standard_normal(step.samples)).astype(np.float32)
         watch = Stopwatch()
         streamer.push(k * step.samples, heard)
-        streamer.step((k + 1) * step.samples, step.samples, step.offset, settings.overlap, watch.lap)
-        timings.append(watch.times())
+        streamer.step((k + 1) * step.samples, step.samples, step.offset, settings.overlap, watch.record)
+        timings.append(watch.timings())
     return timings[warm_up:]
 
 
@@ -129,12 +129,12 @@ def time_paper(codec: Codec, fill: Callable[..., Tensor], settings: Settings, st
         noise = torch.randn(DRAWS, *own.shape, generator=generator, device=device)
         watch = Stopwatch()
         context = codec.encode(heard)
-        watch.lap("encode")
+        watch.record("encode")
         own = fill(own, Condition(context, own, mask, stem, clock), noise)
-        watch.lap("sample")
+        watch.record("sample")
         codec.decode(own[:, :, -(new + 1) :]).cpu()  # waits for an accelerator to finish
-        watch.lap("decode")
-        timings.append(watch.times())
+        watch.record("decode")
+        timings.append(watch.timings())
         own = torch.cat([own[..., new:], torch.zeros_like(own[..., :new])], dim=-1)
     return timings[1:]
 

@@ -13,12 +13,13 @@ from accomp.server.worker import StepRequest, StepResult
 log = logging.getLogger(__name__)
 
 REMEMBERED = 512  # steps that percentiles are taken of
+PHASES = ("encode", "sample", "decode")
 QUIET_S = 1.0  # each kind of fault is mentioned once in this time
 
 
 @dataclass(frozen=True)
 class Record:
-    """How one step went. Times in ms; `missing` in samples; `lead_ms` below 0 is late; the beat felt, and how surely."""
+    """How one step went. Times in ms; `missing` in samples; `lead_ms` below 0 is late; `lock` is the confidence in `bpm`."""
 
     batch_id: int
     encode_ms: float
@@ -35,10 +36,10 @@ class Record:
 
     @classmethod
     def of(cls, request: StepRequest, result: StepResult, ready_s: float, sent_s: float) -> "Record":
-        laps = {f"{name}_ms": round(result.laps_ms.get(name, 0.0), 2) for name in ("encode", "sample", "decode")}
+        timings = {f"{name}_ms": round(result.timings_ms.get(f"{name}_ms", 0.0), 2) for name in PHASES}
         cycle_ms, lead_ms = round(1e3 * (ready_s - request.closed_s), 2), round(1e3 * (request.deadline_s - sent_s), 2)
-        step, (bpm, lock) = request.settings.step, result.felt
-        return cls(request.batch_id, **laps, cycle_ms=cycle_ms, lead_ms=lead_ms, missing=request.missing, r=step.ratio,
+        step, (bpm, lock) = request.settings.step, result.beat_estimate
+        return cls(request.batch_id, **timings, cycle_ms=cycle_ms, lead_ms=lead_ms, missing=request.missing, r=step.ratio,
                    stems=request.settings.stems, w=step.depth, bpm=round(bpm, 1), lock=round(lock, 2))  # fmt: skip
 
     def line(self) -> str:
@@ -83,7 +84,7 @@ class Tally:
         return {"steps": self.steps, "late": self.late, "dropped": self.dropped}
 
     def summary(self) -> dict:
-        """Counts, percentiles of the last steps, and the beat that was felt in the newest."""
+        """Counts, percentiles of the last steps, and the estimated beat of the newest."""
         if not self._records:
             return self.totals | {"missing": 0, "faults": dict(self.counts)}
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from accomp.beat.transport import Transport
 from accomp.server.answers import PacketizedAnswer, packetize
+from accomp.stream.stopwatch import Stopwatch
 from accomp.timeline import SAMPLE_RATE, Step
 
 if TYPE_CHECKING:
@@ -73,8 +74,8 @@ class StepResult:
     """An answer as it goes out: the datagrams of each stem, the time it took, and the estimated beat (bpm, confidence)."""
 
     packets: tuple[PacketizedAnswer, ...]
-    laps_ms: dict[str, float]
-    felt: tuple[float, float] = (0.0, 0.0)
+    timings_ms: dict[str, float]  # encode_ms, sample_ms and decode_ms, of what was computed
+    beat_estimate: tuple[float, float] = (0.0, 0.0)
 
 
 def silence(request: StepRequest) -> tuple[PacketizedAnswer, ...]:
@@ -131,12 +132,7 @@ class InferenceWorker:
         self._streamer = None
 
     def play(self, request: StepRequest) -> StepResult:
-        began_s = time.perf_counter()
-        laps_ms: dict[str, float] = {}
-
-        def lap(name: str) -> None:
-            laps_ms[name] = 1e3 * (time.perf_counter() - began_s) - sum(laps_ms.values())
-
+        watch = Stopwatch()
         settings, step = request.settings, request.settings.step
         streamer = self._hear(request)
         if request.instead is not None:
@@ -145,12 +141,12 @@ class InferenceWorker:
             streamer.clock.transport = request.transport
             self._streamer = None  # and none it stays if the next line raises
             edge, offset = request.edge - settings.latency, step.offset + settings.latency
-            audio = streamer.step(edge, step.samples, offset, settings.overlap, lap=lap).audio
+            audio = streamer.step(edge, step.samples, offset, settings.overlap, watch.record).audio
             self._streamer = streamer
             audio = self._gate(audio, settings.density)
         voices = zip(settings.stems, audio, strict=True)
         packets = tuple(packetize(stem, request.batch_id, samples, settings.package) for stem, samples in voices)
-        return StepResult(packets, laps_ms, streamer.clock.felt)
+        return StepResult(packets, watch.phases_ms, streamer.clock.beat_estimate)
 
     def _hear(self, request: StepRequest) -> "Streamer":
         """The `Streamer` for this request, knowing all context up to its edge."""

@@ -20,7 +20,8 @@ from accomp.beat.tracker import TrackerClock
 from accomp.errors import UserError
 from accomp.model import Model
 from accomp.stream.generator import Generator
-from accomp.stream.rollout import Rollout, Stopwatch, lay
+from accomp.stream.rollout import Rollout, lay
+from accomp.stream.stopwatch import Stopwatch
 from accomp.timeline import WINDOW, Step
 
 COLUMNS = 64
@@ -59,7 +60,7 @@ def paper_rollout(
         first, new = k * shift, shift if k else frames
         watch = Stopwatch()
         latents = model.codec.encode(heard[:, start : start + WINDOW].to(model.device))[:, :, :frames]
-        watch.lap("encode")
+        watch.record("encode")
         unheard = max(visible - new, 0)
         clock.listen(latents[:, :, unheard:visible], first + unheard)
         own[:, :, frames - new :] = generator(
@@ -72,14 +73,14 @@ def paper_rollout(
             heard=first + visible,
             known=first,
         )
-        watch.lap("sample")
+        watch.record("sample")
         audio, short = _decode(model, own, [f"{s}/{stem}/{first}" for s, stem in zip(seeds, stems, strict=True)])
         if k:
             audio = audio[:, -(step.samples + short + OVERLAP) :]
-        watch.lap("decode")
+        watch.record("decode")
         lay(track, start + WINDOW - audio.shape[1], audio, OVERLAP if audio.shape[1] < WINDOW else 0)
         own = torch.nn.functional.pad(own[:, :, shift:], (0, shift))
-        result.timings.append(watch.times())
+        result.timings.append(watch.timings())
     return result
 
 

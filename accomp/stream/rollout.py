@@ -1,29 +1,12 @@
 """Playing along to a recording, step by step, as if it were live."""
 
-import time
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from accomp.stream.stopwatch import Stopwatch
 from accomp.stream.streamer import Streamer
 from accomp.timeline import Step
-
-
-class Stopwatch:
-    """Milliseconds between laps, by name; give `lap` to `Streamer.step`."""
-
-    def __init__(self):
-        self.started = self.last = time.perf_counter()
-        self.ms: dict[str, float] = {}
-
-    def lap(self, name: str) -> None:
-        now = time.perf_counter()
-        self.ms[f"{name}_ms"] = 1e3 * (now - self.last)
-        self.last = now
-
-    def times(self) -> dict[str, float]:
-        """encode_ms, sample_ms, decode_ms and their sum, cycle_ms."""
-        return self.ms | {"cycle_ms": 1e3 * (self.last - self.started)}
 
 
 @dataclass
@@ -50,8 +33,8 @@ def rollout(streamer: Streamer, context: np.ndarray, step: Step, overlap: int = 
         if edge + step.offset >= length:
             break
         watch = Stopwatch()
-        answer = streamer.step(edge, step.samples, step.offset, overlap, watch.lap)
-        result.timings.append(watch.times())
+        answer = streamer.step(edge, step.samples, step.offset, overlap, watch.record)
+        result.timings.append(watch.timings())
         lay(result.audio, answer.start, answer.audio, overlap)
     return result
 

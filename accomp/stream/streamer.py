@@ -105,20 +105,25 @@ class Streamer:
 
     @torch.inference_mode()
     def step(
-        self, edge: int, step: int, offset: int, overlap: int = 0, lap: Callable[[str], None] = lambda name: None
+        self,
+        edge: int,
+        step: int,
+        offset: int,
+        overlap: int = 0,
+        record_time: Callable[[str], None] = lambda name: None,
     ) -> Answer:
         """Play [edge + offset, edge + offset + step), having heard everything before `edge`, and `overlap` samples before.
 
-        `lap` is called with "encode", "sample" and "decode" as each phase ends: the caller may look at its watch. Edges
-        never go back; they may jump ahead when steps were dropped.
+        `record_time` is called with "encode", "sample" and "decode" as each phase ends. Edges never go back; they may jump
+        ahead when steps were dropped.
         """
         start, stop = edge + offset, edge + offset + step
         missing = self._listen(edge, stop)
-        lap("encode")
+        record_time("encode")
         new = self._imagine(max(start - overlap, 0), stop)
-        lap("sample")
+        record_time("sample")
         audio = self._play(new, start - overlap, stop)
-        lap("decode")
+        record_time("decode")
         return Answer(start - overlap, audio, missing)
 
     def warm_up(self, step: int, offset: int, steps: int = 3) -> None:

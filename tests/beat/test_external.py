@@ -21,7 +21,7 @@ def test_a_transport_feels_like_the_grid_that_it_describes():
         clock = ExternalClock(NoClock(), HOP)
         clock.transport = Transport(round((0.3 + 6 + beat * 0.5) * SAMPLE_RATE), beat, 120.0, 3)
         assert torch.allclose(clock.features(20, 300), grid, atol=2e-3)
-        assert clock.felt == pytest.approx((120.0, 1.0))
+        assert clock.beat_estimate == pytest.approx((120.0, 1.0))
 
 
 def test_a_new_tempo_keeps_the_beat_of_its_moment():
@@ -44,9 +44,9 @@ def test_without_a_transport_its_own_ear_is_heard():
     clock = ExternalClock(Ear(), HOP)
     clock.listen(torch.zeros(2, 64, 7), 5)
     assert clock.own.heard == 12 and torch.equal(clock.features(0, 5), clock.own.features(0, 5))
-    assert clock.felt == (pytest.approx(60.0), 0.5)
+    assert clock.beat_estimate == (pytest.approx(60.0), 0.5)
     clock.transport = Transport(0, 0.0, 100.0, 4)
     clock.features(0, 5)
-    assert clock.felt == (pytest.approx(100.0), 1.0)
+    assert clock.beat_estimate == (pytest.approx(100.0), 1.0)
     clock.transport = None
     assert torch.equal(ExternalClock(NoClock(), HOP).features(3, 9), torch.zeros(1, 10, 6))

@@ -54,7 +54,7 @@ def test_the_tracker_hears_a_stream_as_it_hears_a_recording():
     second, _ = tracker(latents[:, :, 23:], state)
     torch.testing.assert_close(torch.cat([first, second], 1), whole)
     clock = TrackerClock(tracker, HOP)
-    assert not clock.features(0, 10).any()  # nothing heard, nothing felt
+    assert not clock.features(0, 10).any()  # nothing heard, no beat
     clock.listen(latents, 0)
     assert clock.features(40, 80).shape == (2, CLOCK_FEATURES, 40)
     clock.reset()

@@ -31,7 +31,7 @@ class FakeAnswer:
 
 
 class FakeClock:
-    transport, felt = None, (0.0, 0.0)
+    transport, beat_estimate = None, (0.0, 0.0)
 
 
 class FakeStreamer:
@@ -44,7 +44,7 @@ class FakeStreamer:
     def push(self, start, samples):
         self.pushed.append((start, samples))
 
-    def step(self, edge, step, offset, overlap=0, lap=lambda name: None):
+    def step(self, edge, step, offset, overlap=0, record_time=lambda name: None):
         self.steps.append((edge, step, offset, overlap))
         self.transports.append(self.clock.transport)
         time.sleep(self.sleep_s)
@@ -52,7 +52,7 @@ class FakeStreamer:
             raise RuntimeError("out of memory")
         start = edge + offset - overlap
         for name in ("encode", "sample", "decode"):
-            lap(name)
+            record_time(name)
         audio = np.stack([tune(np.arange(start, edge + offset + step)) + v / 64 for v in range(len(self.stems))])
         return FakeAnswer(start, audio)
 
