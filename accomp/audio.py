@@ -1,5 +1,6 @@
-"""Audio on disk: mono, 44.1 kHz, float32 in [-1, 1] in memory; nothing is resampled or mixed down unasked."""
+"""Audio on disk: mono, 44.1 kHz, float32 in [-1, 1] in memory; only `read_any` resamples or mixes down."""
 
+import math
 import os
 import tempfile
 from pathlib import Path
@@ -10,25 +11,67 @@ import soundfile
 from accomp.errors import UserError
 from accomp.timeline import SAMPLE_RATE
 
+MOST_PHASES = 1000  # of a resampling filter; it takes memory with their square
+
 
 def read(path: Path | str, start: int = 0, stop: int | None = None) -> np.ndarray:
     """Samples [start, stop) of a mono 44.1 kHz file, (N,) float32. Raises UserError on anything else."""
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"{path}: no such audio file")
-    try:
-        audio, rate = soundfile.read(path, start=start, stop=stop, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise UserError(f"{path}: cannot be read as audio ({error})") from error
+    audio, rate = _read(Path(path), start, stop)
     if rate != SAMPLE_RATE:
         raise UserError(
             f"{path}: sample rate is {rate} Hz, {SAMPLE_RATE} Hz is needed; convert it first (sox IN -r 44100 OUT)"
         )
     if audio.shape[1] != 1:
         raise UserError(f"{path}: {audio.shape[1]} channels, mono is needed; convert it first (sox IN -c 1 OUT)")
+    return audio[:, 0]
+
+
+def read_any(path: Path | str) -> tuple[np.ndarray, str]:
+    """A file of any rate, channels and format that libsndfile reads, (N,) float32, and what was changed, in words.
+
+    Channels are averaged, and what exceeds full scale is scaled to it. Raises UserError for what is no audio file.
+    """
+    audio, rate = _read(Path(path))
+    changes = []
+    if audio.shape[1] > 1:
+        changes.append(f"the mean of {audio.shape[1]} channels")
+    mono = audio.mean(1)
+    if rate != SAMPLE_RATE:
+        changes.append(f"resampled from {rate} Hz")
+        mono = _resample(path, mono, rate)
+    if (peak := float(np.abs(mono).max(initial=0))) > 1:
+        changes.append(f"divided by its peak of {peak:.2f}")
+        mono = mono / peak
+    return mono, ", ".join(changes)
+
+
+def _read(path: Path, start: int = 0, stop: int | None = None) -> tuple[np.ndarray, int]:
+    """Samples [start, stop) of a file, (N, channels) float32, and its rate in Hz."""
+    if not path.is_file():
+        raise UserError(f"{path}: no such audio file")
+    try:
+        audio, rate = soundfile.read(path, start=start, stop=stop, dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:  # TypeError: a .raw file has no header
+        raise UserError(f"{path}: cannot be read as audio ({error}); use WAV, FLAC, AIFF, OGG or MP3") from error
     if not np.isfinite(audio).all():
         raise UserError(f"{path}: holds NaN or infinite samples; render it again")
-    return audio[:, 0]
+    return audio, rate
+
+
+def _resample(path: Path | str, audio: np.ndarray, rate: int) -> np.ndarray:
+    """Audio (N,) at `rate` Hz -> the same at SAMPLE_RATE."""
+    if SAMPLE_RATE // math.gcd(rate, SAMPLE_RATE) > MOST_PHASES:
+        raise UserError(f"{path}: {rate} Hz is an unusual rate; convert it first (sox IN -r 44100 OUT)")
+    try:
+        import torch  # seconds: only for files that need it
+        from torchaudio.functional import resample
+    except (ImportError, OSError) as error:
+        raise UserError(f"{path}: {rate} Hz is resampled by torchaudio, which cannot be imported here ({error}); "
+                        "convert the file first (sox IN -r 44100 OUT)") from error  # fmt: skip
+    # the filter that torchaudio's documentation calls kaiser_best
+    kaiser = {"lowpass_filter_width": 64, "rolloff": 0.9475937167399596, "resampling_method": "sinc_interp_kaiser",
+              "beta": 14.769656459379492}  # fmt: skip
+    return resample(torch.from_numpy(audio), rate, SAMPLE_RATE, **kaiser).numpy()
 
 
 def write(path: Path | str, audio: np.ndarray) -> None:

@@ -241,7 +241,7 @@ def test_a_server_that_was_killed_is_back_in_the_song(model_folder):
             finally:
                 again.kill()
                 again.wait()
-                client._closing = True
+                client.stop()
                 playing.join(5)
 
 

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 CONTROL_GAP_S = 0.03  # between control messages, as the external sends them
 LOAD_AGAIN_S = 1.0
+LONGEST_SLEEP_S = 0.1  # so that `stop` takes effect soon
 PATIENCE = 3  # steps without an answer before the player is told
 
 
@@ -142,7 +143,7 @@ class Client:
         self.ready = threading.Event()
         self._began_s: float | None = None
         self._lock = threading.Lock()
-        self._closing = False
+        self.stopped = self._closing = False
         self._rx = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._rx.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         self._rx.settimeout(0.1)
@@ -229,6 +230,10 @@ class Client:
             log.info("the server answers again")
         self._silent = silent
 
+    def stop(self) -> None:
+        """Have `play` return; from any thread."""
+        self.stopped = True
+
     def playhead(self) -> int:
         """The sample that is heard now; 0 before the music begins."""
         if self._now is not None:
@@ -236,7 +241,7 @@ class Client:
         return 0 if self._began_s is None else int((time.monotonic() - self._began_s) * SAMPLE_RATE)
 
     def play(self, on_step: Callable[["Client"], None] = lambda client: None) -> dict[str, np.ndarray]:
-        """Play from the first sample to the last, as long as the music lasts: what is heard of each stem, (N,) float32.
+        """Play from the first sample to the last, or until `stop`: what is heard of each stem, (N,) float32.
 
         Every prediction is made at its own moment of the monotonic clock, so that none can delay those after it.
         """
@@ -245,6 +250,8 @@ class Client:
         curr = step.samples
         while curr <= samples and curr + step.offset < samples:
             self._sleep_until(curr)
+            if self.stopped:
+                break
             self.predict(curr)
             on_step(self)
             curr += step.samples
@@ -260,8 +267,8 @@ class Client:
             time.sleep(0.01)
 
     def _sleep_until(self, sample: int) -> None:
-        while (left := sample - self.playhead()) > 0 and not self._closing:
-            time.sleep(max(0.001, left / SAMPLE_RATE))
+        while (left := sample - self.playhead()) > 0 and not self.stopped:
+            time.sleep(min(LONGEST_SLEEP_S, max(0.001, left / SAMPLE_RATE)))
 
     def _listen(self) -> None:
         while not self._closing:

@@ -234,7 +234,7 @@ def python(tmp_path):
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         assert process.returncode == 0, said
-        heard = soundfile.read(tmp_path / "bass.wav", dtype="float32")[0]
+        heard = soundfile.read(tmp_path / "take-001" / "bass.wav", dtype="float32")[0]
         return heard, said, (used.ru_utime + used.ru_stime) / (time.monotonic() - began_s)
 
     return run

@@ -1,6 +1,5 @@
 """The player in Python at a sound card: a stand-in for the card turns the blocks in real time."""
 
-import importlib.util
 import threading
 import time
 
@@ -9,6 +8,7 @@ import pytest
 
 from accomp import audio
 from accomp.errors import UserError
+from accomp.server import play
 from accomp.server import protocol as osc
 from accomp.timeline import SAMPLE_RATE, Step
 
@@ -18,14 +18,6 @@ BLOCK = 441
 STEP = Step(0.125, 1.0)
 
 
-@pytest.fixture
-def player(clients):
-    spec = importlib.util.spec_from_file_location("player", clients / "python" / "play.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 class Card(threading.Thread):
     """Ten milliseconds in, ten milliseconds out, by the clock; `latency` samples are heard ahead."""
 
@@ -33,16 +25,16 @@ class Card(threading.Thread):
         super().__init__(daemon=True)
         self.mic, self.latency, self.out, self.open = mic, latency, [], True
 
-    def __call__(self, desk, output, latency_ms):
-        self.desk, self.output, desk.latency = desk, output, self.latency
+    def __call__(self, buffer, output, latency_ms):
+        self.buffer, self.output, buffer.latency = buffer, output, self.latency
         return self
 
     def run(self):
         began_s = time.monotonic()
-        while self.open and self.desk.position < len(self.desk.context):
-            start = self.desk.position
+        while self.open and self.buffer.position < len(self.buffer.context):
+            start = self.buffer.position
             time.sleep(max(0.0, began_s + (start + BLOCK) / SAMPLE_RATE - time.monotonic()))
-            self.out.append(self.desk.turn(self.mic[start : start + BLOCK], self.output))
+            self.out.append(self.buffer.process(self.mic[start : start + BLOCK], self.output))
 
     def __enter__(self):
         self.start()
@@ -52,7 +44,7 @@ class Card(threading.Thread):
         self.join()
 
 
-def live(tools, player, tmp_path, card, *more):
+def live(tools, tmp_path, card, *more):
     with tools.Stage() as stage:
         words = [
             "--r",
@@ -65,40 +57,40 @@ def live(tools, player, tmp_path, card, *more):
             tmp_path,
             *more,
         ]
-        player.play(player.arguments([str(word) for word in words]), card)
+        play.play(play.arguments([str(word) for word in words]), card)
         return tools.context_of(stage)
 
 
-def test_what_is_played_live_is_heard_by_the_server_and_answered_to_the_sample(tools, player, tmp_path):
+def test_what_is_played_live_is_heard_by_the_server_and_answered_to_the_sample(tools, tmp_path):
     latency, mic = 3000, tools.song(4)
     card = Card(mic, latency)
-    received = live(tools, player, tmp_path, card, "--seconds", 4)
+    received = live(tools, tmp_path, card, "--seconds", 4)
     assert np.array_equal(received, mic[: len(received)]) and len(received) > 2.5 * SAMPLE_RATE
     out = np.concatenate(card.out)
     heard = np.concatenate([np.zeros(latency, np.float32), out])  # the model is played so much earlier
     assert tools.heard_right(heard, STEP)[: len(mic) - STEP.samples].all()
-    assert len(audio.read(tmp_path / "bass.wav")) == len(audio.read(tmp_path / "mix.wav")) == len(mic)
+    assert [len(audio.read(tmp_path / "take-001" / f"{name}.wav")) for name in ("bass", "mix")] == [len(mic)] * 2
 
 
-def test_a_loop_is_what_was_played_first(tools, player, tmp_path):
+def test_a_loop_is_what_was_played_first(tools, tmp_path):
     mic, loop = tools.song(5), 2 * SAMPLE_RATE
     card = Card(mic)
-    received = live(tools, player, tmp_path, card, "--seconds", 5, "--loop", 2)
+    received = live(tools, tmp_path, card, "--seconds", 5, "--loop", 2)
     assert np.array_equal(received, np.resize(mic[:loop], len(received))) and len(received) > 1.5 * loop
     out, bass = np.concatenate(card.out), tools.tune(np.arange(5 * SAMPLE_RATE))
     again = slice(loop, 2 * loop)  # and it comes out again, with the model's part
     assert np.allclose(out[again], mic[:loop] + bass[again], atol=1e-6)
 
 
-def test_a_recording_can_go_round(tools, player, tmp_path):
+def test_a_recording_can_go_round(tools, tmp_path):
     audio.write(tmp_path / "song.wav", tools.song(1.5))
     song = audio.read(tmp_path / "song.wav")
-    args = player.arguments([str(tmp_path / "song.wav"), "--loop", "1", "--seconds", "2.5"])
-    context, loop = player.music(args, STEP)
+    args = play.arguments([str(tmp_path / "song.wav"), "--loop", "1", "--seconds", "2.5"])
+    context, loop = play.music(args, STEP)
     assert loop == SAMPLE_RATE and np.array_equal(context, np.resize(song[:SAMPLE_RATE], 110_250))
 
 
-def test_the_beat_is_told_with_every_step(tools, player, tmp_path):
+def test_the_beat_is_told_with_every_step(tools, tmp_path):
     heard = []
 
     class Ear:
@@ -113,28 +105,28 @@ def test_the_beat_is_told_with_every_step(tools, player, tmp_path):
         Ear(stage.state)
         words = ["--r", "0.125", "--serverport", stage.port, "--clientport", stage.clientport, "--out", tmp_path,
                  "--seconds", "3", "--bpm", "90", "--beats", "3"]  # fmt: skip
-        player.play(player.arguments([str(word) for word in words]), Card(tools.song(3)))
+        play.play(play.arguments([str(word) for word in words]), Card(tools.song(3)))
     clocks = [message for message in heard if isinstance(message, osc.Clock)]
     assert [c.batch_id for c in clocks] == list(range(1, len(clocks) + 1)) and len(clocks) > 1
     for n, clock in enumerate(clocks, 1):
         assert abs(clock.beat - n * STEP.samples / SAMPLE_RATE * 1.5 % 3) < 1e-9 and clock.beats_in_bar == 3
 
 
-def test_a_server_that_is_not_there_is_said_and_nothing_is_written(tools, player, tmp_path, monkeypatch):
+def test_a_server_that_is_not_there_is_said_and_nothing_is_written(tools, tmp_path, monkeypatch):
     audio.write(tmp_path / "song.wav", tools.song(5))
-    monkeypatch.setattr(player, "READY_S", 0.3)
+    monkeypatch.setattr(play, "READY_S", 0.3)
     ports = ["--serverport", tools.free_port(), "--clientport", tools.free_port()]
     words = [tmp_path / "song.wav", *ports, "--out", tmp_path / "out"]
     with pytest.raises(UserError, match="start serve"):
-        player.play(player.arguments([str(word) for word in words]))
+        play.play(play.arguments([str(word) for word in words]))
     assert not (tmp_path / "out").exists()
 
 
-def test_without_a_sound_card_one_is_told_what_to_install(player, tmp_path):
+def test_without_a_sound_card_one_is_told_what_to_install(tmp_path):
     try:
         import sounddevice  # noqa: F401
     except (ImportError, OSError):
         with pytest.raises(UserError, match="pip install sounddevice"):
-            player.play(player.arguments(["--out", str(tmp_path)]))
+            play.play(play.arguments(["--out", str(tmp_path)]))
     else:
         pytest.skip("sounddevice is installed here")
