@@ -160,7 +160,7 @@ class Client:
         return self
 
     def __exit__(self, *_) -> None:
-        self._closing = True
+        self.stopped = self._closing = True
         self._listener.join()
         self._rx.close()
 

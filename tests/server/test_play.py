@@ -57,8 +57,8 @@ def test_an_interrupt_ends_the_take_and_keeps_it_however_often_it_comes(kit, tmp
     audio.write(tmp_path / "song.wav", np.zeros(60 * SAMPLE_RATE, np.float32))
     with kit.Stage() as stage:
         process = start("song.wav", *ports(stage), cwd=tmp_path)
-        until = time.monotonic() + 30
-        while stage.state.tally.steps < 3 and time.monotonic() < until:
+        until_s = time.monotonic() + 30
+        while stage.state.tally.steps < 3 and time.monotonic() < until_s:
             time.sleep(0.01)
         for _ in range(interrupts):
             process.send_signal(number)
