@@ -1,8 +1,11 @@
-"""The paper's models made quick: half the memory, and a cycle in a fraction of the time, on machines that can.
+"""The paper's models for playing: in bfloat16 where the hardware computes in it, and as CUDA graphs on a GPU.
 
-For playing. Scores are made at full precision; a test holds the two together.
+Scores are made at full precision; a test holds the two together. Graphs come from `torch.cuda.make_graphed_callables` and not
+from `torch.compile(mode="reduce-overhead")`: that needs Triton and a C compiler on the player's machine, compiles anew in the
+session when an instrument is added, and ties the graphs to the thread that made them.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -12,8 +15,6 @@ from accomp.codec.music2latent import Music2Latent
 from accomp.diffusion.unet import PaperUNet
 from accomp.model import Model, load_model, usable
 
-WARM_UP = 3  # calls before a recording, as CUDA wants it
-
 
 def load_quick(folder: Path, device: str) -> Model:
     """Load a model folder for playing, its weights never held at more than the precision that they are played in."""
@@ -21,10 +22,7 @@ def load_quick(folder: Path, device: str) -> Model:
 
 
 def quick(model: Model) -> Model:
-    """The same model, changed: in bfloat16 where the hardware computes in it, without launches one by one on CUDA.
-
-    The live networks are quick as they are, and stay so.
-    """
+    """Change the model in place and return it; models of the live family stay as they are."""
     dtype, cuda = precision(model.device), model.device.type == "cuda"
     order = torch.preserve_format if cuda else torch.channels_last  # a fifth less time for convolutions of a CPU
     if isinstance(model.codec, Music2Latent):
@@ -33,7 +31,7 @@ def quick(model: Model) -> Model:
         if isinstance(denoiser.net, PaperUNet):
             denoiser.net.to(dtype=dtype, memory_format=order)
             if cuda:
-                denoiser.net.unet = Recorded(denoiser.net.unet)
+                denoiser.net.unet = Graphed(denoiser.net.unet)
     if cuda:
         torch.cuda.empty_cache()  # of the weights at full precision
     return model
@@ -49,33 +47,17 @@ def precision(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if native else torch.float32
 
 
-class Recorded(nn.Module):
+class Graphed(nn.Module):
     """A network whose hundreds of kernels are started as one: a CUDA graph for each batch size, recorded at its first call."""
 
     def __init__(self, net: nn.Module):
         super().__init__()
         self.net = net
-        self.recordings: dict[torch.Size, tuple[torch.cuda.CUDAGraph, list[Tensor], Tensor]] = {}
+        self.graphs: dict[torch.Size, Callable[..., Tensor]] = {}
 
     def forward(self, *inputs: Tensor) -> Tensor:
         shape = inputs[0].shape
-        if shape not in self.recordings:
-            self.recordings[shape] = self._record(inputs)
-        graph, held, answer = self.recordings[shape]
-        for place, value in zip(held, inputs, strict=True):
-            place.copy_(value)
-        graph.replay()
-        return answer.clone()
-
-    def _record(self, inputs: tuple[Tensor, ...]) -> tuple[torch.cuda.CUDAGraph, list[Tensor], Tensor]:
-        held = [value.clone() for value in inputs]
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            for _ in range(WARM_UP):
-                self.net(*held)
-        torch.cuda.current_stream().wait_stream(side)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            answer = self.net(*held)
-        return graph, held, answer
+        if shape not in self.graphs:
+            samples = tuple(value.clone() for value in inputs)  # the graph reads its inputs from here
+            self.graphs[shape] = torch.cuda.make_graphed_callables(self.net.forward, samples)
+        return self.graphs[shape](*inputs).clone()  # the next call writes over the graph's own output
