@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from accomp.beat.grid import BeatGrid
-from accomp.diffusion.transformer import CLOCK_FEATURES
 from accomp.timeline import SAMPLE_RATE
+
+CLOCK_FEATURES = 10  # see `clock_features`
 
 
 class Clock(Protocol):

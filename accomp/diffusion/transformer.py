@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from accomp.timeline import PITCH_CLASSES, STEMS
 from accomp.window import Masks
 
-CLOCK_FEATURES = 10  # see accomp.beat.clock.clock_features
 MEMORIES = (
     21,
     172,

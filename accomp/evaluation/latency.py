@@ -18,10 +18,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from accomp.beat.clock import CLOCK_FEATURES
 from accomp.codec.contract import Codec
 from accomp.codec.music2latent import Music2Latent
 from accomp.diffusion.inpaint import Kept
-from accomp.diffusion.transformer import CLOCK_FEATURES, Condition
+from accomp.diffusion.transformer import Condition
 from accomp.diffusion.unet import PaperUNet
 from accomp.errors import UserError
 from accomp.evaluation.report import write_text

@@ -7,11 +7,12 @@ import lightning as L
 import torch
 from torch import Tensor
 
+from accomp.beat.clock import CLOCK_FEATURES
 from accomp.codec.music2latent import Music2Latent
 from accomp.diffusion.consistency import grid, teacher_steps
 from accomp.diffusion.noise import log_normal
 from accomp.diffusion.precond import SIGMA_MIN, ConsistencyDenoiser, Denoiser, loss_weight
-from accomp.diffusion.transformer import CLOCK_FEATURES, Condition
+from accomp.diffusion.transformer import Condition
 from accomp.diffusion.unet import PaperUNet
 from accomp.lit.diffusion import DiffusionModule, seeded_generator, step_generator
 from accomp.training_run import read_run, run_config

@@ -6,7 +6,8 @@ import torch
 import yaml
 from tiny_model import NET, shaken
 
-from accomp.diffusion.transformer import CLOCK_FEATURES, MEMORIES, Condition, Transformer, recent_chroma
+from accomp.beat.clock import CLOCK_FEATURES
+from accomp.diffusion.transformer import MEMORIES, Condition, Transformer, recent_chroma
 from accomp.window import PlayingDraw
 
 B, C, T = 4, NET["channels"], 48

@@ -2,8 +2,9 @@
 
 import torch
 
+from accomp.beat.clock import CLOCK_FEATURES
 from accomp.diffusion.precond import Denoiser
-from accomp.diffusion.transformer import CLOCK_FEATURES, Condition
+from accomp.diffusion.transformer import Condition
 from accomp.diffusion.unet import PaperUNet, UNet
 from accomp.window import masks
 
