@@ -28,6 +28,8 @@ from omegaconf import DictConfig
 from accomp import cli
 from accomp.errors import UserError
 from accomp.evaluation import codec, latency, report, scores, settings
+from accomp.launch import only_writer
+from accomp.trials import recorded
 
 MEASURES = {"scores": scores.run, "latency": latency.run, "codec": codec.run}
 
@@ -39,13 +41,10 @@ def main(config: DictConfig) -> None:
     logging.getLogger("matplotlib").setLevel(logging.WARNING)
     if chosen.threads is not None:
         torch.set_num_threads(chosen.threads)
-    MEASURES[chosen.measure](chosen)
-    report.write_provenance(chosen.out_dir, config, Path(__file__).resolve().parent)
+    with only_writer(chosen.out_dir), recorded(chosen.out_dir):
+        MEASURES[chosen.measure](chosen)
+        report.write_provenance(chosen.out_dir, config, Path(__file__).resolve().parent)
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(cli.run(main, "evaluate"))
-    except KeyboardInterrupt:
-        sys.stderr.write("\nstopped; the same command goes on from here\n")
-        sys.exit(130)
+    sys.exit(cli.run(main, "evaluate"))

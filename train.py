@@ -21,7 +21,7 @@ from accomp import launch
 from accomp.cli import build, in_sweep, run
 from accomp.compose import CONF
 from accomp.errors import UserError
-from accomp.trials import flat, read_status, write_status
+from accomp.trials import flat, read_status, recorded
 
 log = logging.getLogger("train")
 
@@ -35,10 +35,6 @@ def train(config: DictConfig) -> dict:
 
 def fit(config: DictConfig, out: Path) -> dict:
     """Compose, build, fit, validate; resume from the run's own last checkpoint when there is one."""
-    import hydra
-    import lightning as L
-    from lightning.pytorch.loggers import WandbLogger
-
     from accomp.evaluation.report import write_provenance
     from accomp.lit.callbacks import WholeCheckpoints, read_last
 
@@ -51,33 +47,49 @@ def fit(config: DictConfig, out: Path) -> dict:
             return status["figures"]
     ranks = launch.environment(config.trainer.devices, config.trainer.num_nodes, in_sweep())
     identify(config, checkpoint)
+    begin = checkpoint.get("global_step", 0)
+    del checkpoint  # as large as the model and its optimiser
 
-    L.seed_everything(config.seed, workers=True, verbose=False)
+    seed_everything(config.seed)
     data, module = build(config.data), build(config.module)
     callbacks = [build(node) for node in config.callbacks.values() if node]
     loggers = start_loggers(config)
-    plugins = [*ranks, WholeCheckpoints()]
-    trainer = hydra.utils.instantiate(
-        config.trainer, callbacks=callbacks, logger=loggers, plugins=plugins, _convert_="all"
-    )
-    if trainer.is_global_zero:
-        write_provenance(out, config, CONF.parent)
-        write_status(out, "running")
-    for logger in loggers:
-        logger.log_hyperparams(OmegaConf.to_container(config, resolve=True))
-    if last is not None:
-        log.info("resuming from %s, step %d", last, checkpoint["global_step"])
-    del checkpoint
-    try:
-        figures = fit_and_validate(trainer, module, data, last)
-    finally:
+    trainer = build(config.trainer, callbacks=callbacks, logger=loggers, plugins=[*ranks, WholeCheckpoints()])
+    with recorded(out) as facts:
+        if trainer.is_global_zero:
+            write_provenance(out, config, CONF.parent)
         for logger in loggers:
-            if isinstance(logger, WandbLogger) and trainer.is_global_zero:
-                logger.experiment.finish()  # the next trial of this process is another run
-    if trainer.is_global_zero:
-        write_status(out, "done", figures=figures, step=trainer.global_step)
+            logger.log_hyperparams(OmegaConf.to_container(config, resolve=True))
+        if last is not None:
+            log.info("resuming from %s, step %d", last, begin)
+        try:
+            figures = fit_and_validate(trainer, module, data, last)
+        finally:
+            finish(loggers)
+        if config.callbacks.get("checkpoint"):
+            read_back(out, trainer.global_step)
+        facts |= {"figures": figures, "step": trainer.global_step}
     log.info("trained; checkpoint: %s", out / "checkpoints/last.ckpt")
     return figures
+
+
+def seed_everything(seed: int) -> None:
+    import lightning as L
+
+    L.seed_everything(seed, workers=True, verbose=False)
+
+
+def read_back(out: Path, step: int) -> None:
+    """UserError unless the run's last checkpoint can be read and is of its last step."""
+    from accomp.lit.callbacks import read_last
+
+    path, checkpoint = read_last(out / "checkpoints")
+    if checkpoint.get("global_step") != step:
+        kept = f"the last one is of step {checkpoint['global_step']}" if path else "there is none"
+        raise UserError(
+            f"{out}: the checkpoint of step {step} could not be written, {kept}; make room on the disk, then the same "
+            "command goes on from there"
+        )
 
 
 def fit_and_validate(trainer, module, data, last: Path | None) -> dict[str, float]:
@@ -130,6 +142,15 @@ def start_loggers(config: DictConfig) -> list:
                 logger = build(node)
         loggers.append(logger)
     return loggers
+
+
+def finish(loggers: list) -> None:
+    """End the run in Weights & Biases: the next trial of this process is another run."""
+    from lightning.pytorch.loggers import WandbLogger
+
+    for logger in loggers:
+        if isinstance(logger, WandbLogger) and launch.rank() == 0:
+            logger.experiment.finish()
 
 
 if __name__ == "__main__":

@@ -12,8 +12,10 @@ import csv
 import json
 import logging
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
@@ -21,7 +23,7 @@ from hydra.experimental.callback import Callback as HydraCallback
 from omegaconf import DictConfig
 
 from accomp.errors import UserError
-from accomp.launch import is_being_written
+from accomp.launch import is_being_written, rank
 
 log = logging.getLogger(__name__)
 
@@ -30,11 +32,39 @@ SHARDED = ("stems", "seeds")  # settings by which one evaluation may be shared o
 
 
 def write_status(folder: Path, state: str, **facts: object) -> None:
-    """How a run stands: `running`, `done` or `failed`, with a reason or figures; the file is whole at any moment."""
+    """How a run stands: `running`, `done`, `stopped` or `failed`, with a reason or figures; never a part of the file."""
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f"{STATUS}.tmp"
     temporary.write_text(json.dumps({"state": state, **facts}, indent=1) + "\n")
     os.replace(temporary, folder / STATUS)
+
+
+@contextmanager
+def recorded(folder: Path) -> Iterator[dict]:
+    """Record in status.json that a run is running, and how it ended: `done`, with what was put into the dict; `stopped`
+    by a signal; or `failed`. Only the first process of a run writes.
+    """
+    write = write_status if rank() == 0 else lambda *_, **__: None
+    write(folder, "running")
+    facts: dict = {}
+    try:
+        yield facts
+    except BaseException as error:
+        stopped = isinstance(error, SystemExit | KeyboardInterrupt)
+        try:
+            write(folder, "stopped" if stopped else "failed", reason=reason_of(error))
+        except OSError as full:  # the disk may be the very reason
+            log.error("%s: how the run ended could not be recorded (%s)", folder, full)
+        raise
+    write(folder, "done", **facts)
+
+
+def reason_of(error: BaseException) -> str:
+    """Why a run ended, in one line."""
+    if isinstance(error, SystemExit) and isinstance(error.code, int) and error.code > 128:
+        return signal.Signals(error.code - 128).name
+    name = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+    return " ".join(f"{name}{error}".split())[:500]
 
 
 def read_status(folder: Path) -> dict:
@@ -46,7 +76,7 @@ def read_status(folder: Path) -> dict:
 
 
 def state(folder: Path) -> str:
-    """`done`, `failed`, `running`, or `stopped`: begun, not ended, and nobody works on it."""
+    """`done`, `failed`, `running`, or `stopped`: begun, not ended, and no process works on it."""
     said = read_status(folder).get("state", "done" if (folder / "scores.csv").is_file() else "running")
     return "stopped" if said == "running" and not is_being_written(folder) else said
 

@@ -72,8 +72,11 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def train(out: Path, *arguments: str, ranks: int = 1, **environment: str) -> list[int]:
-    """`python train.py` with arguments, as one process or as ranks started by torchrun; how each ended."""
+def train(out: Path, *arguments: str, ranks: int = 1, log: Path | None = None, **environment: str) -> list[int]:
+    """`python train.py` with arguments, as one process or as ranks started by torchrun; how each ended.
+
+    What it says goes to the folder `log`, or to `out`.
+    """
     shape = ["trainer.precision=32-true", "+trainer.enable_progress_bar=false", "callbacks.progress=null"]
     port = str(free_port())
 
@@ -84,7 +87,7 @@ def train(out: Path, *arguments: str, ranks: int = 1, **environment: str) -> lis
         meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "TORCHELASTIC_RUN_ID": "test"}
         return {k: str(v) for k, v in world.items()} | meeting | environment
 
-    started = [run_script("train.py", out, i, (*shape, *arguments), rank(i)) for i in range(ranks)]
+    started = [run_script("train.py", out, i, (*shape, *arguments), rank(i), log) for i in range(ranks)]
     return [ended(process) for process in started]
 
 
@@ -93,8 +96,12 @@ def evaluate(out: Path, *arguments: str) -> list[int]:
     return [ended(run_script("evaluate.py", out, 0, arguments, {}))]
 
 
-def run_script(script: str, out: Path, number: int, arguments: Sequence[str], environment: dict) -> BaseProcess:
-    """Start one of the scripts at the top, with `out` as its output folder; what it says goes to output<number>.log there."""
+def run_script(
+    script: str, out: Path, number: int, arguments: Sequence[str], environment: dict, log: Path | None = None
+) -> BaseProcess:
+    """Start one of the scripts at the top, with `out` as its output folder; what it says goes to output<number>.log in the
+    folder `log`, or in `out`.
+    """
     settings = [str(argument) for argument in arguments if argument != "-m"]
     argv = [script, *["-m"] * ("-m" in arguments), *settings, f"out_dir={out}"]
 
@@ -103,8 +110,9 @@ def run_script(script: str, out: Path, number: int, arguments: Sequence[str], en
         sys.argv = argv
         runpy.run_path(script, run_name="__main__")
 
-    out.mkdir(parents=True, exist_ok=True)
-    return forked(task, out / f"output{number}.log", **environment)
+    folder = log or out
+    folder.mkdir(parents=True, exist_ok=True)
+    return forked(task, folder / f"output{number}.log", **environment)
 
 
 def said(out: Path) -> str:
@@ -144,6 +152,32 @@ class SignalAll(SignalAt):
     def on_train_batch_start(self, trainer: L.Trainer, module, batch, index: int) -> None:
         if trainer.global_step == self.step - 1:
             os.killpg(os.getpgid(0), self.number)
+
+
+class FullDiskAt(Callback):
+    """From an optimiser step on, no checkpoint can be written, as PyTorch reports it of a full disk."""
+
+    def __init__(self, step: int):
+        self.step = step
+
+    def on_train_batch_start(self, trainer: L.Trainer, module, batch, index: int) -> None:
+        if trainer.global_step >= self.step - 1:
+
+            def fail(*_) -> None:
+                raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 64 vs 0")
+
+            torch.save = fail
+
+
+class FailAt(Callback):
+    """Raises an error of the program in an optimiser step."""
+
+    def __init__(self, step: int):
+        self.step = step
+
+    def on_train_batch_start(self, trainer: L.Trainer, module, batch, index: int) -> None:
+        if trainer.global_step == self.step - 1:
+            raise ZeroDivisionError(f"in step\n{self.step}")
 
 
 class PoisonAt(Callback):
