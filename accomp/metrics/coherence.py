@@ -8,6 +8,7 @@ and training data are ours, so the numbers are never COCOLA's. Judged in overlap
 Failure rule: pieces of an answer that are silent while the context sounds score -1; an excerpt shorter than 5 s is one piece.
 """
 
+import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -157,17 +158,18 @@ def sketch_codec(source: str) -> SketchCodec:
     return codec
 
 
-def main(arguments: Sequence[str]) -> int:
-    """python -m accomp.metrics.coherence RUN OUT: put a trained network into a folder, with the ear of its codec."""
-    if len(arguments) != 2:
-        sys.stderr.write(f"{main.__doc__}\n")
-        return 2
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the trained network of a run into a folder, with the part of its codec that encodes."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("run", type=Path, help="of train.py experiment=coherence")
+    parser.add_argument("out", type=Path, help="the folder to write")
+    options = parser.parse_args(arguments)
     try:
-        net, codec = load(Path(arguments[0]))
+        net, codec = load(options.run)
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
-    out = Path(arguments[1])
+    out = options.out
     out.mkdir(parents=True, exist_ok=True)
     config = {"net": asdict(net.config), "codec": asdict(codec.config)}
     write_whole(out / "config.yaml", yaml.safe_dump(config).encode())
@@ -177,4 +179,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
