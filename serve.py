@@ -21,8 +21,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from accomp.dependencies import PLAYING, require
 from accomp.errors import UserError
-from accomp.server.endpoint import listen, sources_of
 
 MOST_THREADS = 4  # a small network gains nothing from more
 LINES_WAITING = 1000  # of the log, while nobody reads them
@@ -54,6 +54,8 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
 
 def serve(args: argparse.Namespace) -> None:
     """Take the port, then serve. That it is taken already should not cost the time of loading."""
+    from accomp.server.endpoint import listen, sources_of
+
     if not 0 < args.clientport < 65_536:
         raise UserError(f"--clientport {args.clientport} is no UDP port; choose one from 1 to 65535")
     sources = sources_of(args.client_ip) | (sources_of(args.source_ip) if args.source_ip else set())
@@ -136,6 +138,7 @@ def start_log() -> logging.handlers.QueueListener:
 
 def main(argv: list[str] | None = None) -> int:
     args = arguments(argv)
+    require(*PLAYING)
     signal.signal(signal.SIGINT, end_now)
     listener = start_log()
     try:

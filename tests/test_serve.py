@@ -304,6 +304,13 @@ def test_it_listens_beyond_this_machine_only_for_a_client_elsewhere_and_says_so(
     assert heard == [({client_ip}, address)] and ("beyond this machine" in caplog.text) == (address == "0.0.0.0")
 
 
+@pytest.mark.parametrize("script", ["serve.py", "clients/python/play.py", "clients/python/link.py"])
+def test_a_python_without_the_packages_says_in_one_line_which_to_use(script):
+    done = subprocess.run([sys.executable, "-S", script], cwd=ROOT, env=ENV, capture_output=True, text=True, timeout=60)
+    assert done.returncode in (1, 2) and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert "numpy" in done.stderr and ".venv/bin/python" in done.stderr
+
+
 def test_a_port_in_use_is_found_before_anything_is_loaded():
     port = free_port()
     with bind("0.0.0.0", port):

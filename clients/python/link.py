@@ -14,8 +14,13 @@ import socket
 import sys
 from collections.abc import Callable
 
-from accomp.errors import UserError
-from accomp.server import protocol
+try:
+    from accomp.errors import UserError
+    from accomp.server import protocol
+except ModuleNotFoundError as missing:
+    sys.exit(
+        f"error: {sys.executable} lacks {missing.name}; use .venv/bin/python, or `pip install -e .` in the checkout first"
+    )
 
 EVERY_S = 0.5
 

@@ -2,7 +2,12 @@
 
 import sys
 
-from accomp.server.play import main
+try:
+    from accomp.server.play import main
+except ModuleNotFoundError as missing:
+    sys.exit(
+        f"error: {sys.executable} lacks {missing.name}; use .venv/bin/python, or `pip install -e .` in the checkout first"
+    )
 
 if __name__ == "__main__":
     sys.exit(main())
