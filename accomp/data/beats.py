@@ -6,7 +6,8 @@ A beat is what the metre counts: a quarter in 4/4 or 3/4, a dotted quarter in 6/
 from pathlib import Path
 
 from accomp.beat.grid import BeatGrid
-from accomp.data.midi import Metre, Song, read_song
+from accomp.data.midi import read_song
+from accomp.data.song import Metre, Song
 
 
 def beat_grid(midi: Path) -> BeatGrid:

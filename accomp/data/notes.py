@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 
-from accomp.data.midi import pedalled, read_song
+from accomp.data.midi import read_song
 from accomp.data.slakh import Track
+from accomp.data.song import pedalled
 from accomp.data.vary import Variation
 from accomp.timeline import PITCH_CLASSES, SAMPLE_RATE
 

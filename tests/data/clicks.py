@@ -1,7 +1,7 @@
 """A metronome, to find the beat in."""
 
 from accomp.data.band.compose import TICKS_PER_QUARTER
-from accomp.data.midi import Metre, Note, Part, Song, Tempo
+from accomp.data.song import Metre, Note, Part, Song, Tempo
 
 
 def click_track(beats: int, bpm: float, metre: tuple[int, int] = (4, 4)) -> Song:

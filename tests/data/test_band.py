@@ -12,8 +12,9 @@ import soundfile
 
 from accomp.data.band import tracks
 from accomp.data.band.__main__ import main as build_band
-from accomp.data.midi import Metre, Note, Part, Song, Tempo, read_song, write_song
+from accomp.data.midi import read_song, write_song
 from accomp.data.slakh import FOLDERS, find_tracks
+from accomp.data.song import Metre, Note, Part, Song, Tempo
 from accomp.errors import UserError
 
 
@@ -124,6 +125,13 @@ def test_a_late_song_begins_at_the_bar_of_its_first_note():
     assert cut.seconds(cut.end) <= 9.01
     early = Song(480, song.tempos, song.metres, (Part(33, False, "", (Note(960, 1000, 40, 90),)),))
     assert tracks.excerpt(early, 9.0).start == 960
+
+
+def test_every_kind_of_midi_file_is_found_and_hidden_files_are_not(tmp_path):
+    for name in ("a.mid", "b.MID", "c.midi", "d.rmi", "e.kar", "._a.mid", ".DS_Store", "notes.txt"):
+        (tmp_path / name).write_bytes(b"")
+    specs = tracks.midi_specs([tmp_path], [tracks.shipped_font()], 60.0, 3)
+    assert [spec.midi.name for spec in specs] == ["a.mid", "b.MID", "c.midi", "d.rmi", "e.kar"]
 
 
 def test_versions_of_a_song_stay_in_one_split(tmp_path):

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from accomp.data.midi import Control, Metre, Note, Part, Song, Tempo, write_song
+from accomp.data.midi import write_song
 from accomp.data.notes import chroma_rows, pitch_classes
 from accomp.data.slakh import find_tracks
+from accomp.data.song import Control, Metre, Note, Part, Song, Tempo
 from accomp.data.vary import Variation
 from accomp.metrics.harmony import chroma
 

@@ -10,7 +10,8 @@ from scipy.signal import lfilter
 from accomp.data.band.compose import compose
 from accomp.data.band.render import SongSource, Synthesiser, inst_class, loudness_lufs, render_track
 from accomp.data.band.tracks import shipped_font
-from accomp.data.midi import Control, Metre, Note, Part, Song, Tempo, read_song
+from accomp.data.midi import read_song
+from accomp.data.song import Control, Metre, Note, Part, Song, Tempo
 from accomp.errors import UserError
 from accomp.timeline import SAMPLE_RATE
 

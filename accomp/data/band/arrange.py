@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from accomp.data.band.harmony import PENTATONICS, Chord, guitar_voicing, near, piano_voicing, power_chord
 from accomp.data.band.styles import FILLS, GROOVES, KEYS, Style
-from accomp.data.midi import Note
+from accomp.data.song import Note
 
 TICKS_PER_QUARTER = 480
 STRUM_S = 0.007  # from string to string

@@ -19,7 +19,7 @@ from accomp.data.band.arrange import (
 )
 from accomp.data.band.harmony import bars_of
 from accomp.data.band.styles import PROGRESSIONS, STYLES, Style
-from accomp.data.midi import Control, Metre, Part, Song, Tempo
+from accomp.data.song import Control, Metre, Part, Song, Tempo
 from accomp.timeline import STEMS
 
 ENDING_S = 2.5  # room left for the last chord and for what tempo changes add

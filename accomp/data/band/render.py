@@ -17,7 +17,8 @@ import soundfile
 import yaml
 from scipy.signal import sosfilt
 
-from accomp.data.midi import Control, Note, Part, Song, pedalled, write_song
+from accomp.data.midi import write_song
+from accomp.data.song import Control, Note, Part, Song, pedalled
 from accomp.errors import UserError
 from accomp.timeline import SAMPLE_RATE
 

@@ -11,9 +11,11 @@ import numpy as np
 
 from accomp.data.band.compose import compose
 from accomp.data.band.render import FOUR, inst_class
-from accomp.data.midi import Song, read_song, song_bytes
+from accomp.data.midi import read_song, song_bytes
+from accomp.data.song import Song
 from accomp.errors import UserError
 
+SUFFIXES = (".mid", ".midi", ".rmi", ".kar")  # of MIDI files; macOS puts "._song.mid" beside them on shares
 LATE_S = 8.0  # a song whose first note is later than this begins at that note's bar instead
 LEAST_NOTES = 16  # a class with fewer notes than this does not count as playing
 LEAST_COVER = 0.1  # nor does one that sounds in a smaller part of the song's seconds
@@ -99,7 +101,7 @@ def midi_specs(
     for folder in folders:
         if not folder.is_dir():
             raise UserError(f"{folder}: no such folder; give --midi a folder that holds .mid files")
-        for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".mid", ".midi")):
+        for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.name[0] != "."):
             source = str(path.relative_to(folder.parent))
             # Versions of one song (name__hash.mid) must not be torn apart by the split.
             place = draw(0, "split", path.stem.lower().split("__")[0])
