@@ -23,7 +23,7 @@ import yaml
 from safetensors.torch import save_file
 from torch import Tensor
 
-from accomp.archive import Archive, Stored
+from accomp.archive import read_archive
 from accomp.codec.music2latent import WEIGHTS_MISSING, Music2Latent, package_weights
 from accomp.data.command import command, parser_of
 from accomp.diffusion.unet import UNet
@@ -84,16 +84,16 @@ def read_network(path: Path) -> Network:
     if not path.is_file():
         raise UserError(f"{path}: no such file; give a Lightning checkpoint (last.ckpt)")
     try:
-        archive = Archive(path)
-        layout, groups = sort_out(archive.content["state_dict"])
+        content, stood_in = read_archive(path)
+        layout, groups = sort_out(content["state_dict"])
         values = check_names(layout.served, groups[layout.served])
-        tensors = {name: archive.read(tensor) for name, tensor in groups[layout.served].items()}
+        tensors = {name: tensor.float().contiguous() for name, tensor in groups[layout.served].items()}
         broken = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
         if broken:
             raise UserError(f"{len(broken)} tensors are not finite, e.g. {broken[0]}; fetch it again")
         for prefix in layout.copies:
             for name, tensor in groups.get(prefix, {}).items():
-                if tensor != groups[layout.served][name] and not torch.equal(archive.read(tensor), tensors[name]):
+                if not torch.equal(tensor.float(), tensors[name]):
                     raise UserError(f"{prefix}{name} differs from {layout.served}{name}: which of them is the model?")
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
@@ -104,23 +104,23 @@ def read_network(path: Path) -> Network:
         reason = " ".join(str(error).split())[:150]
         raise UserError(f"{path}: not a whole checkpoint ({type(error).__name__}: {reason}); fetch it again") from error
     counts = ", ".join(f"{prefix}* {len(names)}" for prefix, names in groups.items())
-    report = [f"layout: {layout.name}", f"tensors: {counts}; played: {layout.served}*", masks_of(archive.content)]
-    if archive.stood_in:
-        report.append(f"classes in the file that were not loaded: {', '.join(archive.stood_in)}"[:500])
+    report = [f"layout: {layout.name}", f"tensors: {counts}; played: {layout.served}*", masks_of(content)]
+    if stood_in:
+        report.append(f"classes in the file that were not loaded: {', '.join(stood_in)}"[:500])
     return Network(layout, values, tensors, report)
 
 
-def sort_out(state: dict) -> tuple[Layout, dict[str, dict[str, Stored]]]:
+def sort_out(state: dict) -> tuple[Layout, dict[str, dict[str, Tensor]]]:
     """The layout of a checkpoint and its tensors by prefix. Raises UserError when one belongs nowhere."""
     layout = next((one for one in LAYOUTS if any(name.startswith(one.served) for name in state)), None)
     if layout is None:
         known = ", ".join(one.served + "*" for one in LAYOUTS)
         raise UserError(f"holds none of {known} but {_some(state)}: not a checkpoint of the paper's network")
-    groups: dict[str, dict[str, Stored]] = {}
+    groups: dict[str, dict[str, Tensor]] = {}
     strange = []
     for name, tensor in state.items():
         prefix = next((p for p in (layout.served, *layout.copies, *layout.others) if name.startswith(p)), None)
-        if prefix is None or not isinstance(tensor, Stored):
+        if prefix is None or not isinstance(tensor, Tensor):
             strange.append(name)
         else:
             groups.setdefault(prefix, {})[name.removeprefix(prefix)] = tensor
@@ -133,7 +133,7 @@ def sort_out(state: dict) -> tuple[Layout, dict[str, dict[str, Stored]]]:
     return layout, groups
 
 
-def check_names(prefix: str, tensors: dict[str, Stored]) -> dict[str, int]:
+def check_names(prefix: str, tensors: dict[str, Tensor]) -> dict[str, int]:
     """The values of the U-Net that has exactly these tensors. Raises UserError when there is none."""
     label = tensors.get("map_label.weight")
     width = label.shape[0] if label is not None and len(label.shape) == 2 else 0

@@ -212,7 +212,7 @@ class Call:
     ("module", "name"),
     [
         ("os", "system"), ("subprocess", "check_call"), ("builtins", "eval"), ("shutil", "rmtree"), ("pathlib", "Path.touch"),
-        ("runpy", "run_path"), ("torch.hub", "load"), ("torch", "load"), ("numpy", "fromfile"), ("pickle", "loads"),
+        ("runpy", "run_path"), ("torch.hub", "load"), ("torch", "save"), ("numpy", "fromfile"), ("pickle", "loads"),
         ("operator", "methodcaller"), ("accomp.paper_checkpoint", "main"),
     ],
 )  # fmt: skip
