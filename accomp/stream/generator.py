@@ -1,4 +1,4 @@
-"""From what was heard and what was played to the next frames: one window, one sampler run, or several to choose from."""
+"""Generates the next latent frames from the player's context and the model's own past: one window, one sampler run."""
 
 import zlib
 from collections.abc import Callable, Sequence
@@ -15,13 +15,13 @@ from accomp.model import Model
 from accomp.timeline import STEMS
 from accomp.window import Masks, masks
 
-TAKE = 1000  # more draws of noise than any sampler makes
+CANDIDATE = 1000  # the first draw of noise of each further candidate: more than any sampler makes for one
 
 
 class Generator:
-    """Fills the end of a window with latents of the stems asked for; one voice per stem, all in one batch.
+    """Fills the end of a window with latents of the stems asked for, one batch item per stem.
 
-    Noise depends on (seed, voice, first frame) alone, so that a voice sounds the same in any batch.
+    Noise depends on (seed, stem, first frame) alone, so that an item does not depend on the others of its batch.
     """
 
     def __init__(self, model: Model, stems: Sequence[str], seeds: Sequence[int], sampler: str | None = None):
@@ -31,16 +31,16 @@ class Generator:
         self.candidates = model.candidates(sampler)
 
     def __call__(
-        self, context: Tensor, past: Tensor, clock: Tensor, stop: int, count: int, start: int, heard: int, known: int
+        self, context: Tensor, past: Tensor, clock: Tensor, stop: int, count: int, start: int, edge: int, known: int
     ) -> Tensor:
         """Generate frames [stop - count, stop) of the timeline -> (B, C, count).
 
         `context`, `past` (B, C, T) and `clock` (B, K, T) cover the window that ends at `stop`; `start` is the session's
-        first frame, `heard` one past the last visible frame, `known` the first frame of the own past.
+        first frame, `edge` one past the last visible frame, `known` the first frame of the own past.
         """
-        voices, channels, frames = past.shape
+        batch, channels, frames = past.shape
         first = stop - frames
-        where = [torch.tensor([i - first] * voices, device=past.device) for i in (start, heard, known, stop - count)]
+        where = [torch.tensor([i - first] * batch, device=past.device) for i in (start, edge, known, stop - count)]
         condition = Condition(context.expand_as(past), past, masks(frames, *where), self.stem, clock)
         fill, sampler = count, self.sampler
         if isinstance(sampler, Inpainting):  # its denoiser is not told what is known: fill all, put the known past back
@@ -49,22 +49,22 @@ class Generator:
             condition = replace(condition, masks=Masks(condition.masks.visible, nothing, ~nothing))
 
         def denoise(x: Tensor, sigma: Tensor) -> Tensor:
-            return self.denoiser(x, sigma.to(x.device).expand(voices), condition)
+            return self.denoiser(x, sigma.to(x.device).expand(batch), condition)
 
         draw = self.noise(stop - fill, fill, channels)
 
         def noise(index: int) -> Tensor:
-            x = torch.zeros(voices, channels, frames, device=past.device)
+            x = torch.zeros(batch, channels, frames, device=past.device)
             x[:, :, frames - fill :] = draw(index)
             return x
 
-        def answer(take: int) -> Tensor:
-            return sampler(denoise, noise(take), self.sigmas, lambda i: noise(take + i + 1))
+        def sample(first_draw: int) -> Tensor:
+            return sampler(denoise, noise(first_draw), self.sigmas, lambda i: noise(first_draw + i + 1))
 
-        x = answer(0)
+        x = sample(0)
         if self.candidates > 1:
-            takes = [x, *(answer(TAKE * take) for take in range(1, self.candidates))]
-            x = most_relevant(self.model.denoisers["teacher"], takes, noise(-1), condition)
+            candidates = [x, *(sample(CANDIDATE * i) for i in range(1, self.candidates))]
+            x = most_relevant(self.model.denoisers["teacher"], candidates, noise(-1), condition)
         return x[:, :, frames - count :]
 
     def noise(self, frame: int, count: int, channels: int) -> Callable[[int], Tensor]:

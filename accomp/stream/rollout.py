@@ -11,17 +11,17 @@ from accomp.timeline import Step
 
 @dataclass
 class Rollout:
-    """What was played, (voices, N) aligned with the context, and the timing of every step."""
+    """What was played, (B, N) aligned with the context, and the timing of every step."""
 
     audio: np.ndarray
     timings: list[dict[str, float]] = field(default_factory=list)
 
 
 def rollout(streamer: Streamer, context: np.ndarray, step: Step, overlap: int = 882) -> Rollout:
-    """Play along to the context (N,) or (voices, N) from a cold start.
+    """Play along to the context (N,) or (B, N) from a cold start.
 
     The answers are laid where a client would lay them, each blended into the last over `overlap` samples. What lies before
-    the first answer's reach stays silent, as it does live.
+    the first answer stays silent, as it does live.
     """
     streamer.reset()
     context = np.atleast_2d(context)
@@ -40,12 +40,11 @@ def rollout(streamer: Streamer, context: np.ndarray, step: Step, overlap: int = 
 
 
 def lay(track: np.ndarray, start: int, audio: np.ndarray, overlap: int) -> None:
-    """Blend an answer (voices, n) into the track (voices, N) at `start`: a crossfade over `overlap`, then plain."""
+    """Blend an answer (B, n) into the track (B, N) at `start`: a crossfade over `overlap`, then plain."""
     first, last = max(start, 0), min(start + audio.shape[1], track.shape[1])
-    for old, new in zip(track, audio, strict=True):
-        new = new.copy()
-        fade = min(overlap, last - start)
-        if start >= 0 and fade > 0:
-            t = np.arange(fade, dtype=np.float32) / overlap
-            new[:fade] = old[start : start + fade] * (1 - t) + new[:fade] * t
-        old[first:last] = new[first - start : last - start]
+    fade = min(overlap, last - start)
+    new = audio[:, first - start : last - start].copy()
+    if start >= 0 and fade > 0:
+        t = np.arange(fade, dtype=np.float32) / overlap
+        new[:, :fade] = track[:, start : start + fade] * (1 - t) + new[:, :fade] * t
+    track[:, first:last] = new

@@ -119,7 +119,7 @@ def test_the_window_shifts_by_whole_columns_and_the_audio_does_not(paper, monkey
     exact, asked = parrot(monkeypatch, paper)
     context = music(WINDOW + 2 * STEP)
     play(exact, context)
-    assert [(w.stop, w.count, w.heard - w.start) for w in asked] == [(64, 64, 32), (80, 16, 32), (96, 16, 32)]
+    assert [(w.stop, w.count, w.edge - w.start) for w in asked] == [(64, 64, 32), (80, 16, 32), (96, 16, 32)]
     for k, window in enumerate(asked):
         heard = torch.from_numpy(context[:, k * STEP : k * STEP + WINDOW])
         assert torch.equal(window.context, exact.codec.encode(heard)), "encoded with its future"

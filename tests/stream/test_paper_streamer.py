@@ -74,7 +74,7 @@ def test_the_own_past_matters(paper):
     """It goes in by the sampler alone: without it the same window is filled otherwise."""
     streamer = Streamer(paper, ("bass",))
     past, context = torch.randn(2, 1, 64, 16)
-    where = {"stop": 16, "count": 8, "start": 0, "heard": 8}
+    where = {"stop": 16, "count": 8, "start": 0, "edge": 8}
     clock = torch.zeros(1, 10, 16)
     with torch.inference_mode():
         one, again = (streamer.generator(context, past, clock, known=0, **where) for _ in range(2))
@@ -107,7 +107,7 @@ def test_a_codec_that_hears_both_ways_hears_the_window_again_at_every_step(paper
         audio = np.zeros(frames * codec.hop, np.float32)
         known = sound[max(first * codec.hop, 0) : edge][: len(audio)]
         audio[max(-first * codec.hop, 0) :][: len(known)] = known
-        heard = codec.encode(torch.from_numpy(audio)[None])[:, :, : max(span["heard"] - first, 0)]
-        assert span["heard"] == edge // codec.hop and span["start"] == first
+        heard = codec.encode(torch.from_numpy(audio)[None])[:, :, : max(span["edge"] - first, 0)]
+        assert span["edge"] == edge // codec.hop and span["start"] == first
         torch.testing.assert_close(context[:, :, : heard.shape[2]], heard)
         assert not context[:, :, heard.shape[2] :].any()

@@ -31,7 +31,7 @@ def window(model, voices: int = 1):
     context, past = torch.randn(2, voices, 64, 64, generator=torch.Generator().manual_seed(0)).to(model.device)
     generator = Generator(model, ["bass"] * voices, range(voices))
     clock = torch.zeros(voices, 10, 64, device=model.device)
-    return generator(context, past, clock, stop=64, count=32, start=0, heard=32, known=0)
+    return generator(context, past, clock, stop=64, count=32, start=0, edge=32, known=0)
 
 
 def relative(one, other) -> float:

@@ -71,7 +71,10 @@ def test_a_decoder_that_forgets_between_steps_would_be_caught(dull):
     # The decoder's pieces meet one frame past the steps: its delay makes it decode one more than the answer covers.
     borders = np.arange(2 * step, len(audio) - 3 * step, step) + dull.codec.hop - dull.codec.delay
     forgetful = parrot(dull)
-    forgetful._play, play = lambda *span: (setattr(forgetful, "decoder_state", None), play(*span))[1], forgetful._play
+    forgetful._decode, decode = (
+        lambda *span: (setattr(forgetful, "decoder_state", None), decode(*span))[1],
+        forgetful._decode,
+    )
     whole, torn = (repeated(player, audio, step) for player in (parrot(dull), forgetful))
     assert click_db(border_excess(whole, borders)) < 2
     assert click_db(border_excess(torn, borders)) > 10
