@@ -29,7 +29,7 @@ from urllib.request import Request, urlopen
 from tqdm import tqdm
 
 from accomp.data.command import command, parser_of
-from accomp.data.slakh import track_folders
+from accomp.data.splits import track_folders
 from accomp.disk import need, watched
 from accomp.errors import UserError
 
@@ -174,7 +174,7 @@ def unpack(path: Path, root: Path) -> None:
 
 def data_root(folder: Path, name: str) -> Path:
     """The folder that holds the tracks: this one, the one called `name` inside, or the only one inside; else UserError."""
-    inside = [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+    inside = [path for path in folder.glob("[!._]*") if path.is_dir()] if folder.is_dir() else []  # not __MACOSX
     for candidate in (folder, folder / name, *(inside if len(inside) == 1 else ())):
         with suppress(UserError):
             track_folders(candidate)

@@ -33,7 +33,8 @@ from accomp.data.command import add_on_bad, command, parser_of
 from accomp.data.excerpts import Recipe, clock_of, usable
 from accomp.data.notes import chroma_rows, pitch_classes
 from accomp.data.problems import Problem, quarantine
-from accomp.data.slakh import FOLDERS, Track, find_tracks
+from accomp.data.slakh import Track, find_tracks
+from accomp.data.splits import FOLDERS
 from accomp.data.vary import Variation
 from accomp.disk import watched, write_whole
 from accomp.errors import UserError

@@ -26,9 +26,11 @@ import soundfile
 from scipy.signal import resample_poly
 from tqdm import tqdm
 
+from accomp.data.check import check_track
 from accomp.data.command import add_on_bad, command, parser_of
 from accomp.data.problems import quarantine
-from accomp.data.slakh import by_split, check_track, refuse, sounds_of, track_folders
+from accomp.data.slakh import SUFFIXES, refuse, sounds_of
+from accomp.data.splits import by_split, track_folders
 from accomp.disk import watched, write_whole
 from accomp.errors import UserError
 from accomp.timeline import SAMPLE_RATE
@@ -97,6 +99,11 @@ def _source(root: Path, rate: int) -> str:
     return f"{root.absolute().name}, {rate} Hz converted to {SAMPLE_RATE} Hz by accomp.data.prepare\n"
 
 
+def _not_copied(_: str, names: list[str]) -> list[str]:
+    """Sound is converted, not copied; hidden files (macOS writes .DS_Store and ._NAME) belong to no track."""
+    return [name for name in names if name.startswith(".") or Path(name).suffix.lower() in SUFFIXES]
+
+
 def _resample(path: Path, target: Path, rate: int) -> None:
     """Copy one track folder, its sound converted. The folder appears whole or not at all."""
     if target.is_dir():
@@ -105,7 +112,7 @@ def _resample(path: Path, target: Path, rate: int) -> None:
     divisor = gcd(SAMPLE_RATE, rate)
     shutil.rmtree(part, ignore_errors=True)
     try:
-        shutil.copytree(path, part, ignore=shutil.ignore_patterns("*.wav", "*.flac"))
+        shutil.copytree(path, part, ignore=_not_copied)
         for file in sounds_of(path):
             audio = resample_poly(soundfile.read(file)[0], SAMPLE_RATE // divisor, rate // divisor)
             copy = (part / file.relative_to(path)).with_suffix(".flac")

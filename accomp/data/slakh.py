@@ -4,13 +4,9 @@ Three layouts are understood: redux (ROOT/{train,validation,test,omitted}/TrackN
 flat (ROOT/TrackNNNNN, the split taken from the official lists) and babyslakh_16k (flat, 16 kHz: only when asked for).
 """
 
-import json
 import logging
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,16 +14,14 @@ import numpy as np
 import soundfile
 import yaml
 
-from accomp.data.midi import read_song
-from accomp.data.problems import QUARANTINE, TRACK, Problem, quarantine, quarantined, table
+from accomp.data.problems import QUARANTINE, Problem, quarantine, quarantined, table
+from accomp.data.splits import FOLDERS, GET_DATA, by_split, original
 from accomp.errors import UserError
 from accomp.timeline import SAMPLE_RATE, STEMS
 
 log = logging.getLogger(__name__)
 
-FOLDERS = ("train", "validation", "test", "omitted")
 SUFFIXES = (".flac", ".wav")
-GET_DATA = "run `make data` for the embedded band, or `python -m accomp.data.download slakh` for Slakh2100"
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C parser is ten times faster, where it exists
 
 
@@ -52,11 +46,12 @@ class Track:
             raise ValueError(f"[{start}, {stop}) does not lie within the {self.samples} samples of {self.name}")
         audio = np.zeros(stop - start, dtype=np.float32)
         for file in self.stem_files[stem]:
-            audio += _read(file, start, stop, self.sample_rate)
+            audio += read_sound(file, start, stop, self.sample_rate)
         return audio
 
 
-def _read(file: Path, start: int, stop: int, sample_rate: int) -> np.ndarray:
+def read_sound(file: Path, start: int, stop: int, sample_rate: int) -> np.ndarray:
+    """Samples [start, stop) of a mono file: float32 (stop - start,). Raises UserError when it is not as it should be."""
     try:
         with soundfile.SoundFile(file) as sound:
             if sound.samplerate != sample_rate:
@@ -66,7 +61,9 @@ def _read(file: Path, start: int, stop: int, sample_rate: int) -> np.ndarray:
             sound.seek(start)
             audio = sound.read(stop - start, dtype="float32")
     except soundfile.LibsndfileError as error:
-        raise UserError(f"{file}: damaged or missing ({error}); fetch or build this track again") from error
+        raise UserError(
+            f"{file}: damaged or missing ({error.error_string}); fetch or build this track again"
+        ) from error
     if len(audio) < stop - start:
         found = f"the end at sample {start + len(audio)}"
         raise UserError(f"{Problem(file, f'{stop} samples', found)}; fetch or build this track again")
@@ -90,8 +87,8 @@ def find_tracks(
     splits: "redux" (no song twice) or "original" (tracks 1-1500, 1501-1875, 1876-2100; a song that a later split holds
     as well is left out of the earlier one, so that nothing is trained on and tested on at once).
     on_bad: "refuse" logs a table of all that is wrong and raises UserError; "skip" leaves damaged tracks out, and those
-    that ROOT/quarantine.csv names, and adds the damaged ones to that list. File headers are looked at here; `check_track`
-    reads every sample.
+    that ROOT/quarantine.csv names, and adds the damaged ones to that list. File headers are looked at here;
+    `accomp.data.check` reads every sample.
     """
     root = Path(root)
     _choose("split", split, FOLDERS)
@@ -99,11 +96,11 @@ def find_tracks(
     _choose("on_bad", on_bad, ("refuse", "skip"))
     if split == "omitted" and splits == "original":
         raise UserError("the original splits omit nothing; choose train, validation or test, or splits=redux")
-    chosen = by_split(root)[split] if splits == "redux" else _original(root, split)
+    chosen = by_split(root)[split] if splits == "redux" else original(root, split)
     if not chosen:
         raise UserError(f"{root}: no tracks in split {split!r} ({splits}); {GET_DATA}")
     known_bad = quarantined(root) if on_bad == "skip" else set()
-    opened = [_open(path, sample_rate) for path in chosen if path not in known_bad]
+    opened = [open_track(path, sample_rate) for path in chosen if path not in known_bad]
     problems = [problem for _, faults in opened for problem in faults]
     if problems:
         refuse(root, problems) if on_bad == "refuse" else quarantine(root, problems)
@@ -127,104 +124,25 @@ def refuse(root: Path, problems: Sequence[Problem]) -> NoReturn:
     raise UserError(f"{problems[0]}; fetch or build this track again, or use on_bad=skip")
 
 
-def check_track(path: Path, sample_rate: int = SAMPLE_RATE) -> list[Problem]:
-    """Everything that is wrong with one track folder, found by reading all of it; an empty list when it is sound."""
-    path = Path(path)
-    if not path.is_dir():
-        return [Problem(path, "a track folder", "nothing")]
-    _, problems = _open(path, sample_rate, every_stem=True)
-    midi = path / "all_src.mid"
-    if midi.is_file():
-        try:
-            if not read_song(midi).end:
-                problems.append(Problem(midi, "notes", "none"))
-        except UserError as error:
-            problems.append(Problem(midi, "a MIDI file", str(error)))
-    faulty = {problem.file for problem in problems}
-    for file in (file for file in sounds_of(path) if file not in faulty):
-        try:
-            _read(file, 0, soundfile.info(file).frames, sample_rate)
-        except UserError as error:
-            problems.append(Problem(file, "readable sound", str(error)))
-    return problems
-
-
 def _choose(what: str, value: str, allowed: Sequence[str]) -> None:
     if value not in allowed:
         raise UserError(f"{what} must be one of {', '.join(allowed)}; got {value!r}")
 
 
-def track_folders(root: Path) -> dict[str, list[Path]]:
-    """Track folders by the split folder they lie in ("" for the flat layout), sorted."""
-    if not root.is_dir():
-        raise UserError(f"{root}: no such folder; {GET_DATA}")
-    there = [folder for folder in FOLDERS if (root / folder).is_dir()] or [""]
-    found = {
-        folder: sorted(path for path in (root / folder).iterdir() if TRACK.fullmatch(path.name)) for folder in there
-    }
-    if not any(found.values()):
-        raise UserError(f"{root}: holds no TrackNNNNN folders, not in train/validation/test either; {GET_DATA}")
-    return found
-
-
-def track_number(path: Path) -> int:
-    return int(path.name.removeprefix("Track"))
-
-
-def official_split(number: int) -> str | None:
-    """The original split of a Slakh2100 track by its number; None for a number Slakh does not have."""
-    lasts = {"train": 1500, "validation": 1875, "test": 2100}
-    return next((split for split, last in lasts.items() if 1 <= number <= last), None)
-
-
-@cache
-def omitted_numbers() -> frozenset[int]:
-    """Numbers of the 390 tracks that Slakh2100-redux leaves out because another track is the same song."""
-    return frozenset(json.loads(files("accomp.data").joinpath("splits.json").read_text())["omitted"])
-
-
-def by_split(root: Path) -> dict[str, list[Path]]:
-    """Track folders by the split that Slakh2100-redux has them in: that of their folder, else that of the official list."""
-    found = track_folders(root)
-    if "" not in found:
-        return {split: found.get(split, []) for split in FOLDERS}
-    omitted, dealt = omitted_numbers(), {split: [] for split in FOLDERS}
-    for path in found[""]:
-        split = "omitted" if track_number(path) in omitted else official_split(track_number(path))
-        if split:
-            dealt[split].append(path)
-    return dealt
-
-
-def _original(root: Path, split: str) -> list[Path]:
-    """One of the splits as they were before redux, less the songs that a later split holds as well."""
-    every = sorted((path for paths in track_folders(root).values() for path in paths), key=lambda path: path.name)
-    dealt = {name: [p for p in every if official_split(track_number(p)) == name] for name in FOLDERS[:3]}
-    held_out = {_song_id(path) for later in FOLDERS[FOLDERS.index(split) + 1 : 3] for path in dealt[later]}
-    return [path for path in dealt[split] if _song_id(path) not in held_out]
-
-
-def _song_id(path: Path) -> str:
-    """What says that two tracks are the same song: the name of the MIDI file they were made from."""
-    metadata = path / "metadata.yaml"
-    match = re.search(rb"^UUID: *(\S+)", metadata.read_bytes() if metadata.is_file() else b"", re.MULTILINE)
-    return match[1].decode() if match else path.name
-
-
-def _open(path: Path, sample_rate: int, every_stem: bool = False) -> tuple[Track | None, list[Problem]]:
+def open_track(path: Path, sample_rate: int, every_stem: bool = False) -> tuple[Track | None, list[Problem]]:
     """The track and what its headers show to be wrong; no track when it cannot be known what it holds."""
     metadata = path / "metadata.yaml"
     try:
         entries = yaml.load(metadata.read_bytes(), _LOADER)["stems"].items()
-        stems = [(str(stem_id), _stem_of(entry), bool(entry.get("audio_rendered"))) for stem_id, entry in entries]
+        stems = [(str(name), _stem_of(name, entry), bool(entry.get("audio_rendered"))) for name, entry in entries]
     except FileNotFoundError:
         return None, [Problem(metadata, "a file", "nothing")]
     except (OSError, yaml.YAMLError, TypeError, KeyError, AttributeError, ValueError) as error:
         found = " ".join(str(error).split()) or type(error).__name__
         return None, [Problem(metadata, "Slakh's metadata with a table of stems", f"{type(error).__name__}: {found}")]
-    problems, stem_files = [], {stem: [] for stem in STEMS}
+    problems, stem_files, sounds = [], {stem: [] for stem in STEMS}, sound_files(path / "stems")
     for stem_id, stem, promised in stems:
-        file = _sound(path / "stems", stem_id)
+        file = sounds.get(stem_id)
         if file is None:
             # babyslakh says false for sound that exists, so files count; only a promise without a file is a fault.
             if promised:
@@ -243,24 +161,27 @@ def _open(path: Path, sample_rate: int, every_stem: bool = False) -> tuple[Track
     return Track(path.name, path, frozen, samples, midi, sample_rate), problems + faults
 
 
-def _stem_of(entry: dict) -> str | None:
-    if entry.get("is_drum"):
-        return "drums"
-    name = str(entry["inst_class"]).lower()
-    return name if name in STEMS else None
+def _stem_of(name: str, entry: object) -> str | None:
+    """Which of the four classes an entry of metadata.yaml is about; None for another instrument."""
+    if not isinstance(entry, dict) or not (entry.get("is_drum") or entry.get("inst_class")):
+        raise ValueError(f"{name} without its inst_class")
+    kind = "drums" if entry.get("is_drum") else str(entry["inst_class"]).lower()
+    return kind if kind in STEMS else None
 
 
-def _sound(folder: Path, name: str) -> Path | None:
-    return next((folder / f"{name}{suffix}" for suffix in SUFFIXES if (folder / f"{name}{suffix}").is_file()), None)
+def sound_files(folder: Path) -> dict[str, Path]:
+    """Sound files of a folder by their names without suffix, sorted; hidden ones (macOS writes ._S00.flac) do not count."""
+    found = [path for path in folder.glob("[!.]*") if path.suffix.lower() in SUFFIXES]
+    return {path.stem: path for path in sorted(found, reverse=True)}  # where there are two, .flac comes before .wav
 
 
 def sounds_of(path: Path) -> list[Path]:
     """Every sound file of a track folder: its stems, then its mix."""
-    return sorted(file for file in (path / "stems").glob("*") if file.suffix in SUFFIXES) + _mix(path)
+    return sorted(sound_files(path / "stems").values()) + _mix(path)
 
 
 def _mix(path: Path) -> list[Path]:
-    return [mix] if (mix := _sound(path, "mix")) else []
+    return [file for name, file in sound_files(path).items() if name == "mix"]
 
 
 def _headers(sounds: Iterable[Path], sample_rate: int) -> tuple[int, list[Problem]]:
@@ -270,7 +191,7 @@ def _headers(sounds: Iterable[Path], sample_rate: int) -> tuple[int, list[Proble
         try:
             info = soundfile.info(file)
         except soundfile.LibsndfileError as error:
-            problems.append(Problem(file, "a sound file", str(error)))
+            problems.append(Problem(file, "a sound file", error.error_string))
             continue
         lengths[file] = info.frames
         if info.samplerate != sample_rate:

@@ -13,8 +13,9 @@ import soundfile
 from accomp.data.band import tracks
 from accomp.data.band.__main__ import main as build_band
 from accomp.data.midi import read_song, write_song
-from accomp.data.slakh import FOLDERS, find_tracks
+from accomp.data.slakh import find_tracks
 from accomp.data.song import Metre, Note, Part, Song, Tempo
+from accomp.data.splits import FOLDERS
 from accomp.errors import UserError
 
 

@@ -15,8 +15,9 @@ from accomp.data.band.compose import compose
 from accomp.data.band.render import SongSource, Synthesiser, render_track
 from accomp.data.band.tracks import shipped_font
 from accomp.data.beats import beat_grid, grid_of
+from accomp.data.check import check_track
 from accomp.data.midi import write_song
-from accomp.data.slakh import check_track, find_tracks
+from accomp.data.slakh import find_tracks
 from accomp.data.song import Metre, Note, Part, Song, Tempo
 from accomp.errors import UserError
 from accomp.timeline import SAMPLE_RATE

@@ -8,9 +8,10 @@ import soundfile
 from clicks import click_track
 
 from accomp.data import prepare
+from accomp.data.check import check_track
 from accomp.data.midi import write_song
 from accomp.data.problems import QUARANTINE
-from accomp.data.slakh import check_track, find_tracks
+from accomp.data.slakh import find_tracks
 
 BABY_HZ = 16_000
 TONE_HZ = 1000
@@ -83,6 +84,15 @@ def test_the_copy_is_the_same_music_at_the_new_rate(baby, tmp_path):
         tone = 0.5 * np.sin(2 * np.pi * TONE_HZ * np.arange(44_100) / 44_100)
         np.testing.assert_allclose(bass[2000:-2000], tone[2000:-2000], atol=2e-3)  # same pitch, level and place
         assert (track.path / "all_src.mid").read_bytes() == (baby / track.name / "all_src.mid").read_bytes()
+
+
+def test_hidden_files_and_upper_case_suffixes_are_converted_rightly(baby, tmp_path):
+    for path in list(baby.rglob("*.wav")):
+        path.with_name(f"._{path.name}").write_bytes(b"\0\5\x16\7")
+        path.rename(path.with_suffix(".WAV"))
+    assert run(baby, "--resample", tmp_path / "new") == 0
+    copied = {path.name for path in (tmp_path / "new" / "train" / "Track00001").rglob("*.*")}
+    assert copied == {"all_src.mid", "metadata.yaml", "mix.flac", "S00.flac", "S01.flac"}
 
 
 def test_finished_copies_are_kept_and_two_sources_never_mixed(baby, tmp_path, caplog):

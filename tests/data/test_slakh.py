@@ -9,12 +9,14 @@ import pytest
 import soundfile
 import yaml
 
-from accomp.data import slakh
+from accomp.data import splits
 from accomp.data.band.compose import compose
 from accomp.data.band.render import SongSource, Synthesiser, render_track
 from accomp.data.band.tracks import shipped_font
+from accomp.data.check import check_track
 from accomp.data.problems import QUARANTINE, Problem, table
-from accomp.data.slakh import Track, check_track, find_tracks, official_split
+from accomp.data.slakh import Track, find_tracks
+from accomp.data.splits import official_split
 from accomp.errors import UserError
 from accomp.timeline import SAMPLE_RATE, STEMS
 
@@ -145,6 +147,14 @@ def yaml_without_stems(folder):
     (folder / "metadata.yaml").write_text("just words")
 
 
+def nothing_about_a_stem(folder):
+    rewrite(folder, lambda metadata: metadata["stems"].update(S90=None))
+
+
+def no_instrument(folder):
+    rewrite(folder, lambda metadata: metadata["stems"]["S00"].update(inst_class=None, is_drum=False))
+
+
 def no_metadata(folder):
     (folder / "metadata.yaml").unlink()
 
@@ -157,15 +167,57 @@ def broken_midi(folder):
     (folder / "all_src.mid").write_bytes(b"MThd")
 
 
+def broken_midi_of_a_stem(folder):
+    (folder / "MIDI" / f"{stems_of(folder, 'Drums')[0].stem}.mid").write_bytes(b"MThd")
+
+
+def other_sound(folder, sound):
+    path = stems_of(folder, "Drums")[0]
+    soundfile.write(path, sound(np.arange(soundfile.info(path).frames)), SAMPLE_RATE)
+
+
+def white_noise(folder):
+    other_sound(folder, lambda sample: np.random.default_rng(0).normal(0, 0.2, len(sample)).clip(-1, 1))
+
+
+def one_tone(folder):
+    other_sound(folder, lambda sample: 0.3 * np.sin(0.05 * sample))
+
+
+def silent_stem(folder):
+    other_sound(folder, lambda sample: np.zeros(len(sample)))
+
+
+def upper_case_suffix(folder):
+    for path in (*(folder / "stems").iterdir(), folder / "mix.flac"):
+        path.rename(path.with_suffix(".FLAC"))
+
+
+def files_of_macos(folder):
+    for path in [*folder.rglob("*.*"), folder]:
+        path.with_name(f"._{path.name}").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X        ")
+    (folder / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
+
+
+def windows_text(folder):
+    path = folder / "metadata.yaml"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+
+
+def no_mix(folder):
+    (folder / "mix.flac").unlink()
+
+
 SEEN_IN_HEADERS = [wrong_rate, stereo, shorter, empty, no_sound_file, garbage, zero_bytes]
-SEEN_IN_HEADERS += [broken_yaml, yaml_without_stems, no_metadata, no_midi]
+SEEN_IN_HEADERS += [broken_yaml, yaml_without_stems, nothing_about_a_stem, no_instrument, no_metadata, no_midi]
+SEEN_IN_SAMPLES = [not_a_number, truncated, broken_midi, broken_midi_of_a_stem, white_noise, one_tone, silent_stem]
 
 
 def test_a_sound_track_has_no_problems(root):
     assert check_track(root / "train" / "Track00001") == []
 
 
-@pytest.mark.parametrize("damage", [*SEEN_IN_HEADERS, not_a_number, truncated, broken_midi], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("damage", [*SEEN_IN_HEADERS, *SEEN_IN_SAMPLES], ids=lambda f: f.__name__)
 def test_check_track_names_the_damaged_file(root, damage):
     folder = root / "train" / "Track00001"
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
@@ -176,6 +228,17 @@ def test_check_track_names_the_damaged_file(root, damage):
     assert problems
     assert {problem.file for problem in problems} <= touched
     assert all(problem.expected and problem.found for problem in problems)
+
+
+@pytest.mark.parametrize("change", [upper_case_suffix, files_of_macos, windows_text, no_mix], ids=lambda f: f.__name__)
+def test_what_is_no_damage_is_read_as_before(root, change):
+    (before,) = find_tracks(root)
+    audio = {stem: before.read(stem) for stem in STEMS}
+    change(before.path)
+    (after,) = find_tracks(root)
+    assert check_track(after.path) == []
+    for stem in STEMS:
+        np.testing.assert_array_equal(after.read(stem), audio[stem])
 
 
 @pytest.mark.parametrize("damage", SEEN_IN_HEADERS, ids=lambda f: f.__name__)
@@ -255,7 +318,7 @@ def test_the_flat_layout_uses_the_official_lists(tmp_path, made):
 
 
 def test_official_counts():
-    kept = [official_split(n) for n in range(1, 2101) if n not in slakh.omitted_numbers()]
+    kept = [official_split(n) for n in range(1, 2101) if n not in splits.omitted_numbers()]
     assert [kept.count(split) for split in ("train", "validation", "test")] == [1289, 270, 151]
     every = [official_split(n) for n in range(1, 2101)]
     assert [every.count(split) for split in ("train", "validation", "test")] == [1500, 375, 225]

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from accomp.data.band.render import SongSource, Synthesiser, render_track
 from accomp.data.band.tracks import TrackSpec, playing
-from accomp.data.slakh import FOLDERS
+from accomp.data.splits import FOLDERS
 from accomp.disk import DiskFull, watched, write_csv, write_whole
 from accomp.errors import UserError
 
