@@ -6,6 +6,9 @@
 asks Optuna for the values that are written as a range, trains with them and tells it the objective. Start the same
 command as often as you like, on as many machines as share the folder: a Slurm array of it is a parallel search. Trials
 whose worker died are taken up again by another, from their last checkpoint. What is known lies in FOLDER/journal.log.
+
+Optuna's heartbeat is not used: it needs an SQL database, which SQLite is not on a folder shared over a network, and takes a
+dead worker for a living one until a grace period is over. The lock on a run's folder shows at once who works on it.
 """
 
 import argparse
@@ -155,9 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="of the search; the same folder continues it")
     parser.add_argument("--trials", type=int, required=True, help="how many in all, by all workers together")
     parser.add_argument("--objective", default="val/loss", help="what is to become small (default: val/loss)")
-    parser.add_argument(
-        "--random", action="store_true", help="draw every value by chance, learning nothing from others"
-    )
+    parser.add_argument("--random", action="store_true", help="draw every value independently of all other trials")
     parser.add_argument("overrides", nargs="+", help="as for train.py; those with a range are searched")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -176,14 +177,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         log.error("error: %s", error)
         return 2
-    if study.get_trials(states=(TrialState.COMPLETE,)):
-        log.info(
-            "best: trial %d, %s=%.6g, %s",
-            study.best_trial.number,
-            options.objective,
-            study.best_value,
-            study.best_params,
-        )
+    ended = {state: len(study.get_trials(deepcopy=False, states=(state,))) for state in TrialState}
+    if ended[TrialState.COMPLETE]:
+        best = study.best_trial
+        log.info("best: trial %d, %s=%.6g, %s", best.number, options.objective, study.best_value, best.params)
+    elif not ended[TrialState.RUNNING]:
+        log.error("error: all %d trials failed; see %s/*/output.log", ended[TrialState.FAIL], folder)
+        return 1
     return 0
 
 

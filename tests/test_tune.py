@@ -58,6 +58,15 @@ def test_a_search_finds_low_ground_and_outlives_failures(tmp_path, monkeypatch):
     assert len(study_of(tmp_path).trials) == 30, "it had them all"
 
 
+def test_a_search_without_a_single_success_has_failed(tmp_path, monkeypatch, caplog):
+    def train(run, overrides, objective):
+        raise UserError("too hot")
+
+    monkeypatch.setattr(tune, "train", train)
+    assert tune.main([str(tmp_path), "--trials", "2", RANGE]) == 1
+    assert "all 2 trials failed" in caplog.text
+
+
 def test_a_dead_workers_trial_is_taken_up_in_its_folder(tmp_path, monkeypatch):
     def die(run, overrides, objective):
         os.kill(os.getpid(), signal.SIGKILL)
