@@ -4,11 +4,11 @@ import threading
 import time
 
 import numpy as np
+import play
 import pytest
 
 from accomp import audio
 from accomp.errors import UserError
-from accomp.server import play
 from accomp.server import protocol as osc
 from accomp.timeline import SAMPLE_RATE, Step
 
