@@ -1,4 +1,4 @@
-"""Clocks that err, for training: a model that has only known a perfect clock would trust a wrong one."""
+"""Clocks with errors, for training: a model that has only known a perfect clock would trust a wrong one."""
 
 from dataclasses import dataclass
 
@@ -33,38 +33,24 @@ class ClockJitter:
             return torch.rand(batch, generator=generator).to(clock)
 
         def happens(probability: float) -> Tensor:
-            return uniform() < probability
+            return (uniform() < probability).view(-1, 1, 1)
 
         beat = self.offset * torch.randn(batch, generator=generator).to(clock)
-        beat = torch.where(happens(self.lost), uniform(), beat)
+        beat = torch.where(happens(self.lost).flatten(), uniform(), beat)
         quarter = torch.randint(1, 4, (batch,), generator=generator).to(clock) / 4
-        bar = beat / 4 + happens(self.wrong_bar) * quarter
-        pairs = clock[:, : 2 * PAIRS].unflatten(1, (PAIRS, 2))
-        pairs = turned(pairs, 2 * torch.pi * torch.stack([beat, bar], -1) @ HARMONICS.to(clock).T)
+        bar = beat / 4 + happens(self.wrong_bar).flatten() * quarter
+        sin, cos = clock[:, : 2 * PAIRS].unflatten(1, (PAIRS, 2)).unbind(2)
+        angle = 2 * torch.pi * torch.stack([beat, bar], -1) @ HARMONICS.to(clock).T
+        phases = torch.complex(cos, sin) * torch.exp(1j * angle)[:, :, None]  # (B, PAIRS, T), unit length or 0
         tempo, confidence = clock[:, 2 * PAIRS :].split(1, 1)
 
         another, faster = happens(self.octave), happens(0.5)
-        beats, bars = pairs[:, 1:2], pairs[:, 3:4]  # twice the beat, twice the bar
-        double = torch.cat([beats, doubled(beats), bars, doubled(bars)], 1)
-        half = torch.cat([bars, pairs[:, :1], torch.zeros_like(pairs[:, 2:])], 1)
-        octave = torch.where(faster.view(-1, 1, 1, 1), double, half)
-        pairs = torch.where(another.view(-1, 1, 1, 1), octave, pairs)
-        tempo = tempo + confidence * (another * torch.where(faster, -1.0, 1.0)).view(-1, 1, 1)
+        beats, bars = phases[:, 1:2], phases[:, 3:4]  # twice the beat, twice the bar
+        double = torch.cat([beats, beats**2, bars, bars**2], 1)
+        half = torch.cat([bars, phases[:, :1], torch.zeros_like(phases[:, 2:])], 1)
+        phases = torch.where(another, torch.where(faster, double, half), phases)
+        tempo = tempo + confidence * another * torch.where(faster, -1.0, 1.0)
 
-        heard_bar = torch.ones(batch, PAIRS, 1, 1).to(clock)
-        heard_bar[:, 2:] -= happens(self.no_bar).view(-1, 1, 1, 1).to(clock)
-        clock = torch.cat([(pairs * heard_bar).flatten(1, 2), tempo, confidence], 1)
-        return clock * ~happens(self.absent).view(-1, 1, 1)
-
-
-def turned(pairs: Tensor, angle: Tensor) -> Tensor:
-    """(sin, cos) of phases (B, PAIRS, 2, T), turned by angles (B, PAIRS)."""
-    sin, cos = angle.sin()[:, :, None], angle.cos()[:, :, None]
-    s, c = pairs[:, :, 0], pairs[:, :, 1]
-    return torch.stack([s * cos + c * sin, c * cos - s * sin], 2)
-
-
-def doubled(pairs: Tensor) -> Tensor:
-    """(sin, cos) of twice the phase; where there is no clock, and both are 0, there still is none."""
-    s, c = pairs[:, :, 0], pairs[:, :, 1]
-    return torch.stack([2 * s * c, c**2 - s**2], 2)
+        phases[:, 2:] *= ~happens(self.no_bar)
+        pairs = torch.stack([phases.imag, phases.real], 2).flatten(1, 2)
+        return torch.cat([pairs, tempo, confidence], 1) * ~happens(self.absent)

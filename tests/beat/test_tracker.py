@@ -5,7 +5,8 @@ import torch
 from accomp.beat.clock import CLOCK_FEATURES, GridClock, NoClock, clock_features
 from accomp.beat.grid import BeatGrid
 from accomp.beat.jitter import ClockJitter
-from accomp.beat.tracker import Tracker, TrackerClock, fit_pulse
+from accomp.beat.pulse import fit_pulse
+from accomp.beat.tracker import Tracker, TrackerClock
 
 HOP = 2048
 RATE = 44_100 / HOP
