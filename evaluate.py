@@ -1,20 +1,20 @@
-"""python evaluate.py                       score the shipped model in three regimes, beside rows that keep one honest
+"""python evaluate.py                       score the shipped model in three regimes, beside baselines
 python evaluate.py experiment=latency    time one cycle beside one of the paper's shapes
 python evaluate.py experiment=codec      what the codec alone costs the sound and the clock (out/codec/table.md)
 
-Rolls the Streamer that plays live over recordings, judges what it played, and leaves in out/evaluate/<name>/ scores.csv (one
-row per excerpt and metric), summary.csv, differences.csv, figures/ and index.html, a page to listen to. A run that was
-stopped continues: what has been played or judged is not done again.
+Rolls the Streamer that plays live over recordings, scores what it played, and leaves in out/evaluate/<name>/ scores.csv (one
+row per excerpt and metric), summary.csv, differences.csv, figures/ and index.html, a page to listen to. Other settings get
+another folder, named after them. A run that was stopped continues: what has been played or scored is not done again.
 
 More experiments: regimes (the paper's figure), students (samplers), lookahead (clocks), leak (the paper's protocol), drift
-(a minute of its own playing), demo_page.
+(a minute of its own playing), demo_page (docs/index.html), overview (the picture of the README).
 
 Common settings:
   model=models/live        the model folder          regime=paper             the nine regimes of the paper's figure
   stems='[bass,drums]'     what it plays             regimes='[{r:0.1,w:1}]'  any regimes
   tracks=3 seconds=30      how much (null: all)      seeds='[0,1,2]'          how often
   name=mine                the output folder         clock=score              let it know the beat of the score
-  do='[score,report]'      only judge what was played, or only report   sampler=all   every sampler of the model
+  do='[score,report]'      only score what was played, or only report   sampler=all   every sampler of the model
 model, sampler, clock and protocol take a list as well: model='[models/live,models/mine]'.
 """
 
@@ -22,13 +22,15 @@ import logging
 import sys
 from pathlib import Path
 
-import torch
 from omegaconf import DictConfig
 
 from accomp import cli
 from accomp.errors import UserError
-from accomp.evaluation import codec, latency, report, scores, settings
+from accomp.evaluation import codec, latency, scores, settings
+from accomp.evaluation.naming import with_variant
 from accomp.launch import only_writer
+from accomp.provenance import write_provenance
+from accomp.threads import use_threads
 from accomp.trials import recorded
 
 MEASURES = {"scores": scores.run, "latency": latency.run, "codec": codec.run}
@@ -39,12 +41,12 @@ def main(config: DictConfig) -> None:
     if chosen.measure not in MEASURES:
         raise UserError(f"measure={chosen.measure}: choose {' or '.join(MEASURES)}")
     logging.getLogger("matplotlib").setLevel(logging.WARNING)
-    if chosen.threads is not None:
-        torch.set_num_threads(chosen.threads)
+    use_threads(chosen.threads)
     with only_writer(chosen.out_dir), recorded(chosen.out_dir):
         MEASURES[chosen.measure](chosen)
-        report.write_provenance(chosen.out_dir, config, Path(__file__).resolve().parent)
+        write_provenance(chosen.out_dir, config, Path(__file__).resolve().parent)
 
 
 if __name__ == "__main__":
+    sys.argv[1:] = with_variant(sys.argv[1:])
     sys.exit(cli.run(main, "evaluate"))

@@ -35,8 +35,8 @@ def train(config: DictConfig) -> dict:
 
 def fit(config: DictConfig, out: Path) -> dict:
     """Compose, build, fit, validate; resume from the run's own last checkpoint when there is one."""
-    from accomp.evaluation.report import write_provenance
     from accomp.lit.callbacks import WholeCheckpoints, read_last
+    from accomp.provenance import write_provenance
 
     last, checkpoint = read_last(out / "checkpoints")
     if last is not None:

@@ -50,6 +50,12 @@ def write_whole(path: Path, data: bytes | memoryview) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text in the same way, as UTF-8; the folders it lies in are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, text.encode("utf-8"))
+
+
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict]) -> None:
     """Write a table that appears whole or not at all; what is in no column is left out."""
     text = io.StringIO()

@@ -22,6 +22,7 @@ import yaml
 from hydra.experimental.callback import Callback as HydraCallback
 from omegaconf import DictConfig
 
+from accomp.disk import write_text
 from accomp.errors import UserError
 from accomp.launch import is_being_written, rank
 
@@ -175,7 +176,7 @@ def summarise_shards(folder: Path) -> None:
     once = {(*(line[key] for key in keys), line["sampler"] and line["seed"]): line for line in lines}
     summary = report.summarise(once.values())
     report.write_lines(folder / "summary.csv", summary)
-    report.write_text(folder / "summary.txt", report.table(summary) + "\n")
+    write_text(folder / "summary.txt", report.table(summary) + "\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

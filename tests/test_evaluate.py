@@ -19,10 +19,11 @@ from accomp import audio
 from accomp.codec.autoencoder import Autoencoder
 from accomp.compose import compose
 from accomp.errors import UserError
-from accomp.evaluation import judges, rows, scores
+from accomp.evaluation import rows, scores, scoring
 from accomp.evaluation.settings import Data, Settings, read
 from accomp.evaluation.songs import load_songs
 from accomp.export import save_weights
+from accomp.provenance import code_hash
 from accomp.timeline import STEMS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -96,8 +97,8 @@ def test_baselines_are_what_they_say(run):
     _, lines = run
     assert values(lines, model="silence", metric="silence_ratio") == ["1"] * 3
     distances = {line["metric"] for line in lines if line["metric"].startswith(("fad", "kad"))}
-    assert len(distances) == 2 and all("_causal_" in name for name in distances), "the embedding is in the name"
-    fad = next(name for name in distances if name.startswith("fad"))
+    (fad,) = distances  # 21 points are too few for the kernel distance
+    assert fad.startswith("fad_causal_"), "the embedding is in the name"
     assert float(values(lines, model="truth", metric=fad)[0]) == pytest.approx(0, abs=1e-3)
     for value in values(lines, model="truth", metric="rms_db") + values(lines, model="random_pairing", metric="rms_db"):
         assert float(value) == pytest.approx(-20, abs=0.1)
@@ -106,23 +107,25 @@ def test_baselines_are_what_they_say(run):
 def test_results_can_be_read_seen_and_heard(run):
     chosen, _ = run
     summary = lines_of(chosen.out_dir, "summary")
-    truth = [line for line in summary if line["model"] == "truth" and line["metric"] == "chroma_agreement"]
-    assert [line["normalised"] for line in truth] in (["1"], [""])
+    silent = [line for line in summary if line["model"] == "silence" and line["metric"] == "silence_ratio"]
+    assert [(line["mean"], line["low"], line["high"], line["n"]) for line in silent] == [("1", "", "", "3")], (
+        "of two songs there is no interval"
+    )
     assert "random_pairing" in (chosen.out_dir / "summary.txt").read_text()
     figure = chosen.out_dir / "figures" / "lookahead"
     assert figure.with_suffix(".png").stat().st_size > 10_000 and "<svg" in figure.with_suffix(".svg").read_text()
     assert (chosen.out_dir / "index.html").read_text().count("data:audio/mpeg") > 6
 
 
-def test_what_is_there_is_neither_played_nor_judged_again(run):
+def test_what_is_there_is_neither_played_nor_scored_again(run):
     chosen, lines = run
     answers = sorted((chosen.out_dir / "audio").rglob("*.wav"))
     assert len(answers) == (3 + 4 + 2) * 3
-    judged = [path.with_suffix(".json") for path in answers]
-    before = [path.stat().st_mtime_ns for path in answers + judged]
+    scored = [path.with_suffix(".json") for path in answers]
+    before = [path.stat().st_mtime_ns for path in answers + scored]
     answers[0].unlink()
     scores.run(chosen)
-    after = [path.stat().st_mtime_ns for path in answers + judged]
+    after = [path.stat().st_mtime_ns for path in answers + scored]
     changed = [i for i, (a, b) in enumerate(zip(before, after, strict=True)) if a != b]
     assert changed == [0, len(answers)], "what was deleted, and its scores"
     assert lines_of(chosen.out_dir) == lines
@@ -147,7 +150,7 @@ def test_same_seed_same_numbers_in_any_batch_and_in_processes(run, model_folder,
     for a, b in zip(lines, lines_of(tmp_path), strict=True):
         assert {**a, "value": 0} == {**b, "value": 0}
         if not a["metric"].endswith("_ms") and a["value"]:
-            assert float(a["value"]) == pytest.approx(float(b["value"]), rel=1e-3, abs=1e-4)
+            assert float(a["value"]) == pytest.approx(float(b["value"]), rel=1e-3, abs=1e-3), a["metric"]
 
 
 def test_samplers_and_clocks_are_compared_excerpt_by_excerpt(model_folder, band, tmp_path):
@@ -174,7 +177,7 @@ def test_a_broken_metric_costs_only_its_own_scores(run, model_folder, band, tmp_
             raise ZeroDivisionError("no strings")
         return {"strings": 6.0}
 
-    monkeypatch.setitem(judges.METRICS, "harmony", lambda panel: breaks)
+    monkeypatch.setattr("accomp.metrics.harmony.make_metric", lambda options: breaks)
     chosen = settings(model_folder, band, tmp_path, "regimes=[{r: 0.25, w: 1}]", "coherence=nowhere", "seconds=3")
     with caplog.at_level("WARNING"):
         scores.run(chosen)
@@ -188,7 +191,7 @@ def test_a_metric_that_cannot_be_had_is_left_out_by_name(model_folder, band, tmp
     chosen = settings(
         model_folder, band, tmp_path, "metrics=[beats,coherence,levels]", "tracker=final0.ckpt", "coherence=nowhere"
     )
-    assert judges.panel(chosen).metrics == ("levels",)
+    assert scoring.metric_set(chosen).names == ("levels",)
     assert "tracker=madmom" in caplog.text and "experiment=coherence" in caplog.text
 
 
@@ -205,11 +208,11 @@ def test_a_damaged_answer_and_missing_weights_cost_nothing_else(run, model_folde
     assert len(values(lines_of(tmp_path / "out"), metric="rms_db")) == len(values(lines, metric="rms_db")) - 2
 
 
-def test_a_judge_that_is_killed_is_one_line(run, model_folder, band, tmp_path, monkeypatch):
+def test_a_scoring_process_that_is_killed_is_one_line(run, model_folder, band, tmp_path, monkeypatch):
     chosen, _ = run
     shutil.copytree(chosen.out_dir / "audio", tmp_path / "audio", ignore=shutil.ignore_patterns("bass.s0.json"))
-    monkeypatch.setattr(judges, "_one_thread", partial(os._exit, 1))  # what every process begins with
-    monkeypatch.setattr(judges, "CHUNK", 1)
+    monkeypatch.setattr(scoring, "_one_thread", partial(os._exit, 1))  # what every process begins with
+    monkeypatch.setattr(scoring, "CHUNK", 1)
     with pytest.raises(UserError, match="workers=1"):
         scores.run(settings(model_folder, band, tmp_path, "do=[score]", "workers=2"))
 
@@ -218,6 +221,21 @@ def test_audio_made_otherwise_is_refused(run, model_folder, band):
     chosen, _ = run
     with pytest.raises(UserError, match=r"another seconds.*name="):
         scores.run(settings(model_folder, band, chosen.out_dir, "seconds=3"))
+
+
+def test_audio_made_by_other_code_is_refused(run, model_folder, band, monkeypatch):
+    chosen, _ = run
+    monkeypatch.setattr("accomp.evaluation.audio_cache.SOUND", ("accomp.stream.rollout",))
+    with pytest.raises(UserError, match=r"another code: choose another name="):
+        scores.run(settings(model_folder, band, chosen.out_dir))
+
+
+def test_scores_of_another_metric_code_are_computed_anew(run, monkeypatch):
+    chosen, _ = run
+    before = scoring.metric_set(chosen).keys
+    monkeypatch.setattr(scoring, "code_hash", lambda name: "other" if name.endswith("harmony") else code_hash(name))
+    after = scoring.metric_set(chosen).keys
+    assert before["levels"] == after["levels"] and before["harmony"] != after["harmony"]
 
 
 def test_a_model_that_was_trained_further_is_another_model(run, model_folder, band, tmp_path):
@@ -278,7 +296,7 @@ def test_settings_that_make_no_sense_are_refused(model_folder, band, tmp_path, o
 @pytest.mark.parametrize(
     "override, complaint",
     [
-        ("metrics=[taste]", "beats, coherence, drift, harmony, levels, separation"),
+        ("metrics=[taste]", "choose among beats, coherence, drift, harmony, levels, separation"),
         ("sampler=euphoric_1", "choose one of"),
         ("model=[{0},{0}/../tiny]", "same name"),
     ],

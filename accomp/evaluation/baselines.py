@@ -1,4 +1,4 @@
-"""What keeps scores honest: players that are no players, to read the models' numbers against.
+"""Answers that no model plays, to read the models' scores against.
 
 `truth` is the recording itself; `codec` the recording through the model's codec (as well as a model on it can sound);
 `random_pairing` the same instrument from another song; `silence` nothing at all. Two loopers repeat, in tempo, the
@@ -36,12 +36,12 @@ def loop_last_bar(source: np.ndarray, downbeats_s: np.ndarray, step: Step, overl
     played = np.zeros((1, len(source)), np.float32)
     for edge in range(step.samples, len(source) + step.samples, step.samples):
         start = edge + step.offset
-        heard = bars[bars <= min(edge, len(source))]
+        known = bars[bars <= min(edge, len(source))]
         if start >= len(source):
             break
-        if len(heard) < 2:
+        if len(known) < 2:
             continue
-        first, last = heard[-2:]
+        first, last = known[-2:]
         samples = np.arange(max(start - overlap, 0), start + step.samples)
         lay(played, samples[0], source[None, first + (samples - first) % (last - first)], overlap)
     return played[0]
@@ -51,6 +51,6 @@ def loop_last_bar(source: np.ndarray, downbeats_s: np.ndarray, step: Step, overl
 def round_trip(model: Model, samples: np.ndarray) -> np.ndarray:
     """Audio (N,) through the codec and back, (N,), its last incomplete frame included."""
     hop = model.codec.hop
-    whole = np.pad(samples, (0, -len(samples) % hop))
-    latents = model.codec.encode(torch.from_numpy(whole)[None].to(model.device))
+    padded = np.pad(samples, (0, -len(samples) % hop))
+    latents = model.codec.encode(torch.from_numpy(padded)[None].to(model.device))
     return model.codec.decode(latents)[0, : len(samples)].cpu().numpy()

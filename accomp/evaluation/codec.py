@@ -1,6 +1,6 @@
 """What the codec alone costs: how far recordings that went through it are from themselves, and how long it takes.
 
-Every part of every song goes through the codec as a live stream, in steps, and what comes out is what is judged. The
+Every part of every song goes through the codec as a live stream, in steps, and what comes out is what is scored. The
 paper's codec stands beside it: its sound when its weights are there, its time in any case, in the shapes that the
 paper's system uses (encode 6 s, decode the newest frames).
 """
@@ -19,10 +19,11 @@ from accomp.codec.contract import Codec
 from accomp.codec.losses import si_sdr
 from accomp.codec.music2latent import Music2Latent
 from accomp.data.slakh import Track, find_tracks
+from accomp.disk import write_text
 from accomp.errors import UserError
-from accomp.evaluation.codec_table import OURS, RIVAL, card
+from accomp.evaluation.codec_table import OURS, REFERENCE, card
 from accomp.evaluation.latency import Timing, time_paper
-from accomp.evaluation.report import write_lines, write_text
+from accomp.evaluation.report import write_lines
 from accomp.evaluation.settings import Settings
 from accomp.evaluation.songs import middle
 from accomp.metrics.clicks import border_excess, click_db
@@ -56,12 +57,12 @@ class Streamed:
 def run(settings: Settings) -> Path:
     """Score and time, write `scores.csv` and `table.md`, and log the table; the folder they are in."""
     if settings.seconds is not None and settings.seconds < LEAST_S:
-        raise UserError(f"seconds={settings.seconds:g}: a codec is judged on at least {LEAST_S:g} s of each song")
+        raise UserError(f"seconds={settings.seconds:g}: a codec is scored on at least {LEAST_S:g} s of each song")
     codec = _ours(settings)
-    weights = rival_weights(settings)
-    rival = Music2Latent(weights).to(settings.device) if weights or settings.latency.paper_cycles else None
-    lines = list(score(settings, codec, whole(rival) if weights else None))
-    lines += cost(settings, codec, rival)
+    weights = reference_weights(settings)
+    reference = Music2Latent(weights).to(settings.device) if weights or settings.latency.paper_cycles else None
+    lines = list(score(settings, codec, offline(reference) if weights else None))
+    lines += cost(settings, codec, reference)
     write_lines(settings.out_dir / "scores.csv", lines)
     text = card(settings, codec, lines, weights)
     write_text(settings.out_dir / "table.md", text)
@@ -77,7 +78,7 @@ def _ours(settings: Settings) -> Codec:
     return load_model(folder, settings.device).codec
 
 
-def rival_weights(settings: Settings) -> Path | None:
+def reference_weights(settings: Settings) -> Path | None:
     """Where Music2Latent's weights lie: as told, or where its package puts them; None if they are not there."""
     if settings.music2latent:
         return Path(settings.music2latent)
@@ -88,7 +89,7 @@ def rival_weights(settings: Settings) -> Path | None:
     return path if path.is_file() else None
 
 
-def score(settings: Settings, codec: Codec, rival: RoundTrip | None) -> Iterator[dict]:
+def score(settings: Settings, codec: Codec, reference: RoundTrip | None) -> Iterator[dict]:
     """One line for every metric of every part of every song; for all together, what is heard where two steps meet.
 
     That is held against the frames inside of steps, which have the same place on the codec's own grid, and against the
@@ -99,9 +100,9 @@ def score(settings: Settings, codec: Codec, rival: RoundTrip | None) -> Iterator
     for label, track in tqdm(songs(settings), desc="codec", unit="song"):
         for part, truth in parts(track, settings):
             streamed = stream(codec, truth, step.samples)
-            answers = {OURS: streamed.audio} | ({RIVAL: rival(truth)} if rival else {})
+            answers = {OURS: streamed.audio} | ({REFERENCE: reference(truth)} if reference else {})
             for name, answer in answers.items():
-                for metric, value in judge(answer, truth).items():
+                for metric, value in compare(answer, truth).items():
                     yield line(name, metric, value, label, track.name, part)
             frames = range(codec.hop - codec.delay, len(truth), codec.hop)
             inside = sorted(set(frames) - set(streamed.borders))
@@ -134,8 +135,8 @@ def parts(track: Track, settings: Settings) -> Iterator[tuple[str, np.ndarray]]:
     yield from ((part, audio) for part, audio in chosen.items() if not is_silent(audio))
 
 
-def judge(answer: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-    """Everything that is asked of a copy (N,) of a recording (N,)."""
+def compare(answer: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """Every score of a copy (N,) of a recording (N,)."""
     scale_free = si_sdr(torch.from_numpy(answer)[None], torch.from_numpy(truth)[None]).item()
     found = reproduction(answer, truth) | {"si_sdr_db": scale_free} | spectral(answer, truth)
     return found | onset_error(answer, truth) | {"chroma": chroma_agreement(answer, truth)}
@@ -150,26 +151,26 @@ def stream(codec: Codec, audio: np.ndarray, step: int) -> Streamed:
     device = next(codec.parameters()).device
     frames = -(-(len(audio) + codec.delay) // codec.hop)
     fed = np.pad(audio, (0, frames * codec.hop - len(audio)))
-    heard, hearing, saying = 0, None, None  # frames, states of encoder and decoder
+    done, encoder, decoder = 0, None, None  # frames; states
     pieces, borders, timings = [], [], []
     for edge in (*range(step, len(fed), step), len(fed)):
         stop = edge // codec.hop
         watch = Stopwatch()
-        block = torch.from_numpy(fed[heard * codec.hop : stop * codec.hop])[None].to(device)
-        latents, hearing = codec.encode_stream(block, hearing)
+        block = torch.from_numpy(fed[done * codec.hop : stop * codec.hop])[None].to(device)
+        latents, encoder = codec.encode_stream(block, encoder)
         watch.record("encode")
-        piece, saying = codec.decode_stream(latents, saying)
+        piece, decoder = codec.decode_stream(latents, decoder)
         pieces.append(piece[0].cpu().numpy())  # waits for an accelerator to finish
         watch.record("decode")
         timings.append(watch.timings())
         borders.append(stop * codec.hop - codec.delay)
-        heard = stop
+        done = stop
     played = np.concatenate(pieces)[codec.delay : codec.delay + len(audio)]
     return Streamed(played, [border for border in borders[:-1] if 0 < border < len(audio)], timings)
 
 
-def whole(codec: Codec) -> RoundTrip:
-    """The round trip of whole excerpts, as a codec that hears both ways likes it best; its noise is the same every time."""
+def offline(codec: Codec) -> RoundTrip:
+    """The round trip of complete excerpts, the best case of a codec that is not causal; its noise is the same every time."""
 
     @torch.inference_mode()
     def trip(audio: np.ndarray) -> np.ndarray:
@@ -181,7 +182,7 @@ def whole(codec: Codec) -> RoundTrip:
     return trip
 
 
-def cost(settings: Settings, codec: Codec, rival: Codec | None) -> Iterator[dict]:
+def cost(settings: Settings, codec: Codec, reference: Codec | None) -> Iterator[dict]:
     """What a step takes, and what it takes late in a long stream against early."""
     step = Step(settings.latency.r, settings.latency.w)
     count = max(3, round(STREAM_S / step.seconds))
@@ -195,11 +196,11 @@ def cost(settings: Settings, codec: Codec, rival: Codec | None) -> Iterator[dict
     early, late = (np.median([t["cycle_ms"] for t in timings]) for timings in (ours[:third], ours[-third:]))
     yield line(OURS, "late_to_early", late / early)
     yield line(OURS, "parameters", sum(p.numel() for p in codec.parameters()))
-    if rival is None or not settings.latency.paper_cycles:
+    if reference is None or not settings.latency.paper_cycles:
         return
     # The network between encoder and decoder is left out: what was known is simply kept.
-    yield from _percentiles(RIVAL, time_paper(rival, lambda own, *_: own, settings, step))
-    yield line(RIVAL, "parameters", sum(p.numel() for p in rival.parameters()))
+    yield from _percentiles(REFERENCE, time_paper(reference, lambda own, *_: own, settings, step))
+    yield line(REFERENCE, "parameters", sum(p.numel() for p in reference.parameters()))
 
 
 def _percentiles(name: str, timings: list[Timing]) -> Iterator[dict]:

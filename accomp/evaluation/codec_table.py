@@ -11,7 +11,7 @@ from accomp.evaluation.latency import machine
 from accomp.evaluation.settings import Settings
 from accomp.timeline import STEMS, Step, to_seconds
 
-OURS, RIVAL = "ours", "music2latent"
+OURS, REFERENCE = "ours", "music2latent"
 PARTS = (*STEMS, "mix")
 COLUMNS = {
     "sdr_db": "SDR dB",
@@ -46,15 +46,15 @@ def card(settings: Settings, codec: Codec, lines: Sequence[dict], weights: Path 
         f"Time of a step: {facts['processor']}, {facts['device']}, {facts['threads']} threads, load "
         f"{facts.get('load_average_1min', math.nan)}. Late / early: median step of the last against the first third "
         "of 60 s.",
-        _about_rival(weights, known),
+        _about_reference(weights, known),
     ]
     return "\n".join([*_sound(lines), "", *_time(known), "", *(f"- {note}" for note in notes), ""])
 
 
-def _about_rival(weights: Path | None, known: dict) -> str:
+def _about_reference(weights: Path | None, known: dict) -> str:
     timed = "left out of the timing, too (latency.paper_cycles=0)"
-    if (RIVAL, "step_p50_ms") in known:
-        ratio = known[RIVAL, "step_p50_ms"] / known[OURS, "step_p50_ms"]
+    if (REFERENCE, "step_p50_ms") in known:
+        ratio = known[REFERENCE, "step_p50_ms"] / known[OURS, "step_p50_ms"]
         timed = f"{ratio:.0f} times our median step; it encodes 6 s and decodes the newest frames"
     if weights:
         return f"Music2Latent (CC BY-NC 4.0), its published weights: {timed}."
@@ -71,7 +71,7 @@ def _sound(lines: Sequence[dict]) -> list[str]:
             row = groups.setdefault((entry["codec"], entry["set"], entry["part"]), {})
             row.setdefault(entry["metric"], []).append(entry["value"])
     sets = list(dict.fromkeys(label for _, label, _ in groups))
-    order = {subject: (subject[0] == RIVAL, sets.index(subject[1]), PARTS.index(subject[2])) for subject in groups}
+    order = {subject: (subject[0] == REFERENCE, sets.index(subject[1]), PARTS.index(subject[2])) for subject in groups}
     cells = [["codec", "songs", "part", "n", *COLUMNS.values()]]
     for subject, values in sorted(groups.items(), key=lambda group: order[group[0]]):
         medians = [_shown(values[metric], DECIMALS.get(metric, 1)) for metric in COLUMNS]
@@ -81,7 +81,7 @@ def _sound(lines: Sequence[dict]) -> list[str]:
 
 def _time(known: dict) -> list[str]:
     cells = [["codec", "encode ms", "decode ms", "step p50 ms", "step p95 ms", "late / early"]]
-    for name in (OURS, RIVAL):
+    for name in (OURS, REFERENCE):
         if (name, "step_p50_ms") in known:
             keys = ("encode_p50_ms", "decode_p50_ms", "step_p50_ms", "step_p95_ms")
             growth = _shown([known.get((name, "late_to_early"), math.nan)], 2)

@@ -181,7 +181,7 @@ def _speed(summary: Sequence[dict]) -> Figure | None:
     for i, (name, points) in enumerate(lines.items()):
         x, y, *_ = zip(*sorted(points), strict=True)
         axis.plot(x, y, "-o", color=COLOURS[i % len(COLOURS)], label=name, alpha=1 - 0.5 * (i // len(COLOURS) % 2))
-    axis.set(xlabel="median time of a cycle, one voice (ms)", ylabel="beat F1 against the context", xscale="log")
+    axis.set(xlabel="median time of a cycle, one stem (ms)", ylabel="beat F1 against the context", xscale="log")
     figure.legend(loc="outside right upper", frameon=False, fontsize=8)
     return figure
 

@@ -24,8 +24,8 @@ from accomp.codec.music2latent import Music2Latent
 from accomp.diffusion.inpaint import Kept
 from accomp.diffusion.transformer import Condition
 from accomp.diffusion.unet import PaperUNet
+from accomp.disk import write_text
 from accomp.errors import UserError
-from accomp.evaluation.report import write_text
 from accomp.evaluation.settings import Settings
 from accomp.metrics.latency import lead_ms, percentiles
 from accomp.model import FORMS, Model, load_model

@@ -1,61 +1,29 @@
-"""Results as files and as a table to read: tidy CSV, means with their intervals, comparisons, and what produced them."""
+"""Results as files and as a table to read: tidy CSV, means with their intervals, comparisons."""
 
 import csv
 import io
 import math
-import os
-import subprocess
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from omegaconf import DictConfig, OmegaConf
 
+from accomp.disk import write_text
 from accomp.errors import UserError
-from accomp.evaluation.rows import SUBJECT
+from accomp.evaluation.rows import SUBJECT, Row
+from accomp.metrics.contract import Column
+from accomp.metrics.registry import columns
 
 RESAMPLES = 2000
-# What the table shows; everything else is in the CSV.
-COLUMNS = {
-    "beat_f1_grid": "beat F1",
-    "beat_f1_context": "F1 ctx",
-    "beat_coverage": "tracked",
-    "coherence": "coherence",
-    "chroma_agreement": "chroma",
-    "chord_agreement": "chords",
-    "sdr_db": "SDR dB",
-    "silence_ratio": "silent",
-    "context_correlation": "copy",
-    "fad": "FAD",
-    "kad": "KAD",
-    "drift_f1_first": "F1 first 20 s",
-    "drift_f1_last": "F1 last 20 s",
-    "drift_rms_db": "louder dB",
-    "cycle_p50_ms": "cycle ms",
-    "lead_least_ms": "lead ms",
-}
-# What each column is, for the page.
-HELP = {
-    "beat_f1_grid": "Beats tracked in the stem alone against the beats of the score, F-measure, ±70 ms; no beat found is 0.",
-    "beat_f1_context": "The same against the beats tracked in the context, as the paper counts.",
-    "beat_coverage": "Share of stems in which any beat was found: never read an F1 without it.",
-    "coherence": "Opinion of a small contrastive model of ours whether stem and context belong together, -1 to 1. Not COCOLA, "
-    "which is not computed here: how its published checkpoint is laid out is not documented.",
-    "chroma_agreement": "Correlation of the stem's pitch classes with the context's, second by second; drums have none.",
-    "chord_agreement": "Share of the stem's energy on the triad that the recording makes, second by second; chance is 0.25.",
-    "sdr_db": "Signal-to-distortion ratio (museval). Only of the codec and of w = -1: a made-up stem has no single reference.",
-    "silence_ratio": "Share of the stem below -60 dBFS.",
-    "context_correlation": "How much of the stem is a shifted copy of the context.",
-    "fad": "Fréchet distance of all stems together from the recordings, in the embedding named; does not hear the fit.",
-    "kad": "Kernel distance, likewise; fair to few points. Below 0 for the recordings held against themselves.",
-    "drift_f1_first": "Beat F1 against the score of the first 20 s that sound.",
-    "drift_f1_last": "The same of the last 20 s: lower, where a player that hears itself loses the beat.",
-    "drift_rms_db": "Level of the last 20 s minus that of the first.",
-    "cycle_p50_ms": "Median time to compute one step of one voice on the machine that ran this.",
-    "lead_least_ms": "How long before its play time the slowest answer was ready; negative is late.",
-}
-# Scores of the fit, which lie between those of a random pairing and of the truth.
-NORMALISED = ("beat_f1_grid", "beat_f1_context", "coherence", "chroma_agreement", "chord_agreement")
+LEAST_TRACKS = 5  # of fewer an interval says nothing
+
+
+def line(
+    row: Row, metric: str, value: float, track: str = "*", stem: str = "*", seed: int | str = "*"
+) -> dict[str, str | float]:
+    """A line of the tidy table; `*` is for what belongs to no track, stem or seed."""
+    return row.subject | {"track": track, "stem": stem, "seed": seed, "metric": metric, "value": value}
 
 
 def write_lines(path: Path, lines: Sequence[dict]) -> None:
@@ -75,36 +43,11 @@ def read_lines(path: Path) -> list[dict]:
         return [line | {"value": float(line["value"] or "nan")} for line in csv.DictReader(file)]
 
 
-def write_text(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
-
-
-def write_provenance(folder: Path, config: DictConfig, root: Path) -> None:
-    """`config.yaml`, resolved, with the commit it ran at in a comment on top."""
-    write_text(folder / "config.yaml", f"# code: {git_hash(root)}\n{OmegaConf.to_yaml(config, resolve=True)}")
-
-
-def git_hash(root: Path) -> str:
-    """The commit of a working tree, `+changes` when it holds others; `unknown` outside of version control."""
-
-    def git(*words: str) -> str:
-        done = subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=True)
-        return done.stdout.strip()
-
-    try:
-        return git("rev-parse", "HEAD") + "+changes" * bool(git("status", "--porcelain", "--untracked-files=no"))
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
 def summarise(lines: Iterable[dict]) -> list[dict]:
     """Mean of every metric in every row, with the interval in which 95 % of resampled sets of tracks have theirs.
 
     `normalised` is where the mean lies between a random pairing (0) and the truth (1). Undefined values are not counted;
-    `n` says how many were. What is only defined of many excerpts together has no interval.
+    `n` says how many were. What is only defined of many excerpts together has no interval, nor have fewer than 5 tracks.
     """
     groups: dict[tuple, list[tuple[str, float]]] = {}
     for line in lines:
@@ -117,7 +60,7 @@ def summarise(lines: Iterable[dict]) -> list[dict]:
         low, high = interval(values)
         mean, normalised = _mean(values), math.nan
         worst, best = (means.get((name, metric), math.nan) for name in ("random_pairing", "truth"))
-        if metric in NORMALISED and best > worst:
+        if metric in columns() and columns()[metric].normalised and best > worst:
             normalised = (mean - worst) / (best - worst)
         numbers = {"metric": metric, "mean": mean, "low": low, "high": high, "normalised": normalised, "n": len(values)}
         summary.append(dict(zip(SUBJECT, subject, strict=True)) | numbers)
@@ -152,7 +95,7 @@ def compare(lines: Iterable[dict]) -> list[dict]:
 
 
 def interval(values: Sequence[tuple[str, float]]) -> tuple[float, float]:
-    """Percentile bootstrap over tracks of the mean of (track, value) pairs; NaN with fewer than two tracks.
+    """Percentile bootstrap over tracks of the mean of (track, value) pairs; NaN with fewer than `LEAST_TRACKS`.
 
     The resamples depend on the number of tracks alone, so that rows are compared on the same ones.
     """
@@ -160,7 +103,7 @@ def interval(values: Sequence[tuple[str, float]]) -> tuple[float, float]:
     for track, value in values:
         entry = sums.setdefault(track, [0.0, 0])
         entry[0], entry[1] = entry[0] + value, entry[1] + 1
-    if len(sums) < 2:
+    if len(sums) < LEAST_TRACKS:
         return math.nan, math.nan
     totals = np.array([sums[track] for track in sorted(sums)])
     draws = np.random.default_rng(0).integers(len(sums), size=(RESAMPLES, len(sums)))
@@ -173,21 +116,21 @@ def _mean(values: Sequence[tuple[str, float]]) -> float:
     return float(np.mean([value for _, value in values])) if values else math.nan
 
 
-def shown_metrics(summary: Sequence[dict]) -> dict[str, str]:
-    """Metric -> heading of the columns that a table of these results has; a distance names its embedding."""
-    there = dict.fromkeys(line["metric"] for line in summary)
+def shown_columns(summary: Sequence[dict]) -> dict[str, Column]:
+    """Number -> column of a table of these results, in the results' order; a distance names its embedding."""
     shown = {}
-    for metric, heading in COLUMNS.items():
-        if metric in ("fad", "kad"):
-            shown |= {name: f"{heading} {name[4:]}" for name in there if name.startswith(f"{metric}_")}
-        elif metric in there:
-            shown[metric] = heading
+    for name in dict.fromkeys(line["metric"] for line in summary):
+        distance, _, embedding = name.partition("_")
+        if name in columns():
+            shown[name] = columns()[name]
+        elif distance in ("fad", "kad"):
+            shown[name] = replace(columns()[distance], heading=f"{distance.upper()} {embedding}")
     return shown
 
 
 def cells(summary: Sequence[dict]) -> tuple[list[str], list[list[str]]]:
     """Headings and rows of the table to read: who, what was hidden, then the means, beat F1 with its interval."""
-    metrics = shown_metrics(summary)
+    metrics = shown_columns(summary)
     by_place: dict[tuple, dict[str, dict]] = {}
     for line in summary:
         by_place.setdefault(tuple(line[key] for key in SUBJECT), {})[line["metric"]] = line
@@ -197,7 +140,7 @@ def cells(summary: Sequence[dict]) -> tuple[list[str], list[list[str]]]:
         seen = f"{float(row['visibility_s']):+.2f}" if row["visibility_s"] not in ("", None) else ""
         who = [row["model"], row["sampler"], row["clock"] or row["protocol"].replace("live", ""), row["regime"], seen]
         body.append(who + [_shown(found.get(metric)) for metric in metrics])
-    return ["model", "sampler", "clock", "regime", "visible s", *metrics.values()], body
+    return ["model", "sampler", "clock", "regime", "visible s", *(column.heading for column in metrics.values())], body
 
 
 def table(summary: Sequence[dict]) -> str:

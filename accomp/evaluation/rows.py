@@ -1,4 +1,4 @@
-"""The lines of the table: who plays, how, and in which regime; and where on disk what they played lies."""
+"""The rows of the table: which model plays, how, and in which regime; and the baselines beside it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,6 @@ from pathlib import Path
 from accomp.data.latents import fingerprint
 from accomp.errors import UserError
 from accomp.evaluation.settings import Regime, Settings
-from accomp.evaluation.songs import Song
 from accomp.model import Model, load_model
 
 CODEC_ROW = "codec"
@@ -18,7 +17,7 @@ SUBJECT = ("model", "sampler", "clock", "protocol", "regime", "r", "w", "visibil
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table: a model with its sampler, clock and protocol, or a baseline, which has none of these."""
+    """A row of the table: a model with its sampler, clock and protocol, or a baseline, which has none of these."""
 
     model: str
     sampler: str = ""
@@ -37,6 +36,11 @@ class Row:
         return bool(self.sampler)
 
     @property
+    def copies(self) -> bool:
+        """Whether the answer should resemble the recording itself: the codec's does, and a model's that heard all of it."""
+        return self.model.startswith(CODEC_ROW) or (self.plays and self.regime.w == -1)
+
+    @property
     def subject(self) -> dict[str, str | float]:
         """The row as cells of the table, keys as in SUBJECT."""
         cells = {"model": self.model, "sampler": self.sampler, "clock": self.clock, "protocol": self.protocol}
@@ -47,14 +51,14 @@ class Row:
         return cells | place | {"visibility_s": round(regime.step.visibility_s, 4)}
 
 
-def rows(settings: Settings, cast: dict[str, Model]) -> list[Row]:
-    """Every line: each model with each of its samplers, clocks, protocols and regimes, then what keeps them honest.
+def rows(settings: Settings, models: dict[str, Model]) -> list[Row]:
+    """Every row: each model with each of its samplers, clocks, protocols and regimes, then the baselines.
 
-    The paper's own protocol has no clock. A codec that several models share is judged once.
+    The paper's own protocol has no clock. A codec that several models share is scored once.
     """
-    players = [
+    played = [
         Row(name, sampler, "" if protocol == "paper" else clock, protocol, regime)
-        for name, model in cast.items()
+        for name, model in models.items()
         for sampler in samplers(model, settings)
         for protocol in settings.protocols
         for clock in (settings.clocks[:1] if protocol == "paper" else settings.clocks)
@@ -62,14 +66,14 @@ def rows(settings: Settings, cast: dict[str, Model]) -> list[Row]:
     ]
     ahead = [regime for regime in settings.regimes if regime.w > 0]
     ahead = ahead or [regime for regime in settings.regimes if regime.w == 0]
-    codecs = {fingerprint(model.codec): name for name, model in reversed(cast.items())}
-    others = [name for name in cast if name in codecs.values()][1:]
-    honest = [Row(name) for name in BASELINES] + [Row(f"{CODEC_ROW}_{name}") for name in others]
-    return players + honest + [Row(name, regime=regime) for name in LOOPS for regime in ahead]
+    codecs = {fingerprint(model.codec): name for name, model in reversed(models.items())}
+    others = [name for name in models if name in codecs.values()][1:]
+    baselines = [Row(name) for name in BASELINES] + [Row(f"{CODEC_ROW}_{name}") for name in others]
+    return played + baselines + [Row(name, regime=regime) for name in LOOPS for regime in ahead]
 
 
 def samplers(model: Model, settings: Settings) -> list[str]:
-    """The samplers asked for: `all` means all that the model has, null its default. Raises UserError on a strange name."""
+    """The samplers asked for: `all` means all that the model has, null its default. Raises UserError on an unknown name."""
     if settings.samplers == ["all"]:
         return list(model.config["samplers"])
     names = [name or model.config["sampler"] for name in settings.samplers]
@@ -78,39 +82,18 @@ def samplers(model: Model, settings: Settings) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def load_cast(settings: Settings) -> dict[str, Model]:
+def load_models(settings: Settings) -> dict[str, Model]:
     """The models by name. Raises UserError on a missing or damaged one, and when two have the same name."""
-    models = [load_model(folder, settings.device) for folder in settings.models]
-    cast = {model.name: model for model in models}
-    if len(cast) < len(models):
+    loaded = [load_model(folder, settings.device) for folder in settings.models]
+    models = {model.name: model for model in loaded}
+    if len(models) < len(loaded):
         raise UserError(f"model={settings.models}: two of these folders have the same name; rename one")
-    taken = sorted(set(cast) & {*BASELINES, *LOOPS})
+    taken = sorted(set(models) & {*BASELINES, *LOOPS})
     if taken:
         raise UserError(f"{taken[0]}: a model cannot have the name of a baseline; rename its folder")
-    return cast
+    return models
 
 
 def seeds_of(row: Row, settings: Settings) -> Sequence[int]:
     """What no model plays is the same for every seed: once is enough."""
     return settings.seeds if row.plays else settings.seeds[:1]
-
-
-@dataclass(frozen=True)
-class Shelf:
-    """Where the audio of an evaluation lies, and beside each file what is known about it."""
-
-    root: Path
-
-    def answer(self, row: Row, song: Song, stem: str, seed: int) -> Path:
-        return self.root / row.folder / song.name / f"{stem}.s{seed}.wav"
-
-    def scores(self, row: Row, song: Song, stem: str, seed: int) -> Path:
-        return self.answer(row, song, stem, seed).with_suffix(".json")
-
-    def timings(self, row: Row) -> Path:
-        """What every step took, as it was played: many voices at once."""
-        return self.root / row.folder / "timings.json"
-
-    def latency(self, row: Row) -> Path:
-        """What steps take when one voice plays, as it does live."""
-        return self.root / row.folder / "latency.json"

@@ -8,6 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from accomp.errors import UserError
+from accomp.evaluation.songs import Data
 from accomp.timeline import STEMS, Step
 
 CLOCKS = ("model", "none", "score")
@@ -34,14 +35,6 @@ class Regime:
 
 
 @dataclass
-class Data:
-    root: str = "data/band"
-    split: str = "test"
-    splits: str = "redux"
-    on_bad: str = "refuse"
-
-
-@dataclass
 class Latency:
     """How many cycles to time, and of what shape the paper's codec and network are."""
 
@@ -58,8 +51,13 @@ class Page:
     """What of the evaluation can be listened to on index.html."""
 
     track: str | None = None  # the first one when None
-    players: int = 3  # at most so many, each in one regime per depth
+    models: int = 3  # at most so many (with sampler and clock), each in one regime per depth
+    start: float = 0.0  # of the excerpt, in seconds
     seconds: float = 30.0  # at most
+    compression: float = 0.6  # of the sounds, 0 to below 1
+    folder: str | None = (
+        None  # where the page goes, sounds beside it; None: out_dir, with the sounds inside of the page
+    )
 
 
 @dataclass
@@ -94,7 +92,7 @@ class Settings:
     wandb: str | None = None
     latency: Latency = field(default_factory=Latency)
     sets: dict[str, str] | None = None  # of measure=codec: label and root of several data sets
-    music2latent: str | None = None  # of measure=codec: the rival's weight file
+    music2latent: str | None = None  # of measure=codec: the reference codec's weight file
 
     @property
     def model(self) -> str:
@@ -140,6 +138,6 @@ def read(config: DictConfig) -> Settings:
 
 
 def _among(label: str, values: Sequence[str], allowed: Sequence[str], meaning: str = "") -> None:
-    strange = sorted(set(values) - set(allowed))
-    if strange or not values or len(set(values)) < len(values):
-        raise UserError(f"{label}={strange or list(values)}: choose among {', '.join(allowed)}{meaning}, none twice")
+    unknown = sorted(set(values) - set(allowed))
+    if unknown or not values or len(set(values)) < len(values):
+        raise UserError(f"{label}={unknown or list(values)}: choose among {', '.join(allowed)}{meaning}, none twice")

@@ -11,11 +11,20 @@ from accomp.beat.grid import BeatGrid
 from accomp.data.beats import beat_grid
 from accomp.data.slakh import Track, find_tracks
 from accomp.errors import UserError
-from accomp.evaluation.settings import Data
 from accomp.metrics.levels import is_silent
 from accomp.timeline import STEMS, to_samples, to_seconds
 
 log = logging.getLogger(__name__)
+
+
+@dataclass
+class Data:
+    """Which data set, and which songs of it."""
+
+    root: str = "data/band"
+    split: str = "test"
+    splits: str = "redux"
+    on_bad: str = "refuse"
 
 
 @dataclass(frozen=True)
@@ -72,8 +81,8 @@ def _load(found: Sequence[Track], index: int, stems: Sequence[str], seconds: flo
         log.info("%s: %s is silent there, left out", track.name, stem)
     context = {stem: sum(audio[other] for other in STEMS if other != stem) for stem in playing}
     partners = {stem: _partner(found, index, stem, stop - start) for stem in playing}
-    whole, shift_s = beat_grid(track.midi), to_seconds(start)
-    grid = BeatGrid(whole.beats_s - shift_s, whole.downbeats_s - shift_s)
+    of_track, shift_s = beat_grid(track.midi), to_seconds(start)
+    grid = BeatGrid(of_track.beats_s - shift_s, of_track.downbeats_s - shift_s)
     return Song(track.name, start, {stem: audio[stem] for stem in playing}, context, partners, grid)
 
 

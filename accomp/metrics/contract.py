@@ -1,7 +1,15 @@
-"""What a metric is to everybody else: an excerpt in, named numbers out.
+"""What a metric is to everything else: an excerpt in, named numbers out.
 
-A number is NaN where the question makes no sense (the harmony of drums). Where an answer FAILED (nothing to track in a
-silent stem) it is the worst value, never a gap: an average over the answers that happened to work would flatter.
+A number is NaN where the question makes no sense (the harmony of drums). Where an answer FAILED (no beat in a silent stem) it
+is the worst value, never a gap: a mean over the answers that happened to work would be too good.
+
+A metric of excerpts is one module of this package; nothing else has to know it. It has
+
+    COLUMNS: tuple of Column       what of it stands in tables (everything it returns is in scores.csv)
+    make_metric(options) -> Metric
+
+and may have `depends_on(options) -> str`, a text that differs when the same answer may score differently (another tracker),
+and `OF_COPIES = True` if it only makes sense for what should resemble the recording itself.
 """
 
 from collections.abc import Callable
@@ -12,7 +20,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Excerpt:
-    """One stem to be judged, with what it was played against and what it might have been.
+    """One stem to be scored, with what it was played against and what it might have been.
 
     `answer`, `context` and `truth` are (N,) float32 of the same length; `beats_s` are the beats of the score, in
     seconds from the first sample, None where there is no score; `stem` is one of the four stems.
@@ -27,6 +35,25 @@ class Excerpt:
     def __post_init__(self):
         lengths = {len(self.answer), len(self.context), len(self.truth)}
         assert len(lengths) == 1, f"answer, context and truth differ in length: {sorted(lengths)}"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A number as it stands in tables. A normalised one also has a place between a random pairing (0) and the truth (1)."""
+
+    name: str
+    heading: str
+    meaning: str
+    normalised: bool = False
+
+
+@dataclass(frozen=True)
+class Options:
+    """What metrics may be told: the beat tracker, the coherence model, and whether stems without a beat are left out."""
+
+    tracker: str = "madmom"
+    coherence: str = "models/coherence"
+    drop_failures: bool = False
 
 
 Metric = Callable[[Excerpt], dict[str, float]]

@@ -6,21 +6,33 @@ itself: beats tracked in the stem against the score's, and the level. The first 
 Failure rule: a part without a beat has F1 0, silence has -120 dB; an answer that sounds for less than 40 s is NaN.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 
 from accomp.audio import rms_db
-from accomp.metrics.beats import Tracker, f_measure
-from accomp.metrics.contract import Excerpt
+from accomp.metrics.beats import beat_tracker, f_measure
+from accomp.metrics.contract import Column, Excerpt, Metric, Options
 from accomp.timeline import SAMPLE_RATE, to_seconds
 
+COLUMNS = (
+    Column("drift_f1_first", "F1 first 20 s", "Beat F1 against the score of the first 20 s that sound."),
+    Column(
+        "drift_f1_last",
+        "F1 last 20 s",
+        "The same of the last 20 s: lower, where a model loses the beat in its own past.",
+    ),
+    Column("drift_rms_db", "louder dB", "Level of the last 20 s minus that of the first."),
+)
 PART = 20 * SAMPLE_RATE  # samples
 NAMES = ("drift_f1_first", "drift_f1_last", "drift_rms_db")
 
 
-def drift_metric(track: Tracker) -> Callable[[Excerpt], dict[str, float]]:
+def depends_on(options: Options) -> str:
+    return options.tracker
+
+
+def make_metric(options: Options) -> Metric:
     """`drift_f1_first`, `drift_f1_last` and `drift_rms_db`, the level of the last part minus that of the first."""
+    track = beat_tracker(options.tracker)
 
     def drift(excerpt: Excerpt) -> dict[str, float]:
         begin, end = int((excerpt.answer != 0).argmax()), len(excerpt.answer)

@@ -1,4 +1,4 @@
-"""Sound as points in space, for the distances between crowds of them: FAD and KAD.
+"""Sound as points in space, for the distances between sets of them: FAD and KAD.
 
 `latent_embedding` is always there: half-second means of a codec's latents, named after its kind and weights, because two
 codecs' latents never compare. `vggish_embedding` is the paper's (Hershey et al. 2017; published weights in PyTorch's names,
@@ -7,6 +7,7 @@ codecs' latents never compare. `vggish_embedding` is the paper's (Hershey et al.
 """
 
 from collections.abc import Callable
+from functools import cache
 from math import gcd
 from pathlib import Path
 from pickle import UnpicklingError
@@ -16,6 +17,7 @@ import torch
 from safetensors import SafetensorError
 from scipy.signal import resample_poly
 from torch import nn
+from torchaudio.compliance.kaldi import get_mel_banks
 
 from accomp.codec.contract import Codec
 from accomp.errors import UserError
@@ -24,6 +26,7 @@ from accomp.timeline import SAMPLE_RATE
 PIECE_S = 0.5
 VGGISH_RATE, WINDOW, FFT, HOP, PATCH = 16_000, 400, 512, 160, 96  # Hz; samples; frames
 MELS, LOW_HZ, HIGH_HZ = 64, 125.0, 7500.0
+UNWARPED = 100.0, -500.0, 1.0  # Hz, Hz, factor: Kaldi's warping of the vocal tract, switched off
 CLAP_RATE, CLAP_PIECE, CLAP_STEP, CLAP_BATCH = 48_000, 480_000, 48_000, 8  # Hz; samples; samples; pieces
 Embed = Callable[[np.ndarray], np.ndarray]
 
@@ -43,32 +46,25 @@ def latent_embedding(codec: Codec) -> Embed:
     return embed
 
 
-def vggish() -> nn.Module:
+class Vggish(nn.Module):
     """The network, (B, 1, 96, 64) -> (B, 128), in the published weights' names."""
-    layers: list[nn.Module] = []
-    into = 1
-    for width in (64, 128, (256, 256), (512, 512)):
-        for out in (width,) if isinstance(width, int) else width:
-            layers += [nn.Conv2d(into, out, 3, padding=1), nn.ReLU()]
-            into = out
-        layers.append(nn.MaxPool2d(2))
-    dense = [nn.Linear(512 * 6 * 4, 4096), nn.ReLU(), nn.Linear(4096, 4096), nn.ReLU(), nn.Linear(4096, 128)]
 
-    class Vggish(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.features, self.embeddings = nn.Sequential(*layers), nn.Sequential(*dense)
+    def __init__(self):
+        super().__init__()
+        layers: list[nn.Module] = []
+        for into, out, last in ((1, 64, 1), (64, 128, 1), (128, 256, 0), (256, 256, 1), (256, 512, 0), (512, 512, 1)):
+            layers += [nn.Conv2d(into, out, 3, padding=1), nn.ReLU()] + [nn.MaxPool2d(2)] * last
+        dense = [nn.Linear(512 * 6 * 4, 4096), nn.ReLU(), nn.Linear(4096, 4096), nn.ReLU(), nn.Linear(4096, 128)]
+        self.features, self.embeddings = nn.Sequential(*layers), nn.Sequential(*dense)
 
-        def forward(self, mel: torch.Tensor) -> torch.Tensor:
-            return self.embeddings(self.features(mel).permute(0, 2, 3, 1).flatten(1))
-
-    return Vggish()
+    def forward(self, mel: torch.Tensor) -> torch.Tensor:
+        return self.embeddings(self.features(mel).permute(0, 2, 3, 1).flatten(1))
 
 
 def vggish_embedding(weights: Path | str) -> Embed:
     """Audio (N,) -> points (M, 128), one for every whole 0.96 s. Raises UserError when the weights are missing or not these."""
     with torch.device("meta"):
-        net = vggish().eval()
+        net = Vggish().eval()
     try:
         net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True), assign=True)
     except FileNotFoundError as error:
@@ -86,7 +82,7 @@ def vggish_embedding(weights: Path | str) -> Embed:
 
 
 def log_mel(audio: np.ndarray) -> np.ndarray:
-    """VGGish's view of audio (N,) at 44.1 kHz: (frames, 64), log(mel + 0.01) every 10 ms."""
+    """VGGish's features of audio (N,) at 44.1 kHz: (frames, 64), log(mel + 0.01) every 10 ms."""
     low = _at(VGGISH_RATE, audio)
     if len(low) < WINDOW:
         return np.zeros((0, MELS))
@@ -95,19 +91,11 @@ def log_mel(audio: np.ndarray) -> np.ndarray:
     return np.log(np.abs(np.fft.rfft(frames * window, FFT, axis=1)) @ mel_bands().T + 0.01)
 
 
+@cache
 def mel_bands() -> np.ndarray:
-    """Triangles on the mel scale of HTK, (64, 257), peaks of 1, the zero frequency left out."""
-
-    def mel(hz: np.ndarray | float) -> np.ndarray:
-        return 1127.0 * np.log1p(np.asarray(hz) / 700.0)
-
-    bins = mel(np.arange(FFT // 2 + 1) * VGGISH_RATE / FFT)
-    edges = np.linspace(mel(LOW_HZ), mel(HIGH_HZ), MELS + 2)[:, None]
-    rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
-    falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
-    weights = np.maximum(0.0, np.minimum(rising, falling))
-    weights[:, 0] = 0.0
-    return weights
+    """Triangles on the mel scale of HTK, (64, 257), peaks of 1; the highest frequency lies in none."""
+    bands, _ = get_mel_banks(MELS, FFT, VGGISH_RATE, LOW_HZ, HIGH_HZ, *UNWARPED)
+    return np.pad(bands.double().numpy(), ((0, 0), (0, 1)))
 
 
 def clap_embedding(folder: Path | str) -> Embed:
@@ -130,8 +118,8 @@ def clap_embedding(folder: Path | str) -> Embed:
         pieces = [sound[at : at + CLAP_PIECE] for at in range(0, max(len(sound) - CLAP_PIECE, 0) + 1, CLAP_STEP)]
         points = []
         for at in range(0, len(pieces), CLAP_BATCH):
-            heard = features(pieces[at : at + CLAP_BATCH], sampling_rate=CLAP_RATE, return_tensors="pt")
-            points.append(net(**heard).audio_embeds.double().numpy())
+            inputs = features(pieces[at : at + CLAP_BATCH], sampling_rate=CLAP_RATE, return_tensors="pt")
+            points.append(net(**inputs).audio_embeds.double().numpy())
         return np.concatenate(points)
 
     return embed

@@ -12,13 +12,23 @@ from functools import cache
 
 import numpy as np
 
-from accomp.metrics.contract import Excerpt
+from accomp.metrics.contract import Column, Excerpt, Metric, Options
 from accomp.metrics.levels import is_silent
 from accomp.timeline import SAMPLE_RATE
 
+COLUMNS = (
+    Column("chroma_agreement", "chroma", "Correlation of the stem's pitch classes with the context's, second by second; drums "
+           "have none.", normalised=True),
+    Column("chord_agreement", "chords", "Share of the stem's energy on the triad that the recording makes, second by second; "
+           "chance is 0.25.", normalised=True),
+)  # fmt: skip
 PIECE = SAMPLE_RATE  # samples; one second of Hann-windowed sound tells semitones apart from about 70 Hz upward
 TRIADS = [[(root + step) % 12 for step in chord] for root in range(12) for chord in ((0, 4, 7), (0, 3, 7))]
 LOWEST_HZ, HIGHEST_HZ = 60.0, 2000.0  # fundamentals and near partials; cymbals and noise stay out
+
+
+def make_metric(options: Options) -> Metric:
+    return harmony
 
 
 def harmony(excerpt: Excerpt) -> dict[str, float]:

@@ -8,7 +8,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from accomp.metrics.contract import Column
 from accomp.timeline import Step, to_seconds
+
+COLUMNS = (
+    Column("cycle_p50_ms", "cycle ms", "Median time to compute one step of one stem on the machine that ran this."),
+    Column("lead_least_ms", "lead ms", "How long before its play time the slowest answer was ready; negative is late."),
+)
 
 
 def percentiles(times_ms: Sequence[float]) -> dict[str, float]:

@@ -9,12 +9,20 @@ import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
 
 from accomp.audio import rms_db
-from accomp.metrics.contract import Excerpt
+from accomp.metrics.contract import Column, Excerpt, Metric, Options
 from accomp.timeline import to_samples
 
+COLUMNS = (
+    Column("silence_ratio", "silent", "Share of the stem below -60 dBFS."),
+    Column("context_correlation", "copy", "How much of the stem is a shifted copy of the context."),
+)
 FRAME_S = 0.05
 SILENT_DB = -60.0
 MAX_LAG_S = 6.0  # a copy may also come late, up to a whole window
+
+
+def make_metric(options: Options) -> Metric:
+    return levels
 
 
 def levels(excerpt: Excerpt) -> dict[str, float]:
@@ -38,7 +46,7 @@ def silence_ratio(audio: np.ndarray) -> float:
 
 
 def correlation(a: np.ndarray, b: np.ndarray, max_lag_s: float = MAX_LAG_S) -> float:
-    """How much of (N,) a is a shifted copy of (N,) b: 1 for a copy at any volume or polarity, near 0 for strangers."""
+    """How much of (N,) a is a shifted copy of (N,) b: 1 for a copy at any volume or polarity, near 0 for unrelated sounds."""
     if is_silent(a) or is_silent(b):
         return 0.0
     reach = to_samples(max_lag_s)

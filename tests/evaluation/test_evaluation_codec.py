@@ -112,10 +112,10 @@ def test_streamed_is_offline_and_aligned(model, step):
     assert all((border + model.codec.delay) % model.codec.hop == 0 for border in streamed.borders)
 
 
-def test_the_rival_is_scored_beside_ours_when_it_is_there(model, small_band):
-    """A rival that hands every recording back unchanged is at no distance from it."""
+def test_the_reference_codec_is_scored_beside_ours_when_it_is_there(model, small_band):
+    """A codec that hands every recording back unchanged is at no distance from it."""
     lines = list(measure.score(settings(f"data.root={small_band}", "seconds=3", "stems=[bass]"), model.codec, np.copy))
-    theirs = {entry["metric"]: entry["value"] for entry in lines if entry["codec"] == measure.RIVAL}
+    theirs = {entry["metric"]: entry["value"] for entry in lines if entry["codec"] == measure.REFERENCE}
     assert theirs["lsd_db"] == 0 and theirs["onset_missed"] == 0 and theirs["sdr_db"] == 100
     ours = {entry["metric"] for entry in lines if entry["codec"] == measure.OURS}
     assert set(theirs) < ours
@@ -123,7 +123,7 @@ def test_the_rival_is_scored_beside_ours_when_it_is_there(model, small_band):
 
 def test_weights_are_looked_for_where_they_are_said_to_be(model_folder, tmp_path):
     pytest.importorskip("music2latent")
-    assert measure.rival_weights(settings(f"music2latent={tmp_path}/m.pt")) == tmp_path / "m.pt"
+    assert measure.reference_weights(settings(f"music2latent={tmp_path}/m.pt")) == tmp_path / "m.pt"
     with pytest.raises(UserError, match="no Music2Latent weights"):
         measure.run(settings(f"music2latent={tmp_path}/m.pt", f"model={model_folder}"))
 
@@ -138,8 +138,8 @@ def test_mistakes_are_named(model_folder, tmp_path, override, complaint):
     assert not list(tmp_path.iterdir())
 
 
-def test_judge_hears_the_difference():
+def test_a_quieter_copy_differs_in_level_alone():
     truth = (0.1 * np.random.default_rng(0).standard_normal(88_200)).astype(np.float32)
-    found = measure.judge((0.5 * truth).astype(np.float32), truth)
+    found = measure.compare((0.5 * truth).astype(np.float32), truth)
     assert found["sdr_db"] == pytest.approx(6.02, abs=0.1) and found["si_sdr_db"] > 60
     assert found["lsd_db"] == spectral((0.5 * truth).astype(np.float32), truth)["lsd_db"]

@@ -3,16 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from accomp.errors import UserError
 from accomp.metrics.beats import BeatAgreement, beat_tracker, f_measure, madmom_tracker
 from accomp.metrics.contract import Excerpt
-from accomp.metrics.ensemble import side_by_side
+from accomp.metrics.ensemble import stacked
 
 GRID = np.arange(0.5, 12, 0.5)
-times = st.lists(st.floats(0, 20), max_size=30).map(lambda values: np.unique(np.round(values, 3)))
 
 
 def clicks(times_s: np.ndarray, seconds: float = 12) -> np.ndarray:
@@ -42,19 +39,6 @@ def test_a_beat_counts_once():
     assert f_measure(np.array([1.0]), np.array([0.95, 1.0, 1.05])) == pytest.approx(2 / 4)
 
 
-@settings(deadline=None)
-@given(times, times)
-def test_agrees_with_mir_eval(reference, estimated):
-    mir_eval = pytest.importorskip("mir_eval")
-    if len(reference) and len(estimated):
-        # mir_eval compares differences rounded by floating point: keep away from the exact edge of the window.
-        gaps = np.abs(reference[:, None] - estimated[None])
-        if np.isclose(gaps, 0.07, atol=1e-6).any():
-            return
-        theirs = mir_eval.util.match_events(reference, estimated, 0.07)
-        assert f_measure(reference, estimated) == pytest.approx(2 * len(theirs) / (len(reference) + len(estimated)))
-
-
 def test_tracks_clicks_and_finds_nothing_in_silence(track):
     agree = BeatAgreement(track)
     audio, silence = clicks(GRID), np.zeros(12 * 44_100, np.float32)
@@ -69,29 +53,29 @@ def test_tracks_clicks_and_finds_nothing_in_silence(track):
     }
 
 
-def test_the_networks_side_by_side_say_what_madmom_says(track):
+def test_the_stacked_networks_compute_what_madmom_computes(track):
     from madmom.audio.signal import Signal
     from madmom.features.beats import RNNBeatProcessor
 
     features, ensemble = RNNBeatProcessor().processors
     for seconds in (1.0, 0.005):
         seen = features(Signal(clicks(GRID, 4)[: round(seconds * 44_100)], 44_100, num_channels=1))
-        ours = side_by_side(ensemble.processors[0].processors)(seen)
+        ours = stacked(ensemble.processors[0].processors)(seen)
         np.testing.assert_allclose(ours, np.atleast_1d(ensemble(seen)), atol=1e-6)
 
 
 def test_a_context_is_tracked_once():
-    heard = []
+    lengths = []
 
     def counting(audio):
-        heard.append(len(audio))
+        lengths.append(len(audio))
         return GRID
 
     agree = BeatAgreement(counting)
     context = clicks(GRID)
     for _ in range(3):
         agree(Excerpt("bass", np.zeros_like(context), context, context, GRID))
-    assert len(heard) == 3 + 1
+    assert len(lengths) == 3 + 1
 
 
 def test_the_papers_way_drops_failures_and_still_says_so():

@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 
 from accomp.codec.sketch import SketchCodec
 from accomp.errors import UserError
-from accomp.metrics.coherence import PIECE, STEP, WEIGHTS, Coherence, coherence_metric, main, pieces, sketch_codec
-from accomp.metrics.contract import Excerpt
+from accomp.metrics.coherence import PIECE, STEP, WEIGHTS, Coherence, main, make_metric, pieces, sketch_codec
+from accomp.metrics.contract import Excerpt, Options
 
 NET = {"width": 16, "size": 8, "channels": 12}
 CODEC = {"channels": 12, "width": 16, "latent_width": 16, "decoder_blocks": 1, "latent_blocks": 1}
@@ -27,7 +27,7 @@ def folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("coherence")
     codec, net = SketchCodec(**CODEC), Coherence(**NET)
     codec.fit(codec.features(torch.from_numpy(noise(1))[None, : 100 * codec.hop], None)[0][0])
-    net.listen_through(codec)
+    net.calibrate(codec)
     (folder / "config.yaml").write_text(yaml.safe_dump({"net": NET, "codec": CODEC}))
     save_file({**net.state_dict(), **{k: v.contiguous() for k, v in codec.latent_weights().items()}}, folder / WEIGHTS)
     return folder
@@ -39,7 +39,7 @@ def excerpt(answer, context) -> Excerpt:
 
 def test_level_does_not_matter_and_silence_is_worst(folder):
     stem, context = noise(2, 1), noise(2, 2)
-    metric = coherence_metric(str(folder))
+    metric = make_metric(Options(coherence=str(folder)))
     score = metric(excerpt(stem, context))["coherence"]
     assert -1 < score < 1
     assert metric(excerpt(0.2 * stem, 0.5 * context))["coherence"] == pytest.approx(score, abs=1e-3)
@@ -50,7 +50,7 @@ def test_level_does_not_matter_and_silence_is_worst(folder):
 
 def test_half_a_silent_answer_scores_between(folder):
     stem, context = noise(3, 1), noise(3, 2)
-    metric, half = coherence_metric(str(folder)), stem.copy()
+    metric, half = make_metric(Options(coherence=str(folder))), stem.copy()
     half[: PIECE + STEP] = 0
     assert -1 < metric(excerpt(half, context))["coherence"] < metric(excerpt(stem, context))["coherence"]
 
@@ -65,15 +65,18 @@ def test_a_model_can_be_moved_and_a_missing_one_is_told(folder, tmp_path, capsys
     assert main([str(folder), str(tmp_path / "there")]) == 0
     assert sorted(path.name for path in (tmp_path / "there").iterdir()) == [WEIGHTS, "config.yaml"]
     heard = excerpt(noise(1, 1), noise(1, 2))
-    moved, there = coherence_metric(str(tmp_path / "there"))(heard), coherence_metric(str(folder))(heard)
+    moved, there = (
+        make_metric(Options(coherence=str(tmp_path / "there")))(heard),
+        make_metric(Options(coherence=str(folder)))(heard),
+    )
     assert moved["coherence"] == pytest.approx(there["coherence"], abs=0.01), "half precision"
     assert main([str(tmp_path / "nowhere"), str(tmp_path / "x")]) == 2
     assert "experiment=coherence" in capsys.readouterr().err
     with pytest.raises(UserError, match="train one"):
-        coherence_metric(str(tmp_path / "nowhere"))
+        make_metric(Options(coherence=str(tmp_path / "nowhere")))
     (tmp_path / "there" / WEIGHTS).write_bytes(b"damaged")
     with pytest.raises(UserError, match="make it again"):
-        coherence_metric(str(tmp_path / "there"))
+        make_metric(Options(coherence=str(tmp_path / "there")))
 
 
 def test_a_codec_whose_latents_have_no_level_is_refused(model_folder):

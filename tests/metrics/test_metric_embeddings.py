@@ -9,11 +9,11 @@ from accomp.errors import UserError
 from accomp.metrics.embeddings import (
     MELS,
     PATCH,
+    Vggish,
     clap_embedding,
     latent_embedding,
     log_mel,
     mel_bands,
-    vggish,
     vggish_embedding,
 )
 
@@ -51,11 +51,11 @@ def test_a_tone_lies_in_its_mel_band():
 
 def test_the_network_has_the_published_shapes():
     with torch.device("meta"):
-        shapes = {name: tuple(value.shape) for name, value in vggish().state_dict().items()}
+        shapes = {name: tuple(value.shape) for name, value in Vggish().state_dict().items()}
     assert sum(np.prod(shape) for shape in shapes.values()) == 72_141_184, "as published"
     assert shapes["features.13.weight"] == (512, 512, 3, 3) and shapes["embeddings.0.weight"] == (4096, 12_288)
     with torch.device("meta"):
-        assert vggish()(torch.empty(2, 1, PATCH, MELS)).shape == (2, 128)
+        assert Vggish()(torch.empty(2, 1, PATCH, MELS)).shape == (2, 128)
 
 
 def test_weights_that_are_missing_or_strange_are_one_line(tmp_path):

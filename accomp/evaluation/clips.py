@@ -1,0 +1,55 @@
+"""Sounds for a web page: compressed, with an outline of their waveform."""
+
+import base64
+import io
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from accomp.disk import write_whole
+from accomp.timeline import SAMPLE_RATE
+
+POINTS, HEIGHT = 240, 48  # of a waveform
+Store = Callable[[str, bytes], str]  # a name and the bytes of an MP3 file -> its address for the page
+
+
+def clip(name: str, what: str, audio: np.ndarray, compression: float, store: Store) -> dict[str, str | float]:
+    """Audio (N,), louder than full scale or not, as the page's template needs it."""
+    audio = audio / max(1.0, float(np.abs(audio).max(initial=0)))
+    sound = io.BytesIO()
+    soundfile.write(sound, audio, SAMPLE_RATE, format="MP3", subtype="MPEG_LAYER_III", compression_level=compression)
+    source = store(name, sound.getvalue())
+    shape = {"outline": outline(audio), "width": POINTS, "height": HEIGHT, "seconds": len(audio) / SAMPLE_RATE}
+    return shape | {"what": what, "source": source}
+
+
+def inside(name: str, sound: bytes) -> str:
+    """The sound as a part of the page itself."""
+    return f"data:audio/mpeg;base64,{base64.b64encode(sound).decode()}"
+
+
+def beside(folder: Path) -> Store:
+    """Sounds as files in `sounds/` of the page's folder, in place of those of an earlier page."""
+    for old in folder.glob("sounds/*.mp3"):
+        old.unlink()
+
+    def store(name: str, sound: bytes) -> str:
+        path = folder / "sounds" / f"{name}.mp3"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, sound)
+        return f"sounds/{name}.mp3"
+
+    return store
+
+
+def outline(audio: np.ndarray) -> str:
+    """Highest and lowest sample of each slice of (N,) as the points of one SVG polygon, on a scale of its own."""
+    edges = np.linspace(0, len(audio), POINTS + 1).astype(int)
+    slices = [audio[a : max(a + 1, b)] for a, b in pairwise(edges)]
+    scale = 0.5 * HEIGHT / max(float(np.abs(audio).max(initial=0)), 0.05)
+    top = [f"{x},{HEIGHT / 2 - scale * s.max(initial=0) - 0.4:.0f}" for x, s in enumerate(slices)]
+    bottom = [f"{x},{HEIGHT / 2 - scale * s.min(initial=0) + 0.4:.0f}" for x, s in enumerate(slices)]
+    return " ".join(top + bottom[::-1])

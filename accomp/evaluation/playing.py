@@ -1,0 +1,76 @@
+"""The first part of an evaluation: what is to be scored gets played and kept as WAV files.
+
+What is in the audio cache is not made again, so that a run which was stopped continues.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from tqdm import tqdm
+
+from accomp import audio
+from accomp.disk import write_text
+from accomp.evaluation.audio_cache import AudioCache
+from accomp.evaluation.baselines import baseline
+from accomp.evaluation.rollouts import BatchItem, play
+from accomp.evaluation.rows import CODEC_ROW, Row, seeds_of
+from accomp.evaluation.settings import Settings
+from accomp.evaluation.songs import Song
+from accomp.model import Model
+from accomp.stream.rollout import Rollout
+
+LIVE_CYCLES = 12  # of one stem, to know what a cycle takes when nothing else is played
+
+
+def play_all(
+    settings: Settings, models: dict[str, Model], rows: Sequence[Row], songs: Sequence[Song], cache: AudioCache
+) -> None:
+    """Play everything that is not yet in the cache, with a progress bar."""
+    todo = {row: _missing(row, settings, songs, cache) for row in rows}
+    with tqdm(total=sum(map(len, todo.values())), desc="playing", unit="stem") as bar:
+        for row, items in todo.items():
+            for first in range(0, len(items), settings.batch):
+                batch = items[first : first + settings.batch]
+                for item, samples in zip(batch, _answers(settings, models, row, batch, cache), strict=True):
+                    audio.write(cache.answer(row, *item), samples)
+                bar.update(len(batch))
+    for row in tqdm([row for row in rows if row.plays and not cache.latency(row).is_file()], desc="timing", unit="row"):
+        write_text(cache.latency(row), json.dumps(_live_timings(settings, models[row.model], row, songs[0])))
+
+
+def _missing(row: Row, settings: Settings, songs: Sequence[Song], cache: AudioCache) -> list[BatchItem]:
+    items = [BatchItem(song, stem, seed) for song in songs for stem in song.stems for seed in seeds_of(row, settings)]
+    # Items of like length share a batch, so that little is played past the end of a song.
+    return sorted(
+        (item for item in items if not cache.answer(row, *item).is_file()), key=lambda item: item.song.samples
+    )
+
+
+def _answers(
+    settings: Settings, models: dict[str, Model], row: Row, batch: Sequence[BatchItem], cache: AudioCache
+) -> list[np.ndarray]:
+    """What is played for every item of a batch in this row, (N,) each."""
+    if not row.plays:
+        model = models.get(row.model.removeprefix(f"{CODEC_ROW}_"), next(iter(models.values())))
+        step = row.regime.step if row.regime else None
+        return [baseline(row.model, item.song, item.stem, model, step, settings.overlap) for item in batch]
+    played = _play(models[row.model], row, batch, settings.overlap)
+    record = cache.timings(row)
+    kept = json.loads(record.read_text()) if record.is_file() else []
+    at_once = 1 if row.protocol == "paper" else len(batch)
+    write_text(record, json.dumps(kept + [{"stems": at_once} | timing for timing in played.timings]))
+    return [track[: item.song.samples] for item, track in zip(batch, played.audio, strict=True)]
+
+
+def _play(model: Model, row: Row, items: Sequence[BatchItem], overlap: int) -> Rollout:
+    return play(model, items, row.regime.step, overlap, row.sampler, row.clock, row.protocol)
+
+
+def _live_timings(settings: Settings, model: Model, row: Row, song: Song) -> list[dict[str, float]]:
+    """What the steps of a single stem take, the first two left out: they warm everything up."""
+    stem, samples = song.stems[0], min(song.samples, LIVE_CYCLES * row.regime.step.samples)
+    short = replace(song, truth={stem: song.truth[stem][:samples]}, context={stem: song.context[stem][:samples]})
+    timings = _play(model, row, [BatchItem(short, stem, settings.seeds[0])], settings.overlap).timings
+    return timings[2:] or timings

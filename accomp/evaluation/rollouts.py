@@ -1,0 +1,69 @@
+"""Playing along with recordings: many stems at once, each against its own context, as the items of one batch.
+
+What an item plays does not depend on the rest of its batch.
+"""
+
+import zlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from accomp.beat.clock import Clock, GridClock, NoClock
+from accomp.evaluation.songs import Song
+from accomp.model import Model
+from accomp.stream.paper_protocol import paper_rollout
+from accomp.stream.rollout import Rollout, rollout
+from accomp.stream.streamer import Streamer
+from accomp.timeline import Step
+
+
+class BatchItem(NamedTuple):
+    """One stem of one song, played with one seed."""
+
+    song: Song
+    stem: str
+    seed: int
+
+    @property
+    def noise_seed(self) -> int:
+        """Of the excerpt alone, so that comparisons of regimes, samplers and models are paired."""
+        return zlib.crc32(f"{self.song.name} {self.song.start} {self.stem} {self.seed}".encode())
+
+
+def play(
+    model: Model, items: Sequence[BatchItem], step: Step, overlap: int, sampler: str, clock: str, protocol: str
+) -> Rollout:
+    """Play along with every item; audio (items, N), N samples of the longest."""
+    if protocol == "paper":
+        return _play_as_the_paper(model, items, step, sampler)
+    streamer = Streamer(
+        model,
+        [item.stem for item in items],
+        sampler=sampler,
+        seed=[item.noise_seed for item in items],
+        clock=_clock(clock, model, [item.song for item in items]),
+    )
+    return rollout(streamer, _padded([item.song.context[item.stem] for item in items]), step, overlap)
+
+
+def _play_as_the_paper(model: Model, items: Sequence[BatchItem], step: Step, sampler: str) -> Rollout:
+    """With the paper's protocol, item by item, so that the time of a step is that of one stem."""
+    parts = [
+        paper_rollout(model, (item.stem,), item.song.context[item.stem][None], step, sampler, item.noise_seed)
+        for item in items
+    ]
+    return Rollout(_padded([part.audio[0] for part in parts]), [timing for part in parts for timing in part.timings])
+
+
+def _padded(tracks: Sequence[np.ndarray]) -> np.ndarray:
+    """Tracks (N,) of any length as (items, N), silence after the shorter ones."""
+    longest = max(map(len, tracks))
+    return np.stack([np.pad(track, (0, longest - len(track))) for track in tracks])
+
+
+def _clock(name: str, model: Model, songs: Sequence[Song]) -> Clock | None:
+    """None leaves the choice to the model, which has a beat tracker of its own."""
+    if name == "model":
+        return None
+    return NoClock() if name == "none" else GridClock([song.grid for song in songs], model.codec.hop)
