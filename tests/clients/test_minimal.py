@@ -25,8 +25,8 @@ def test_the_smallest_client_plays_and_hears_to_the_sample(tools, clients, tmp_p
             stage.clientport,
         ]
         done = subprocess.run([*map(str, command)], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
         received = tools.context_of(stage)
-    assert done.returncode == 0, done.stderr
     assert np.array_equal(received, song[: 4 * step.samples])
     heard = soundfile.read(tmp_path / "bass.wav", dtype="float32")[0]
     answered = np.arange(2 * step.samples, len(song))
