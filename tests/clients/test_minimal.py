@@ -16,14 +16,8 @@ def test_the_smallest_client_plays_and_hears_to_the_sample(tools, clients, tmp_p
     step, song = Step(0.125, 1.0), tools.song(3.1)
     soundfile.write(tmp_path / "song.wav", song, SAMPLE_RATE, subtype="FLOAT")
     with tools.Stage() as stage:
-        command = [
-            sys.executable,
-            clients / "python" / "minimal.py",
-            "song.wav",
-            "bass.wav",
-            stage.port,
-            stage.clientport,
-        ]
+        ports = ["--serverport", stage.port, "--clientport", stage.clientport]
+        command = [sys.executable, clients / "python" / "minimal.py", "song.wav", "bass.wav", *ports]
         done = subprocess.run([*map(str, command)], cwd=tmp_path, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
         received = tools.context_of(stage)
