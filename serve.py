@@ -24,7 +24,6 @@ from pathlib import Path
 from accomp.dependencies import PLAYING, require
 from accomp.errors import UserError
 
-MOST_THREADS = 4  # a small network gains nothing from more
 LINES_WAITING = 1000  # of the log, while nobody reads them
 
 log = logging.getLogger("accomp.serve")
@@ -43,6 +42,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps or auto (%(default)s)")
     parser.add_argument("--model", type=Path, default=Path(__file__).resolve().parent / "models" / "live",
                         help="model folder (models/live); those beside it can be changed to while playing")  # fmt: skip
+    parser.add_argument("--threads", type=int, help="of torch (OMP_NUM_THREADS, or one; more are rarely faster)")
     parser.add_argument("--sampler", default=None, help="one of the model's samplers (its own default)")
     parser.add_argument("--together", action="store_true",
                         help="several instruments hear each other too, not the player alone")  # fmt: skip
@@ -73,24 +73,23 @@ def serve(args: argparse.Namespace) -> None:
 
 def run_server(args: argparse.Namespace, sources: set[str], rx: list[socket.socket]) -> None:
     """Load, warm up, say so, play."""
-    import torch  # seconds: not before the port is known to be free
 
     from accomp.server.endpoint import Endpoint
     from accomp.server.models import device_name, models_beside, streamers_of
     from accomp.server.record import Recorder
     from accomp.server.state import ServerState
     from accomp.server.worker import InferenceWorker
+    from accomp.threads import use_threads
 
     signal.signal(signal.SIGTERM, end_now)  # until here the system ends us, at once even inside a long import
-    if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(max(1, min(MOST_THREADS, (os.cpu_count() or 2) - 1)))  # one core stays free to listen
+    threads = use_threads(args.threads)
     device, folder = device_name(args.device), args.model
     make = streamers_of(folder, device, args.sampler, args.together)
     about = {"model": folder.resolve().name, "device": device}
     about |= {"sampler": args.sampler or "", "together": args.together}
     recorder = None
     if args.record is not None:
-        header = {"about": about, "folder": str(folder.resolve()), "threads": torch.get_num_threads()}
+        header = {"about": about, "folder": str(folder.resolve()), "threads": threads}
         recorder = Recorder(args.record, header | {"sources": sorted(sources)})
 
     def load(name: str) -> Callable:
