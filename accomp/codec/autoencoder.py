@@ -3,7 +3,7 @@
 Audio is cut into short Fourier frames (1536 samples every 512), a stack of causal ConvNeXt blocks turns four of them into
 one latent frame (hop 2048, 46 ms), and the mirror image turns latents back into Fourier frames, which are overlapped and
 added. No layer looks ahead, so a live stream and an offline pass give the same numbers. Frames enter and leave as real and
-imaginary parts: with a magnitude and phase head the same network does not learn waveforms (tried on a CPU budget).
+imaginary parts: with a magnitude and phase head the same network does not learn waveforms (tried on a CPU).
 
 Blocks follow ConvNeXt (Liu et al. 2022) as Vocos (Siuzdak 2023) uses them; magnitudes are compressed by the power 0.3.
 """
@@ -156,18 +156,19 @@ class Autoencoder(Codec):
         state = state or {}
         batch, samples = audio.shape
         if samples % self.hop:
-            raise ValueError(f"a stream is encoded in whole frames of {self.hop} samples, got {samples}")
+            raise ValueError(f"a stream is encoded in frames of {self.hop} samples, got {samples}")
         if samples == 0:
             return audio.new_zeros(batch, self.channels, 0), state
+        latents, state = self.encode_frames(audio, state)
+        return latents.transpose(1, 2), state
+
+    def encode_frames(self, audio: Tensor, state: dict) -> tuple[Tensor, dict]:
+        """Audio (B, T * hop), T at least 1 -> latents (B, T, C) and the new state."""
         x, fourier = self.analyse(audio, state.get("fourier"))
         x, fast = self.encoder(self.into(x), state.get("fast"))
-        x = self.fold(x.reshape(batch, samples // self.hop, -1))
+        x = self.fold(x.reshape(len(x), audio.shape[1] // self.hop, -1))
         x, slow = self.encoder_latent(x, state.get("slow"))
-        return self.standardise(self.to_latent(x).float()).transpose(1, 2), {
-            "fourier": fourier,
-            "fast": fast,
-            "slow": slow,
-        }
+        return self.standardise(self.to_latent(x).float()), {"fourier": fourier, "fast": fast, "slow": slow}
 
     def hidden(self, latents: Tensor, state: dict) -> tuple[Tensor, dict]:
         """Latents (B, C, T) -> features (B, T * stride, D) of Fourier frames."""
@@ -181,16 +182,16 @@ class Autoencoder(Codec):
         if not latents.shape[2]:
             return latents.new_zeros(len(latents), 0), state
         x, memory = self.hidden(latents, state)
-        audio, voice = self.synthesise(x, state)
-        return audio, memory | voice
+        audio, rest = self.synthesise(x, state)
+        return audio, memory | rest
 
     def encode(self, audio: Tensor) -> Tensor:
         return self.encode_stream(audio[:, : audio.shape[1] // self.hop * self.hop])[0]
 
     def decode(self, latents: Tensor) -> Tensor:
         audio, state = self.decode_stream(latents)
-        return self.whole(audio, state) if latents.shape[2] else audio
+        return self.aligned(audio, state) if latents.shape[2] else audio
 
-    def whole(self, audio: Tensor, state: dict) -> Tensor:
-        """A decoded stream and what it held back -> the audio in its place, without delay."""
+    def aligned(self, audio: Tensor, state: dict) -> Tensor:
+        """A decoded stream and its last state -> the same audio without delay, its end included."""
         return torch.cat([audio[:, self.delay :], state["overlap"]], 1)

@@ -1,4 +1,4 @@
-"""What a codec is to everybody else: audio in, latents out, and back; in one call or as a stream.
+"""The contract of every codec: audio to latents and back, in one call or as a stream.
 
 Shapes: B batch, C latent channels, T frames, N samples. Frame j of the latents covers samples [j hop, (j+1) hop).
 """
@@ -39,7 +39,7 @@ class Codec(nn.Module, ABC):
         """
 
     def decode_window(self, latents: Tensor) -> Tensor:
-        """The same with whatever a codec says beyond its last frame, (B, T * hop or more)."""
+        """The same with all that is decoded beyond the last frame, (B, T * hop or more)."""
         return self.decode(latents)
 
     @abstractmethod

@@ -6,8 +6,8 @@ are CC BY-NC 4.0, so whatever is made with this codec may not be used commercial
 The package fetches its weights from a model hub when first used; this wrapper never does. It reads a file that the
 user already has or, to time the paper's system, runs on random weights.
 
-Its frames hear both ways, so a stream of it is made of windows: the encoder hears the last 6 s again for every block, as
-the paper's does, with silence after the live edge; the decoder says its last frames again and crossfades into the new ones.
+Its frames depend on what follows them, so a stream of it is made of windows: the encoder takes the last 6 s again for every
+block, as the paper's does, with silence after the live edge; the decoder decodes its last frames again and crossfades.
 """
 
 import pickle
@@ -28,10 +28,10 @@ from accomp.errors import UserError
 
 TAIL = 1536  # samples of the 2048-sample STFT window that reach past the last frame
 ANY_LENGTH = 44_100 * 3600  # samples; the package cuts longer audio into pieces, which would leave seams
-WINDOW = 64  # frames that the streaming encoder hears at once: the paper's 6 s, over which the codec normalises itself
-REACH = 13  # frames of the past that a frame hears, at most
-PIECE = 17  # frames that the streaming decoder says at once (1.5 s): on a CPU a frame of 6 s costs 1.6 times as much
-AGAIN = 2  # frames that it says again, for the sake of its seams; the paper's server: 1
+WINDOW = 64  # frames that the streaming encoder takes at once: the paper's 6 s, over which the codec normalises itself
+REACH = 13  # frames of the past that a frame depends on, at most
+PIECE = 17  # frames that the streaming decoder decodes at once (1.5 s): on a CPU a frame of 6 s costs 1.6 times as much
+AGAIN = 2  # frames that it decodes again, against seams; the paper's server: 1
 INSTALL = "the paper's codec needs a package (CC BY-NC 4.0: not for commercial use): pip install music2latent==0.1.8"
 WEIGHTS_MISSING = (
     "needs Music2Latent's weights, which are not in it: fetch music2latent.pt once with `python -c 'import music2latent as m;"
@@ -66,7 +66,7 @@ class Music2Latent(Codec):
 
     @classmethod
     def untrained(cls) -> Self:
-        """Noise, the same every time: to try out all else. What the package starts at 0 would leave the decoder silent."""
+        """A codec with random weights, the same every time. What the package starts at 0 would leave the decoder silent."""
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(0)
             codec = cls().requires_grad_(False)
@@ -76,7 +76,7 @@ class Music2Latent(Codec):
         return codec
 
     def encode(self, audio: Tensor) -> Tensor:
-        """Audio (B, N) -> latents (B, 64, N // 4096). Each frame also hears 1.2 s on either side of itself."""
+        """Audio (B, N) -> latents (B, 64, N // 4096). Each frame also depends on 1.2 s on either side."""
         frames = audio.shape[-1] // self.hop
         if frames == 0:
             return audio.new_zeros(len(audio), self.channels, 0)
@@ -105,7 +105,7 @@ class Music2Latent(Codec):
     def encode_stream(self, audio: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The next block (B, N) -> its latents (B, 64, N // 4096), as if the music ended with it; state is recent audio.
 
-        Unlike a causal codec's, they depend on how the stream is cut: they would change, could they hear what follows.
+        Unlike a causal codec's, they depend on how the stream is cut, since they depend on what follows.
         """
         recent = audio if state is None else torch.cat([state, audio], 1)
         new = audio.shape[1] // self.hop

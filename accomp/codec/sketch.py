@@ -1,9 +1,9 @@
-"""A codec whose latents say what sounds and when, but not with which phase: a sketch that can be foreseen.
+"""A codec whose latents hold what sounds and when, but no phases: a coarse sketch of the audio, which can be predicted.
 
 The encoder is a spectrogram: 96 bands, eight or more to the octave, over the last 4096 samples, and 12 broad bands in each
 quarter of the frame for what is sudden, in decibels, projected onto their 64 principal components. The decoder is the
-autoencoder's, with oscillators and noise to invent the phases with. What a waveform codec's latents mostly carry is phase,
-which nobody can predict a second ahead; a denoiser trained on them learns to expect silence. These it can foresee.
+autoencoder's, with oscillators and noise that supply the phases. The latents of a waveform codec mostly carry phase,
+which cannot be predicted a second ahead: a denoiser trained on them learns to predict silence. These it can predict.
 """
 
 import torch
@@ -42,7 +42,7 @@ class SketchCodec(Autoencoder):
         return {"basis": self.basis, "centre": self.centre}  # a better decoder leaves the latents as they are
 
     def features(self, audio: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Audio (B, N) -> decibels of the bands (B, N // hop, K), scaled to about +-1, and the audio to remember."""
+        """Audio (B, N) -> decibels of the bands (B, N // hop, K), scaled to about +-1, and the audio to keep."""
         c, past = self.config, LONG - self.hop
         if state is None:
             state = audio.new_zeros(audio.shape[0], past)
@@ -54,16 +54,12 @@ class SketchCodec(Autoencoder):
         db = torch.cat([10 * torch.log10(long / LONG + 1e-12), 10 * torch.log10(short / c.fft_hop + 1e-12)], 2)
         return (db.clamp(min=FLOOR_DB) + 40) / 30, audio[:, audio.shape[1] - past :]
 
-    def encode_stream(self, audio: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        if audio.shape[1] % self.hop:
-            raise ValueError(f"a stream is encoded in whole frames of {self.hop} samples, got {audio.shape[1]}")
-        if audio.shape[1] == 0:
-            return audio.new_zeros(audio.shape[0], self.channels, 0), state
-        features, state = self.features(audio.float(), state)
-        return ((features - self.centre) @ self.basis.T).transpose(1, 2), state
+    def encode_frames(self, audio: Tensor, state: dict) -> tuple[Tensor, dict]:
+        features, past = self.features(audio.float(), state.get("past"))
+        return (features - self.centre) @ self.basis.T, {"past": past}
 
     def synthesise(self, x: Tensor, state: dict) -> tuple[Tensor, dict]:
-        """Features (B, T, D) -> audio: tones and hiss on a time of their own, and strokes that the network draws by hand."""
+        """Features (B, T, D) -> audio: tones and noise that depend on the frame's number, and transients given as spectra."""
         frame = state.get("frame", 0)
         spectrum = self.hiss(x, frame) + self.hiss.signs(x, frame) * self.spectrum(x)
         pieces = torch.fft.irfft(spectrum, n=self.config.fft, dim=-1) + self.oscillators(x, frame) * self.window
@@ -74,7 +70,7 @@ class SketchCodec(Autoencoder):
     def fit(self, examples: Tensor) -> None:
         """Set the projection from features (M, K): principal components, each scaled by the fourth root of its variance.
 
-        Half whitened: what varies most still weighs most, and the latents have unit variance on the whole.
+        Half whitened: what varies most still has the largest latents; their variance is 1 on average.
         """
         self.centre.copy_(examples.mean(0))
         variance, vectors = torch.linalg.eigh(torch.cov((examples - self.centre).T.double()))

@@ -1,8 +1,8 @@
-"""What a decoder without phases needs to make sound: oscillators that keep their own time, and noise.
+"""Sound sources of a decoder without phases: free-running oscillators, and noise.
 
-A network that sees the same latents frame after frame can only say the same thing frame after frame, and Fourier frames
-that repeat every 512 samples are a buzz at 86 Hz, whatever the note. So tones come from a bank of oscillators that run on by
-themselves, and hiss from a table of noise; the network says how loud each of them is (after Engel et al. 2020, DDSP).
+A network that is given the same latents frame after frame gives the same output frame after frame, and Fourier frames
+that repeat every 512 samples are a buzz at 86 Hz, whatever the note. So tones come from a bank of oscillators whose phases
+run on, and noise from a table; the network sets how loud each of them is (after Engel et al. 2020, DDSP).
 """
 
 import numpy as np
@@ -33,7 +33,7 @@ def bands(count: int, fft: int, low_hz: float = 40.0, high_hz: float = 16_000.0)
 class Oscillators(nn.Module):
     """A bank of sinusoids in quarter tones from A0, whose loudness the network sets frame by frame; they keep their phases.
 
-    Could it shift their phases too, it would make whatever spectrum it likes out of any of them, and no note a tone.
+    If it could shift their phases too, it could make any spectrum out of any of them, and no note would be a tone.
 
     Features (B, T, D) of Fourier frames number `frame`, `frame` + 1, ... -> their samples (B, T, fft), not yet windowed.
     """
@@ -61,10 +61,10 @@ class Oscillators(nn.Module):
 
 
 def partials(audio: Tensor, hop: int) -> Tensor:
-    """What the oscillators ought to say: amplitudes (B, N // hop, K) of the sinusoids in audio (B, N), in units of QUIET.
+    """Target of the oscillators: amplitudes (B, N // hop, K) of the sinusoids in audio (B, N), in units of QUIET.
 
     They are the peaks of a long spectrum that stand out of their surroundings (after McAulay and Quatieri 1986). Its window
-    reaches over the beginnings of notes, so that a short spectrum says how loud they are, up to half as loud again as the
+    reaches over the beginnings of notes, so that a short spectrum decides how loud they are, up to 1.5 times as loud as in the
     long one. Frame t is centred on sample hop * (t - 1/2).
     """
     count, bins = audio.shape[1] // hop, int(A0_HZ * 2**OCTAVES * LONG / SAMPLE_RATE)
@@ -79,9 +79,9 @@ def partials(audio: Tensor, hop: int) -> Tensor:
     near = (place * (SHORT / LONG)).long()
     loud = torch.minimum(1.5 * loud, torch.maximum(short.gather(2, near), short.gather(2, near + 1)))
     key = (PER_OCTAVE * torch.log2(place * SAMPLE_RATE / LONG / A0_HZ)).round().long()
-    heard = peak & (key >= 0) & (key < PER_OCTAVE * OCTAVES)
+    found = peak & (key >= 0) & (key < PER_OCTAVE * OCTAVES)
     silence = audio.new_zeros(*key.shape[:2], PER_OCTAVE * OCTAVES)
-    return silence.scatter_reduce(2, key.clamp(0, silence.shape[2] - 1), loud * heard / QUIET, "amax")
+    return silence.scatter_reduce(2, key.clamp(0, silence.shape[2] - 1), loud * found / QUIET, "amax")
 
 
 def _magnitudes(audio: Tensor, hop: int, length: int) -> Tensor:
@@ -92,7 +92,7 @@ def _magnitudes(audio: Tensor, hop: int, length: int) -> Tensor:
 
 
 class Hiss(nn.Module):
-    """Noise with as many loudnesses as bands.  Features (B, T, D) -> spectra (B, T, fft / 2 + 1), complex."""
+    """Noise with one loudness per band.  Features (B, T, D) -> spectra (B, T, fft / 2 + 1), complex."""
 
     def __init__(self, width: int, fft: int, count: int = 32):
         super().__init__()
@@ -109,7 +109,7 @@ class Hiss(nn.Module):
         return gain * torch.view_as_complex(self.noise)[self._place(x, frame)]
 
     def signs(self, x: Tensor, frame: int) -> Tensor:
-        """Random signs (T, 1): a frame may be drawn by hand, as a stroke is, but two alike never make a tone."""
+        """Random signs (T, 1) for the spectra that the network gives: two equal frames then never make a tone."""
         return self.noise[self._place(x, frame), 0, :1].sign()
 
     def _place(self, x: Tensor, frame: int) -> Tensor:

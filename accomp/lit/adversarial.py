@@ -1,9 +1,9 @@
-"""Training of the codec against a judge that learns to tell its reconstructions from recordings."""
+"""Training of the codec against a discriminator that learns to tell its reconstructions from recordings."""
 
 from torch import Tensor
 from torch.func import functional_call
 
-from accomp.codec.discriminator import StftDiscriminator, adversarial_loss, feature_loss, judge_loss
+from accomp.codec.discriminator import StftDiscriminator, adversarial_loss, discriminator_loss, feature_loss
 from accomp.codec.losses import sdr
 from accomp.lit.autoencoder import AutoencoderModule, pieces
 from accomp.lit.optimiser import warmup_cosine
@@ -12,9 +12,9 @@ from accomp.lit.optimiser import warmup_cosine
 class AdversarialAutoencoderModule(AutoencoderModule):
     """`AutoencoderModule` with a discriminator beside it; its checkpoints hold `codec.*` as the other's do.
 
-    Codec and judge take their step at once, in one backward pass and one optimiser: the codec's loss sees the judge
-    with its weights held constant, the judge's loss sees the reconstruction held constant. So steps, schedules, clipping,
-    accumulation, resuming and averaging are those of every other module.
+    Both take their step at once, in one backward pass and one optimiser: the codec's loss holds the discriminator's weights
+    constant, the discriminator's loss holds the reconstruction constant. So steps, schedules, clipping, accumulation,
+    resuming and averaging are those of every other module.
 
     Args:
         codec, learning_rate, warmup_steps, steps, noise: as in `AutoencoderModule`
@@ -46,13 +46,18 @@ class AdversarialAutoencoderModule(AutoencoderModule):
         real_scores, real_features = self.discriminator(audio)
         adversarial = adversarial_loss(fake_scores)
         features = feature_loss(real_features, fake_features)
-        judged = judge_loss(real_scores, self.discriminator(estimate.detach())[0])
+        discrimination = discriminator_loss(real_scores, self.discriminator(estimate.detach())[0])
 
-        losses = {"loss": reconstruction, "adversarial": adversarial, "features": features, "judge": judged}
+        losses = {
+            "loss": reconstruction,
+            "adversarial": adversarial,
+            "features": features,
+            "discriminator": discrimination,
+        }
         self.log_dict({f"train/{name}": value for name, value in losses.items()}, prog_bar=True)
         self.log("train/sdr_db", sdr(estimate.detach(), audio).median(), prog_bar=True)
         h = self.hparams
-        return reconstruction + h.adversarial_weight * adversarial + h.feature_weight * features + judged
+        return reconstruction + h.adversarial_weight * adversarial + h.feature_weight * features + discrimination
 
     def configure_optimizers(self):
         h = self.hparams

@@ -40,7 +40,7 @@ class SketchModule(AutoencoderModule):
     def training_step(self, batch: dict, index: int) -> Tensor:
         audio = pieces(batch, self.codec.hop)
         features, _ = self.codec.hidden(self.noisy(self.codec.encode(audio)), {})
-        estimate = self.codec.whole(*self.codec.synthesise(features, {})).float()
+        estimate = self.codec.aligned(*self.codec.synthesise(features, {})).float()
         loss, tones = self.distance(estimate, audio, self.window()), self.tones(features, audio)
         self.log_dict({"train/loss": loss, "train/tones": tones}, prog_bar=True)
         return loss + self.hparams.tones * tones

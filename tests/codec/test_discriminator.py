@@ -1,19 +1,19 @@
-"""The judge and its losses: known values, and that it can learn to tell noise from music."""
+"""The discriminator and its losses: known values, and that it can learn to tell noise from music."""
 
 import math
 
 import pytest
 import torch
 
-from accomp.codec.discriminator import StftDiscriminator, adversarial_loss, feature_loss, judge_loss
+from accomp.codec.discriminator import StftDiscriminator, adversarial_loss, discriminator_loss, feature_loss
 
 SMALL = {"windows": [256, 512], "width": 4, "layers": 3}
 
 
 def test_losses_have_their_known_values():
     sure, wrong = [torch.full((2, 3), 2.0)], [torch.full((2, 3), -2.0)]
-    assert judge_loss(sure, wrong) == 0 and judge_loss(wrong, sure) == 6
-    assert judge_loss([torch.zeros(2)], [torch.zeros(2)]) == 2
+    assert discriminator_loss(sure, wrong) == 0 and discriminator_loss(wrong, sure) == 6
+    assert discriminator_loss([torch.zeros(2)], [torch.zeros(2)]) == 2
     assert adversarial_loss(sure) == -2 and adversarial_loss(wrong) == 2
     features = [torch.ones(2, 3), 5 * torch.ones(4)]
     assert feature_loss(features, features) == 0
@@ -28,14 +28,14 @@ def test_every_window_gives_scores_and_features():
     assert scores[0].shape[2] > scores[1].shape[2], "shorter windows, more frames"
 
 
-def test_an_excerpt_is_judged_by_itself():
-    judge, audio = StftDiscriminator(**SMALL), torch.randn(3, 4096)
-    together, alone = judge(audio)[0], judge(audio[1:2])[0]
+def test_an_excerpt_has_scores_of_its_own():
+    discriminator, audio = StftDiscriminator(**SMALL), torch.randn(3, 4096)
+    together, alone = discriminator(audio)[0], discriminator(audio[1:2])[0]
     for a, b in zip(together, alone, strict=True):
         torch.testing.assert_close(a[1:2], b)
 
 
-def test_default_judge_is_small():
+def test_default_is_small():
     assert sum(p.numel() for p in StftDiscriminator().parameters()) < 200_000
 
 
@@ -49,12 +49,12 @@ def test_gradients_reach_the_audio_and_are_finite(silent):
 
 def test_it_learns_to_tell_tones_from_noise():
     torch.manual_seed(0)
-    judge = StftDiscriminator(**SMALL)
-    optimiser = torch.optim.Adam(judge.parameters(), 3e-3)
+    discriminator = StftDiscriminator(**SMALL)
+    optimiser = torch.optim.Adam(discriminator.parameters(), 3e-3)
     time = torch.arange(4096)
     for _ in range(40):
         tones = torch.sin(torch.rand(4, 1) * time) * 0.3
-        loss = judge_loss(judge(tones)[0], judge(0.2 * torch.randn(4, 4096))[0])
+        loss = discriminator_loss(discriminator(tones)[0], discriminator(0.2 * torch.randn(4, 4096))[0])
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

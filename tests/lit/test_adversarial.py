@@ -1,4 +1,4 @@
-"""A few steps against a judge: who is moved by which loss, and what is left of it in a checkpoint."""
+"""A few steps against a discriminator: which loss moves which weights, and what is left of it in a checkpoint."""
 
 import lightning as L
 import pytest
@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 from accomp.lit.adversarial import AdversarialAutoencoderModule
 from accomp.lit.autoencoder import AutoencoderModule, pieces
 
-JUDGE = {"windows": [256, 512], "width": 4, "layers": 2}
+DISCRIMINATOR = {"windows": [256, 512], "width": 4, "layers": 2}
 SAMPLES = 16_384
 
 
@@ -36,7 +36,7 @@ def fit(module: L.LightningModule, steps: int, precision: str = "32-true") -> L.
 
 def module(**options) -> AdversarialAutoencoderModule:
     torch.manual_seed(0)
-    return AdversarialAutoencoderModule(CODEC, JUDGE, steps=10, **options)
+    return AdversarialAutoencoderModule(CODEC, DISCRIMINATOR, steps=10, **options)
 
 
 @pytest.fixture
@@ -66,8 +66,8 @@ def test_both_move_in_one_step_each(precision):
     assert all(p.isfinite().all() for p in made.parameters())
 
 
-def test_the_judge_learns_from_its_own_loss_alone(attached):
-    """Other weights of the codec's losses leave the judge's gradient as it is, and change the codec's."""
+def test_the_discriminator_learns_from_its_own_loss_alone(attached):
+    """Other weights of the codec's losses leave the discriminator's gradient as it is, and change the codec's."""
     made, batch = attached
     full = gradients(made, made.training_step(batch, 0))
     made.hparams.adversarial_weight = made.hparams.feature_weight = 0.0
@@ -80,19 +80,19 @@ def test_the_judge_learns_from_its_own_loss_alone(attached):
     ].abs().max()
 
 
-def test_without_weight_the_codec_trains_as_without_a_judge(attached):
+def test_without_weight_the_codec_trains_as_without_a_discriminator(attached):
     made, batch = attached
     made.hparams.adversarial_weight = made.hparams.feature_weight = 0.0
-    with_judge = gradients(made, made.training_step(batch, 0))
+    with_discriminator = gradients(made, made.training_step(batch, 0))
     audio = pieces(batch, made.codec.hop)
     loss = made.distance(made.noisy_round_trip(audio), audio, made.window())
     for name, gradient in gradients(made, loss).items():
-        torch.testing.assert_close(gradient, with_judge[name], msg=name)
+        torch.testing.assert_close(gradient, with_discriminator[name], msg=name)
 
 
 def test_codec_keeps_its_place_in_checkpoints():
-    plain, judged = AutoencoderModule(CODEC), module()
-    kept = {name for name in judged.state_dict() if name.startswith("codec.")}
+    plain, adversarial = AutoencoderModule(CODEC), module()
+    kept = {name for name in adversarial.state_dict() if name.startswith("codec.")}
     assert kept == set(plain.state_dict()), "so that either run can become a model folder"
-    assert dict(judged.hparams)["codec"] == CODEC and dict(judged.hparams)["discriminator"] == JUDGE
+    assert dict(adversarial.hparams)["codec"] == CODEC and dict(adversarial.hparams)["discriminator"] == DISCRIMINATOR
     assert set(dict(plain.hparams)) == {"codec", "learning_rate", "warmup_steps", "steps", "noise", "start"}
