@@ -1,4 +1,4 @@
-"""Files that are whole, and room for them: asked for before long work begins, one clear line when it runs out."""
+"""Writes files whole or not at all; finds out before and during long work when the disk is full."""
 
 import csv
 import errno
@@ -13,15 +13,15 @@ import soundfile
 
 from accomp.errors import UserError
 
-LEAST_FREE = 16 << 20  # bytes; where less is left, a write that failed is taken to have failed for want of room
+LEAST_FREE = 16 << 20  # bytes; where less is left, a write that failed is taken to have failed because the disk is full
 
 
 class DiskFull(UserError):
-    """There is no room for what was to be written."""
+    """The disk is too full for what was to be written."""
 
 
 def need(folder: Path, size: int) -> None:
-    """Raise DiskFull unless `size` bytes are free on the disk where `folder` lies or will lie."""
+    """Raise DiskFull unless `size` bytes are free on the disk where `folder` is or will be."""
     free = _free(folder)
     if free < size:
         raise DiskFull(f"{folder}: {size / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free; make room first")

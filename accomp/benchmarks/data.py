@@ -1,4 +1,4 @@
-"""Times all that lies between a song and a training step, in one run of about a minute.
+"""Measures every stage from songs to training steps, in one run of about a minute.
 
     python -m accomp.benchmarks.data [--codec models/live] [--soundfont A.sf2 ...] [--device cuda] [--workers 4]
 
@@ -60,7 +60,7 @@ def time_band(out: Path, fonts: Sequence[Path]) -> float:
 
 
 def time_embedded_band(out: Path) -> float:
-    """Seconds on the clock to build the whole embedded band with two processes, their start included."""
+    """Seconds to build the whole embedded band with two processes, their start included."""
     start = time.perf_counter()
     build(composed_specs(TRACKS, TRACK_S, seed=0), out, 2, {})
     return time.perf_counter() - start
@@ -84,7 +84,7 @@ def time_codec(codec: Codec, track: Track) -> float:
 def time_loader(loader: DataLoader) -> float:
     """Excerpts per second."""
     stream = iter(loader)
-    next(stream)  # the workers are awake
+    next(stream)  # starts the workers
     start = time.perf_counter()
     for _ in range(BATCHES // 4):
         next(stream)
@@ -136,15 +136,15 @@ def measure(codec: Codec, fonts: Sequence[Path], device: str, workers: int) -> d
         data = SlakhDataModule(str(band), BATCH, latents=str(latents), frames=FRAMES, workers=workers)
         excerpts, endless = data.excerpts("train"), SeededStream(1 << 40)
         slope = memory_slope(excerpts)
-        dealt = time_loader(data.loader(excerpts, endless))
+        loaded = time_loader(data.loader(excerpts, endless))
         consumed, share = time_training(data.loader(excerpts, endless), device)
     return {
         "band_stem_seconds_per_core_second": stem_s,
         "embedded_band_s_on_two_cores": band_s,
         "encode_times_real_time_per_core": speed,
-        "loader_excerpts_per_s": dealt,
+        "loader_excerpts_per_s": loaded,
         "training_excerpts_per_s": consumed,
-        "loader_over_training_step": dealt / consumed,
+        "loader_over_training_step": loaded / consumed,
         "data_wait_share": share,
         "rss_mb_per_1000_batches": slope,
     }

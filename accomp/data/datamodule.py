@@ -12,11 +12,11 @@ from accomp.data.latents import LatentExcerpts, LatentStore, set_name
 from accomp.data.slakh import find_tracks
 from accomp.errors import UserError
 
-LINGER_S = 30  # after SIGTERM; queues kill what is still there by then
+GRACE_S = 30  # after SIGTERM; queues kill what is still there by then
 
 
 class ResumableLoader(DataLoader):
-    """A loader that has nothing to remember: where to go on is known from the batches trained on (see `SeededStream`).
+    """A loader without state of its own: the next item follows from the number of batches trained on (see `SeededStream`).
 
     Lightning asks for two methods before it resumes in the middle of an epoch. A user's error in a worker process comes
     out as the one line it was.
@@ -27,7 +27,7 @@ class ResumableLoader(DataLoader):
             yield from super().__iter__()
         except UserError as error:  # torch wraps it into the worker's traceback
             line = str(error).strip().splitlines()[-1].removeprefix("accomp.errors.UserError: ")
-            self._iterator = error.__traceback__ = None  # who holds the iterator keeps its workers alive
+            self._iterator = error.__traceback__ = None  # an iterator that is still referenced keeps its workers alive
             raise UserError(line) from None
 
     def state_dict(self) -> dict:
@@ -38,7 +38,7 @@ class ResumableLoader(DataLoader):
 
 
 class SlakhDataModule(L.LightningDataModule):
-    """Deals excerpts of a Slakh2100-shaped data set, as audio or as latents encoded once.
+    """Excerpts of a Slakh2100-shaped data set, as audio or as latents encoded once.
 
     Args:
         root: the data set's folder (train/, validation/ and test/ inside)
@@ -48,7 +48,7 @@ class SlakhDataModule(L.LightningDataModule):
         frames: length of a latent excerpt
         hop: samples per column of an audio excerpt's clock
         splits, on_bad: see `accomp.data.slakh.find_tracks`
-        epoch_items: training excerpts per epoch (a reporting unit: excerpts are drawn for ever, never repeated)
+        epoch_items: training excerpts per epoch (a reporting unit: excerpts are drawn without end, never repeated)
         validation_items: validation excerpts, the same ones every time
         recipe: augmentation of the training excerpts
     """
@@ -76,7 +76,7 @@ class SlakhDataModule(L.LightningDataModule):
         if (latents is None) != (frames is None):
             raise UserError("data.latents and data.frames belong together: give both, or neither")
         self.save_hyperparameters()
-        self.codec: str | None = None  # whose latents were dealt
+        self.codec: str | None = None  # whose latents are read
 
     def state_dict(self) -> dict:
         """What a checkpoint must tell: latents of another codec mean nothing to a network trained on these."""
@@ -118,14 +118,14 @@ class SlakhDataModule(L.LightningDataModule):
             sampler=sampler,
             num_workers=h.workers,
             persistent_workers=h.workers > 0,
-            worker_init_fn=_linger,
+            worker_init_fn=_finish_after_sigterm,
             **options,
         )
 
 
-def _linger(worker: int) -> None:
+def _finish_after_sigterm(worker: int) -> None:
     """A queue that preempts a job signals its workers too, but the step that is being made still needs them.
 
     Not for ever: when a process ends, it sends SIGTERM to the workers that it has forgotten, and waits for them.
     """
-    signal.signal(signal.SIGTERM, lambda *_: signal.alarm(LINGER_S))
+    signal.signal(signal.SIGTERM, lambda *_: signal.alarm(GRACE_S))

@@ -36,9 +36,9 @@ from accomp.errors import UserError
 log = logging.getLogger(__name__)
 
 WAITS_S = (1.0, 4.0, 15.0, 60.0)  # before each new attempt; any progress begins the list anew
-SILENCE_S = 60.0  # a server that says nothing for so long is taken to be gone
+TIMEOUT_S = 60.0  # without a byte from the server
 CHUNK = 1 << 20  # bytes
-LASTING = (408, 416, 429)  # refusals of HTTP that are worth another attempt, like those of 500 and above
+RETRIED = (408, 416, 429)  # HTTP errors that are tried again, as are those of 500 and above
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Archive:
     url: str
     md5: str
     root: str
-    swells: float  # at most so many bytes unpacked per byte of archive
+    unpacked_ratio: float  # at most so many bytes unpacked per byte of archive
 
     @property
     def file(self) -> str:
@@ -96,7 +96,7 @@ def _attempt(archive: Archive, part: Path, target: Path, have: int) -> str:
         if part.stat().st_size != total:
             return "the connection broke off"
     except HTTPError as error:
-        if error.code < 500 and error.code not in LASTING:
+        if error.code < 500 and error.code not in RETRIED:
             raise UserError(f"{archive.url}: the server says {error.code} {error.reason}; fetch it by hand") from error
         whole = error.code == 416 and error.headers.get("Content-Range", "").endswith(f"/{have}")
         if error.code == 416 and not whole:  # what is here cannot be a part of what is there
@@ -112,13 +112,13 @@ def _attempt(archive: Archive, part: Path, target: Path, have: int) -> str:
 def _receive(archive: Archive, part: Path, have: int) -> int:
     """Append to `part`, which holds `have` bytes, until the server ends; how many bytes the whole file has."""
     request = Request(archive.url, headers={"Range": f"bytes={have}-"} if have else {})
-    with urlopen(request, timeout=SILENCE_S) as answer:
+    with urlopen(request, timeout=TIMEOUT_S) as answer:
         if answer.status != 206:
             have = 0  # the server sends everything anew
         if answer.headers["Content-Length"] is None:
             raise UserError(f"{archive.url}: the server does not say how long the file is; fetch it by hand")
         total = have + int(answer.headers["Content-Length"])
-        need(part.parent, round(total - have + total * archive.swells))
+        need(part.parent, round(total - have + total * archive.unpacked_ratio))
         with (
             open(part, "ab" if have else "wb") as file,
             tqdm(total=total, initial=have, unit="B", unit_scale=True, desc=archive.file) as bar,
@@ -183,7 +183,7 @@ def data_root(folder: Path, name: str) -> Path:
 
 
 def link(raw: Path, root: Path) -> None:
-    """Make `root` point at a copy that lies elsewhere."""
+    """Make `root` a link to a copy in another place."""
     found = data_root(raw, root.name).resolve()
     if os.path.lexists(root):
         if root.resolve() != found:

@@ -22,7 +22,7 @@ from accomp.timeline import SAMPLE_RATE, STEMS
 
 log = logging.getLogger(__name__)
 
-MARGIN = 4096  # samples on either side of an excerpt that is stretched, so that it does not begin out of nothing
+MARGIN = 4096  # samples on either side of an excerpt that is stretched, as the stretcher needs sound before the excerpt
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,14 @@ class Recipe:
     """How excerpts are varied in training. The defaults are the paper's: nothing but a random place in a random song.
 
     Gain, pitch and tempo change the sound itself: latents have them from their encoding (`accomp.data.latents --variants`).
-    Where the live edge lies is no part of this: the module draws it anew for every excerpt (`module.draw`).
+    The place of the live edge is not part of this: the module draws it for every excerpt (`module.draw`).
     """
 
     gain_db: float = 0.0  # the level is drawn from +- this
     pitch: int = 0  # semitones: the key is drawn from +- this
     tempo: float = 0.0  # the tempo is drawn from 1 +- this, times the song's own
     submix: float = 0.0  # probability that the context is a random non-empty subset of the other stems, not all of them
-    silence: float = 0.0  # probability that the context is silent: a player who lays out
+    silence: float = 0.0  # probability that the context is silent
     stem_dropout: float = 0.0  # probability of each other stem to be missing from the whole excerpt; one always stays
 
     def __post_init__(self):
@@ -63,9 +63,9 @@ class Recipe:
         return Variation(semitones, speed, float(10 ** (rng.uniform(-self.gain_db, self.gain_db) / 20)))
 
 
-def _some(stems: Sequence[str], chance: float, rng: np.random.Generator) -> list[str]:
-    """Each stem with this chance, and one in any case."""
-    kept = rng.random(len(stems)) < chance
+def _some(stems: Sequence[str], probability: float, rng: np.random.Generator) -> list[str]:
+    """Each stem with this probability, and one in any case."""
+    kept = rng.random(len(stems)) < probability
     kept[rng.integers(len(stems))] = True
     return [stem for stem, stays in zip(stems, kept, strict=True) if stays]
 
@@ -95,37 +95,37 @@ class AudioExcerpts(Dataset):
     """
 
     def __init__(self, tracks: Sequence[Track], samples: int, seed: int, recipe: Recipe = Recipe(), hop: int = 2048):
-        need = math.ceil(samples * (1 + recipe.tempo))
-        said = f"is as long as an excerpt of {samples} samples (data.samples)"
-        self.tracks = usable(tracks, lambda track: track.samples >= need, said)
+        shortest = math.ceil(samples * (1 + recipe.tempo))
+        need = f"is as long as an excerpt of {samples} samples (data.samples)"
+        self.tracks = usable(tracks, lambda track: track.samples >= shortest, need)
         self.samples, self.seed, self.recipe, self.hop = samples, seed, recipe, hop
         self.grids: dict[str, BeatGrid] = {}  # read when first asked for: Slakh has 1,289 songs to train on
 
     def __getitem__(self, index: int) -> dict:
         rng = np.random.default_rng((self.seed, index))
-        how = self.recipe.variation(self.seed, index, 1)
+        variation = self.recipe.variation(self.seed, index, 1)
         track = self.tracks[rng.integers(len(self.tracks))]
-        span = round(self.samples * how.speed)
+        span = round(self.samples * variation.speed)
         start = int(rng.integers(track.samples - span + 1))
         present = [stem for stem in STEMS if track.stem_files[stem]]
         target = present[rng.integers(len(present))]
         context = self.recipe.context_stems(target, present, rng)
         return {
-            "context": self._read(track, context, start, span, how),
-            "target": self._read(track, [target], start, span, how),
+            "context": self._read(track, context, start, span, variation),
+            "target": self._read(track, [target], start, span, variation),
             "stem": STEMS.index(target),
-            "clock": clock_of(self._grid(track), start, self.samples // self.hop, self.hop, how.speed),
+            "clock": clock_of(self._grid(track), start, self.samples // self.hop, self.hop, variation.speed),
         }
 
-    def _read(self, track: Track, stems: Sequence[str], start: int, span: int, how: Variation) -> np.ndarray:
+    def _read(self, track: Track, stems: Sequence[str], start: int, span: int, variation: Variation) -> np.ndarray:
         """The sum of some stems, varied: (samples,)."""
-        margin = 0 if how == Variation(gain=how.gain) else MARGIN
+        margin = 0 if variation == Variation(gain=variation.gain) else MARGIN
         left, right = max(start - margin, 0), min(start + span + margin, track.samples)
         total = np.zeros(self.samples, np.float32)
         for kind in (True, False):  # drums are varied by themselves: they keep their pitch
             if playing := [stem for stem in stems if (stem == "drums") == kind]:
-                audio = how.of(sum(track.read(stem, left, right) for stem in playing), kind)
-                skip = round((start - left) / how.speed)
+                audio = variation.apply(sum(track.read(stem, left, right) for stem in playing), kind)
+                skip = round((start - left) / variation.speed)
                 audio = audio[skip : skip + self.samples]
                 total[: len(audio)] += audio
         return total
@@ -139,7 +139,7 @@ class AudioExcerpts(Dataset):
 
 
 class SeededStream(Sampler[int]):
-    """Item numbers 0, 1, 2, ... for ever, dealt out in epochs of `length`, and among ranks by turns.
+    """Item numbers 0, 1, 2, ... without end, in epochs of `length`, shared among ranks in turn.
 
     `consumed()` says how many items all ranks have used so far: asked at the start of every epoch, so that a run resumed
     from a checkpoint goes on with the next item and not with the first.

@@ -6,8 +6,8 @@
 Each track becomes TrackNNNNN.npy, float16 (M, C, T), one row per non-empty mix of its stems, and TrackNNNNN.json with the
 names of the rows, the beats and the notes of every stem: data/latents/CODEC/SET/SPLIT/TrackNNNNN.*. CODEC is a hash of the
 codec's weights, so that latents of different codecs can never meet; several sets encoded by one codec can be trained on
-together. An interrupted run goes on where it stopped. The codec is causal: a frame of an encoded song is what a live
-player's codec would have given at that moment, and nothing of the future is in it.
+together. An interrupted run goes on where it stopped. The codec is causal: a frame of an encoded song is what the codec gives
+live at that moment, and nothing later is in it.
 """
 
 import argparse
@@ -42,7 +42,7 @@ from accomp.timeline import PITCH_CLASSES, STEMS
 
 log = logging.getLogger(__name__)
 
-UNFINISHED = "unfinished"  # a file that lies in a set's folder while it is being encoded
+UNFINISHED = "unfinished"  # a file in a set's folder while it is being encoded
 
 
 def fingerprint(codec: Codec) -> str:
@@ -60,17 +60,17 @@ def mixes_of(stems: Sequence[str]) -> list[tuple[str, ...]]:
 
 
 def set_name(root: Path, splits: str) -> str:
-    """What the latents of a data set are called: its folder, and the split it is dealt by unless that is redux."""
+    """What the latents of a data set are called: its folder, with the splits' name unless that is redux."""
     return Path(root).absolute().name + ("" if splits == "redux" else f"-{splits}")
 
 
 @torch.inference_mode()
 def encode_track(
-    track: Track, codec: Codec, bf16: bool = False, how: Variation = Variation()
+    track: Track, codec: Codec, bf16: bool = False, variation: Variation = Variation()
 ) -> tuple[list[str], np.ndarray]:
     """Names of the mixes ("bass+drums") and their latents, float16 (M, C, T)."""
     present = [stem for stem in STEMS if track.stem_files[stem]]
-    stems = {stem: how.of(track.read(stem), stem == "drums") for stem in present}
+    stems = {stem: variation.apply(track.read(stem), stem == "drums") for stem in present}
     mixes = mixes_of(present)
     rows = []
     for mix in mixes:
@@ -91,28 +91,28 @@ def encode_set(
     is no room. Latents of tracks that the set no longer has are removed.
     """
     if not codec.causal:
-        raise UserError("this codec hears the future: only a causal codec's latents can be made ahead of time")
-    home = out / fingerprint(codec)
-    here = home / set_name(root, splits)
+        raise UserError("this codec uses later samples: only a causal codec's latents can be made ahead of time")
+    codec_folder = out / fingerprint(codec)
+    set_folder = codec_folder / set_name(root, splits)
     with watched(out):
         work = {}
         for split in FOLDERS[:3]:
-            (here / split).mkdir(parents=True, exist_ok=True)
+            (set_folder / split).mkdir(parents=True, exist_ok=True)
             tracks = find_tracks(root, split, splits, on_bad=on_bad)
-            work |= dict(_planned(tracks, here / split, variants if split == "train" else 0, recipe))
-            _forget(here / split, {track.name for track in tracks})
-        (here / UNFINISHED).touch()
-        write_whole(home / "codec.json", json.dumps(_about(codec)).encode())
-        for path, (track, how) in tqdm(work.items(), unit="track"):
+            work |= dict(_planned(tracks, set_folder / split, variants if split == "train" else 0, recipe))
+            _forget(set_folder / split, {track.name for track in tracks})
+        (set_folder / UNFINISHED).touch()
+        write_whole(codec_folder / "codec.json", json.dumps(_about(codec)).encode())
+        for path, (track, variation) in tqdm(work.items(), unit="track"):
             try:
-                _encode_to(path, track, how, codec, bf16)
+                _encode_to(path, track, variation, codec, bf16)
             except UserError as error:
                 if on_bad == "refuse":
                     raise
                 log.warning("left out %s: %s", track.name, error)
                 quarantine(root, [Problem(track.path, "sound and notes", str(error))])
-        (here / UNFINISHED).unlink()
-    return home
+        (set_folder / UNFINISHED).unlink()
+    return codec_folder
 
 
 def _about(codec: Codec) -> dict:
@@ -127,8 +127,8 @@ def _planned(
     for track in tracks:
         yield folder / track.name, (track, Variation())
         for number in range(1, variants + 1):
-            how = recipe.variation(zlib.crc32(track.name.encode()), number)
-            yield folder / f"{track.name}+{number}", (track, how)
+            variation = recipe.variation(zlib.crc32(track.name.encode()), number)
+            yield folder / f"{track.name}+{number}", (track, variation)
 
 
 def _forget(folder: Path, names: set[str]) -> None:
@@ -140,25 +140,27 @@ def _forget(folder: Path, names: set[str]) -> None:
             path.with_suffix(".npy").unlink(missing_ok=True)
 
 
-def _encode_to(path: Path, track: Track, how: Variation, codec: Codec, bf16: bool) -> None:
+def _encode_to(path: Path, track: Track, variation: Variation, codec: Codec, bf16: bool) -> None:
     """Encode a track unless this very song, varied in this very way, has been encoded there. The .json comes last."""
     content = (track.path / "metadata.yaml").read_bytes() + track.midi.read_bytes()
-    source = f"{hashlib.md5(content).hexdigest()} {how}"
+    source = f"{hashlib.md5(content).hexdigest()} {variation}"
     note = path.with_suffix(".json")
     if note.is_file():
         about = json.loads(note.read_text())
         if about.get("source", source) == source and "notes" in about:
             return
-        log.info("%s: another song or variation lay there, or one without notes; encoded anew", path)
+        log.info("%s: of another song or variation, or without notes; encoded anew", path)
         note.unlink()
-    names, latents = encode_track(track, codec, bf16, how)
+    names, latents = encode_track(track, codec, bf16, variation)
     grid = beat_grid(track.midi)
-    notes = {stem: pitch_classes(track, stem, latents.shape[2], codec.hop, how) for stem in STEMS if stem in names}
+    notes = {
+        stem: pitch_classes(track, stem, latents.shape[2], codec.hop, variation) for stem in STEMS if stem in names
+    }
     buffer = io.BytesIO()
     np.save(buffer, latents)
     write_whole(path.with_suffix(".npy"), buffer.getbuffer())
-    about = {"mixes": names, "beats_s": (grid.beats_s / how.speed).tolist()}
-    about |= {"downbeats_s": (grid.downbeats_s / how.speed).tolist(), "source": source}
+    about = {"mixes": names, "beats_s": (grid.beats_s / variation.speed).tolist()}
+    about |= {"downbeats_s": (grid.downbeats_s / variation.speed).tolist(), "source": source}
     about["notes"] = {stem: row.tolist() for stem, row in notes.items() if row is not None}
     write_whole(note, json.dumps(about).encode())
 
@@ -198,24 +200,26 @@ class LatentStore:
     """The encoded tracks of one split, of the sets that are named. `folder` holds one codec's folder, or is one."""
 
     def __init__(self, folder: Path, split: str, sets: Sequence[str]):
-        homes = [folder] if (folder / "codec.json").is_file() else [p.parent for p in folder.glob("*/codec.json")]
-        if len(homes) != 1:
-            found = f"latents of {len(homes)} codecs; name one of the folders inside" if homes else "no latents"
+        folders = [folder] if (folder / "codec.json").is_file() else [p.parent for p in folder.glob("*/codec.json")]
+        if len(folders) != 1:
+            found = f"latents of {len(folders)} codecs; name one of the folders inside" if folders else "no latents"
             raise UserError(f"{folder}: {found}; `python -m accomp.data.latents` encodes a data set")
-        about = json.loads((homes[0] / "codec.json").read_text())
-        self.codec, self.hop = homes[0].name, about["hop"]
+        about = json.loads((folders[0] / "codec.json").read_text())
+        self.codec, self.hop = folders[0].name, about["hop"]
         self.silence = np.array(about["silence"], np.float32)[:, None]  # (C, 1)
-        encoded = sorted(path.name for path in homes[0].iterdir() if path.is_dir())
+        encoded = sorted(path.name for path in folders[0].iterdir() if path.is_dir())
         if missing := set(sets) - set(encoded):
             have = ", ".join(encoded) or "nothing"
             raise UserError(
-                f"{homes[0]}: no latents of {', '.join(sorted(missing))} (of {have} there are); "
+                f"{folders[0]}: no latents of {', '.join(sorted(missing))} (of {have} there are); "
                 "`python -m accomp.data.latents --data ROOT` encodes a data set, data.sets=[A,B] names others"
             )
         for name in sets:
-            if (homes[0] / name / UNFINISHED).exists():
-                log.warning("%s: not all of it is encoded yet; the same `accomp.data.latents` goes on", homes[0] / name)
-        paths = [path for name in sorted(sets) for path in sorted((homes[0] / name / split).glob("*.json"))]
+            if (folders[0] / name / UNFINISHED).exists():
+                log.warning(
+                    "%s: not all of it is encoded yet; the same `accomp.data.latents` goes on", folders[0] / name
+                )
+        paths = [path for name in sorted(sets) for path in sorted((folders[0] / name / split).glob("*.json"))]
         self.tracks = [LatentTrack(path) for path in paths]
         log.info("latents of %s, split %s: %d tracks", ", ".join(sorted(sets)), split, len(self.tracks))
 
@@ -226,8 +230,8 @@ class LatentExcerpts(Dataset):
 
     def __init__(self, store: LatentStore, frames: int, seed: int, recipe: Recipe = Recipe()):
         self.store, self.frames, self.seed, self.recipe = store, frames, seed, recipe
-        said = f"has two stems and is as long as an excerpt of {frames} frames (data.frames)"
-        self.tracks = usable(store.tracks, lambda track: track.frames >= frames and len(track.stems) > 1, said)
+        need = f"has two stems and is as long as an excerpt of {frames} frames (data.frames)"
+        self.tracks = usable(store.tracks, lambda track: track.frames >= frames and len(track.stems) > 1, need)
 
     def __getitem__(self, index: int) -> dict:
         rng = np.random.default_rng((self.seed, index))
@@ -265,8 +269,8 @@ def _encode(o: argparse.Namespace) -> None:
     from accomp.training_run import load_codec
 
     recipe = Recipe(gain_db=o.gain_db, pitch=o.pitch, tempo=o.tempo)
-    home = encode_set(o.data, load_codec(o.codec), o.out, o.splits, o.bf16, o.on_bad, o.variants, recipe)
-    log.info("latents are in %s", home)
+    codec_folder = encode_set(o.data, load_codec(o.codec), o.out, o.splits, o.bf16, o.on_bad, o.variants, recipe)
+    log.info("latents are in %s", codec_folder)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,12 @@ from accomp.data.vary import Variation
 from accomp.timeline import PITCH_CLASSES, SAMPLE_RATE
 
 
-def pitch_classes(track: Track, stem: str, frames: int, hop: int, how: Variation = Variation()) -> np.ndarray | None:
+def pitch_classes(
+    track: Track, stem: str, frames: int, hop: int, variation: Variation = Variation()
+) -> np.ndarray | None:
     """Twelve bits per frame, int (frames,): bit k is set where pitch class k sounds in some part of that frame.
 
-    No drum has one. `how` is how the sound was varied. None when a MIDI file is missing. Raises UserError on a damaged one.
+    Drums have none. `variation` is that of the sound. None when a MIDI file is missing. Raises UserError on a damaged one.
     """
     bits = np.zeros(frames, int)
     if stem == "drums":
@@ -22,13 +24,13 @@ def pitch_classes(track: Track, stem: str, frames: int, hop: int, how: Variation
     midis = [track.path / "MIDI" / f"{sound.stem}.mid" for sound in track.stem_files[stem]]
     if not all(midi.is_file() for midi in midis):
         return None
-    rate = SAMPLE_RATE / hop / how.speed  # frames per second of the song
+    rate = SAMPLE_RATE / hop / variation.speed  # frames per second of the song
     for song in map(read_song, midis):
         for part in song.parts:
             for note in pedalled(part):
                 start, end = song.seconds([note.start, note.end]) * rate
                 bits[int(start) : max(math.ceil(end), int(start) + 1)] |= (
-                    1 << (note.pitch + round(how.semitones)) % PITCH_CLASSES
+                    1 << (note.pitch + round(variation.semitones)) % PITCH_CLASSES
                 )
     return bits
 

@@ -6,7 +6,7 @@
 
 Tracks in quarantine are left out by everything that runs with on_bad=skip, until this command is run again.
 A copy is mono 16-bit FLAC at 44.1 kHz in Slakh2100's layout; conversion adds no sound above the old rate's half (8 kHz
-for BabySlakh). A flat set is dealt by Slakh's official lists; where these leave nothing to validate or test on, as with
+for BabySlakh). A flat set is split by Slakh's official lists; where these leave nothing to validate or test on, as with
 BabySlakh's tracks 1-20, the last three of twenty go to test and the three before them to validation.
 """
 
@@ -63,7 +63,7 @@ def resample_set(root: Path, out: Path, on_bad: str, jobs: int = 1) -> None:
         raise UserError(f"{out}: holds something else ({note.read_text().strip()}); choose another folder")
     whole = set(check_set(root, on_bad, rate, jobs))
     work = []
-    for split, paths in dealt(root).items():
+    for split, paths in split_tracks(root).items():
         (out / split).mkdir(parents=True, exist_ok=True)
         work += [(path, out / split / path.name) for path in paths if path in whole]
     write_whole(note, _source(root, rate).encode())
@@ -72,7 +72,7 @@ def resample_set(root: Path, out: Path, on_bad: str, jobs: int = 1) -> None:
     log.info("data root %s: %d tracks, %d Hz converted to %d Hz", out, len(work), rate, SAMPLE_RATE)
 
 
-def dealt(root: Path) -> dict[str, list[Path]]:
+def split_tracks(root: Path) -> dict[str, list[Path]]:
     """Track folders by the split they belong to."""
     splits = by_split(root)
     train = splits["train"]

@@ -55,7 +55,7 @@ def quarantine(root: Path, problems: Iterable[Problem], keep: bool = True) -> No
     try:
         write_csv(path, COLUMNS, (dict(zip(COLUMNS, row, strict=True)) for row in dict.fromkeys(rows)))
     except PermissionError as error:
-        log.warning("%s cannot be written (%s); the tracks left out stand above only", path, error.strerror)
+        log.warning("%s cannot be written (%s); the tracks left out are named above only", path, error.strerror)
 
 
 def _listed(root: Path) -> list[tuple[str, str, str]]:

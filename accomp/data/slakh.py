@@ -149,10 +149,10 @@ def open_track(path: Path, sample_rate: int, every_stem: bool = False) -> tuple[
                 problems.append(Problem(path / "stems" / f"{stem_id}.flac", "a sound file", "nothing"))
         elif stem is not None:
             stem_files[stem].append(file)
-    heard = sounds_of(path) if every_stem else [file for stem in STEMS for file in stem_files[stem]] + _mix(path)
-    if not heard:
+    files = sounds_of(path) if every_stem else [file for stem in STEMS for file in stem_files[stem]] + _mix(path)
+    if not files:
         problems.append(Problem(path, "at least one sound file", "none"))
-    samples, faults = _headers(heard, sample_rate)
+    samples, faults = _headers(files, sample_rate)
     midi = path / "all_src.mid"
     if not midi.is_file():
         problems.append(Problem(midi, "a MIDI file", "nothing"))

@@ -47,20 +47,20 @@ def by_split(root: Path) -> dict[str, list[Path]]:
     found = track_folders(root)
     if "" not in found:
         return {split: found.get(split, []) for split in FOLDERS}
-    omitted, dealt = omitted_numbers(), {split: [] for split in FOLDERS}
+    omitted, tracks_of = omitted_numbers(), {split: [] for split in FOLDERS}
     for path in found[""]:
         split = "omitted" if track_number(path) in omitted else official_split(track_number(path))
         if split:
-            dealt[split].append(path)
-    return dealt
+            tracks_of[split].append(path)
+    return tracks_of
 
 
 def original(root: Path, split: str) -> list[Path]:
     """One of the splits as they were before redux, less the songs that a later split holds as well."""
     every = sorted((path for paths in track_folders(root).values() for path in paths), key=lambda path: path.name)
-    dealt = {name: [p for p in every if official_split(track_number(p)) == name] for name in FOLDERS[:3]}
-    held_out = {_song_id(path) for later in FOLDERS[FOLDERS.index(split) + 1 : 3] for path in dealt[later]}
-    return [path for path in dealt[split] if _song_id(path) not in held_out]
+    tracks_of = {name: [p for p in every if official_split(track_number(p)) == name] for name in FOLDERS[:3]}
+    held_out = {_song_id(path) for later in FOLDERS[FOLDERS.index(split) + 1 : 3] for path in tracks_of[later]}
+    return [path for path in tracks_of[split] if _song_id(path) not in held_out]
 
 
 def _song_id(path: Path) -> str:

@@ -19,7 +19,7 @@ class Variation:
     speed: float = 1.0
     gain: float = 1.0
 
-    def of(self, audio: np.ndarray, is_drum: bool) -> np.ndarray:
+    def apply(self, audio: np.ndarray, is_drum: bool) -> np.ndarray:
         """Float32 (N,) varied: (round(N / speed),). What sounded at sample n sounds at n / speed, to within 2 ms."""
         semitones = 0.0 if is_drum else self.semitones
         if semitones or self.speed != 1.0:

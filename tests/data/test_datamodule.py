@@ -75,7 +75,7 @@ def test_damage_deep_in_a_file_is_one_line_from_a_worker_too(small_band, tmp_pat
 
 
 def test_a_process_that_forgets_its_workers_ends_all_the_same(small_band, monkeypatch):
-    monkeypatch.setattr(datamodule, "LINGER_S", 1)
+    monkeypatch.setattr(datamodule, "GRACE_S", 1)
     kept = []
 
     def forget() -> None:

@@ -52,8 +52,11 @@ def test_submixes_leave_somebody_out_but_never_all(tracks):
 
 def test_variations_are_drawn_evenly_and_only_as_far_as_the_recipe_says(tracks):
     drawn = [Recipe(gain_db=6.0206, pitch=2, tempo=0.1).variation(0, i) for i in range(300)]
-    assert {how.semitones for how in drawn} == {-2, -1, 0, 1, 2}
-    for values, low, high in (([how.speed for how in drawn], 0.9, 1.1), ([how.gain for how in drawn], 0.5, 2.0)):
+    assert {variation.semitones for variation in drawn} == {-2, -1, 0, 1, 2}
+    for values, low, high in (
+        ([variation.speed for variation in drawn], 0.9, 1.1),
+        ([variation.gain for variation in drawn], 0.5, 2.0),
+    ):
         assert low <= min(values) < low * 1.05 and high * 0.95 < max(values) <= high
     assert {Recipe().variation(0, i) for i in range(20)} == {Variation()}
     with pytest.raises(UserError, match="tempo must lie"):

@@ -174,9 +174,9 @@ def test_damaged_latents_are_one_line(home, tmp_path):
         LatentStore(tmp_path / "home", "train", ["band"])
 
 
-def test_a_codec_that_hears_the_future_is_refused(codec, small_band, tmp_path, monkeypatch):
+def test_a_codec_that_uses_later_samples_is_refused(codec, small_band, tmp_path, monkeypatch):
     monkeypatch.setattr(Autoencoder, "causal", False)
-    with pytest.raises(UserError, match="hears the future"):
+    with pytest.raises(UserError, match="uses later samples"):
         encode_set(small_band, codec, tmp_path)
 
 

@@ -123,11 +123,11 @@ def test_a_full_disk_leaves_no_half_written_track(baby, tmp_path, monkeypatch, c
 def test_splits_that_exist_are_kept(tmp_path):
     for split, number in (("train", 1), ("train", 2), ("train", 3), ("test", 4)):
         (tmp_path / split / f"Track0000{number}").mkdir(parents=True)
-    assert {split: len(paths) for split, paths in prepare.dealt(tmp_path).items()} == {
+    assert {split: len(paths) for split, paths in prepare.split_tracks(tmp_path).items()} == {
         "train": 3, "validation": 0, "test": 1, "omitted": 0,
     }  # fmt: skip
     for number in range(1, 21):
         (tmp_path / "flat" / f"Track{number:05d}").mkdir(parents=True)
-    dealt = prepare.dealt(tmp_path / "flat")
-    assert [len(dealt[split]) for split in ("train", "validation", "test")] == [14, 3, 3]
-    assert dealt["test"][-1].name == "Track00020"
+    splits = prepare.split_tracks(tmp_path / "flat")
+    assert [len(splits[split]) for split in ("train", "validation", "test")] == [14, 3, 3]
+    assert splits["test"][-1].name == "Track00020"

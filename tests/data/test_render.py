@@ -150,6 +150,6 @@ def test_errors_say_what_to_do(tmp_path, font):
     with pytest.raises(UserError, match=r"x\.sf2.*\.sf2 or \.sf3"):
         Synthesiser(tmp_path / "x.sf2")
     strings = one(Part(48, False, "", (Note(0, 480, 60, 90),)))
-    with pytest.raises(UserError, match="nothing to be heard"):
+    with pytest.raises(UserError, match="nothing audible"):
         render_track(tmp_path / "t", strings, font, SongSource("only strings", "u"), 5.0)
     assert not (tmp_path / "t").exists()

@@ -35,10 +35,10 @@ def test_pitch_moves_by_semitones_and_drums_keep_theirs(semitones, speed):
         middle = audio[SAMPLE_RATE // 2 : SAMPLE_RATE * 3 // 2]
         return np.abs(np.fft.rfft(middle * np.hanning(len(middle)), 8 * SAMPLE_RATE)).argmax() / 8
 
-    how = Variation(semitones, speed, gain=0.5)
-    assert pitch_hz(how.of(tone, is_drum=False)) == pytest.approx(440 * 2 ** (semitones / 12), rel=0.004)
-    assert pitch_hz(how.of(tone, is_drum=True)) == pytest.approx(440, rel=0.004)
-    np.testing.assert_array_equal(how.of(tone, False), how.of(tone, False))
+    variation = Variation(semitones, speed, gain=0.5)
+    assert pitch_hz(variation.apply(tone, is_drum=False)) == pytest.approx(440 * 2 ** (semitones / 12), rel=0.004)
+    assert pitch_hz(variation.apply(tone, is_drum=True)) == pytest.approx(440, rel=0.004)
+    np.testing.assert_array_equal(variation.apply(tone, False), variation.apply(tone, False))
 
 
 def test_a_faster_clock_is_the_same_beats_in_less_time():

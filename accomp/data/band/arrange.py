@@ -1,7 +1,7 @@
 """Writes each instrument's part: drums with fills, a bass that locks to them, guitars that strum, pianos that comp.
 
-All writers read the same bars, so that the parts fit: the bass can take the kick drum's rhythm and leads into the next
-chord, the drums lead into the next section, chords move by the nearest notes.
+All writers read the same bars, so that the parts fit: the bass can take the kick drum's rhythm and steps into the next
+chord, the drums fill before the next section, chords move by the nearest notes.
 """
 
 import random
@@ -31,7 +31,7 @@ Tonic = tuple[int, str]  # pitch class of the key, and its mode
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar as the band reads it. Times in ticks from the start of the song."""
+    """One bar of the song's form, the same for all parts. Times in ticks from the start of the song."""
 
     start: int
     length: int
@@ -51,7 +51,7 @@ class Bar:
 
 
 class PartWriter:
-    """Plays notes as a person does: a little early or late, a little louder or softer, with the style's swing."""
+    """Collects the notes of one part, each a little early or late, a little loud or soft, in the style's swing."""
 
     def __init__(self, rng: random.Random, style: Style, ticks_per_s: float, jitter_s: float):
         self.rng, self.style, self.ticks_per_s, self.jitter_s = rng, style, ticks_per_s, jitter_s
@@ -66,14 +66,14 @@ class PartWriter:
         place = place * 2 * late if place < 0.5 else late + (place - 0.5) * 2 * (1 - late)
         return bar.start + (beat + place) * unit
 
-    def play(self, bar: Bar, span: Span, pitch: int, velocity: int, delay_s: float = 0.0) -> None:
+    def add(self, bar: Bar, span: Span, pitch: int, velocity: int, delay_s: float = 0.0) -> None:
         start, end = (self.swung(bar, tick) for tick in span)
         late = (self.rng.triangular(-1, 1, 0) * self.jitter_s + delay_s) * self.ticks_per_s
         velocity += round(self.rng.triangular(-9, 9, 0)) + (8 if bar.loud else 0) - (6 if bar.kind == "intro" else 0)
         at = max(round(start + late), 0)
         self.notes.append(Note(at, max(round(end + late), at + 20), pitch, min(max(velocity, 8), 127)))
 
-    def part(self) -> tuple[Note, ...]:
+    def in_order(self) -> tuple[Note, ...]:
         """All notes in order; a key that is struck again ends its earlier note."""
         following: dict[int, int] = {}
         notes = []
@@ -94,47 +94,47 @@ def steps(pattern: str, bar: Bar) -> Iterator[tuple[float, float, str]]:
             yield bar.start + index * unit, bar.start + (index + 1 + held) * unit, letter
 
 
-def write_drums(bars: Sequence[Bar], hand: PartWriter) -> None:
+def write_drums(bars: Sequence[Bar], writer: PartWriter) -> None:
     strength = {"X": 110, "x": 88, "o": 48}
     playing = False
     for index, bar in enumerate(bars):
         if bar.kind == "end":
             for name in ("crash", "kick"):
-                hand.play(bar, (bar.start, bar.start + bar.length), KEYS[name], 105)
+                writer.add(bar, (bar.start, bar.start + bar.length), KEYS[name], 105)
             return
         resting = "drums" in bar.resting
-        groove = GROOVES[hand.style.drums[bar.loud]]
+        groove = GROOVES[writer.style.drums[bar.loud]]
         grid = len(groove["kick"])
         enters = index + 1 < len(bars) and "drums" not in bars[index + 1].resting
-        fills = bar.left == 0 and enters and hand.rng.random() < 0.85
-        fill = hand.rng.choice(FILLS[grid]) if fills else {}
+        fills = bar.left == 0 and enters and writer.rng.random() < 0.85
+        fill = writer.rng.choice(FILLS[grid]) if fills else {}
         # The groove stops where the fill begins; only the foot that keeps time may go on under it.
         stop = min((len(line) - len(line.lstrip(".")) for line in fill.values()), default=grid)
         if not resting and (not playing or (bar.number == 0 and bar.kind == "chorus")):
-            hand.play(bar, (bar.start, bar.start + bar.length), KEYS["crash"], 96)
+            writer.add(bar, (bar.start, bar.start + bar.length), KEYS["crash"], 96)
         for name, line in () if resting else groove.items():
             line = line[:stop] + "." * (grid - stop)
-            if name == "hat" and bar.number % 4 == 3 and not fill and grid == 16 and hand.style.name != "bossa":
+            if name == "hat" and bar.number % 4 == 3 and not fill and grid == 16 and writer.style.name != "bossa":
                 line = line[:14] + ".."
-                _strike(bar, hand, "open", "." * 14 + "x.", strength)
-            _strike(bar, hand, name, line, strength)
+                _strike(bar, writer, "open", "." * 14 + "x.", strength)
+            _strike(bar, writer, name, line, strength)
         for name, line in fill.items():
-            _strike(bar, hand, name, line, strength)
+            _strike(bar, writer, name, line, strength)
         playing = not resting
 
 
-def _strike(bar: Bar, hand: PartWriter, name: str, line: str, strength: dict[str, int]) -> None:
+def _strike(bar: Bar, writer: PartWriter, name: str, line: str, strength: dict[str, int]) -> None:
     for start, end, letter in steps(line, bar):
-        hand.play(bar, (start, end), KEYS[name], strength[letter] - (14 if name in ("hat", "ride", "shaker") else 0))
+        writer.add(bar, (start, end), KEYS[name], strength[letter] - (14 if name in ("hat", "ride", "shaker") else 0))
 
 
-def write_bass(bars: Sequence[Bar], hand: PartWriter, patterns: tuple[str, str]) -> None:
-    rng, root = hand.rng, 36
+def write_bass(bars: Sequence[Bar], writer: PartWriter, patterns: tuple[str, str]) -> None:
+    rng, root = writer.rng, 36
     for index, bar in enumerate(bars):
         if "bass" in bar.resting:
             continue
         pattern = patterns[bar.loud]
-        kick = GROOVES[hand.style.drums[bar.loud]]["kick"]
+        kick = GROOVES[writer.style.drums[bar.loud]]["kick"]
         if bar.kind == "end":
             pattern = "R" + "-" * 15
         elif pattern == "lock":
@@ -151,7 +151,7 @@ def write_bass(bars: Sequence[Bar], hand: PartWriter, patterns: tuple[str, str])
             after = next((c.root for at, c in bar.chords if at > start), following.chords[0][1].root)
             pitch, velocity = _bass_note(letter, chord, root, near(after, root, LOWEST, 43), rng)
             length = end - start if letter != "g" else (end - start) * 0.4
-            hand.play(bar, (start, start + length * 0.92), pitch, velocity + (6 if start == bar.start else 0))
+            writer.add(bar, (start, start + length * 0.92), pitch, velocity + (6 if start == bar.start else 0))
 
 
 def _bass_note(letter: str, chord: Chord, root: int, target: int, rng: random.Random) -> tuple[int, int]:
@@ -185,9 +185,11 @@ def _walked(bar: Bar, rng: random.Random) -> Iterator[str]:
         yield letter + ("-g" if rng.random() < 0.12 else "--")
 
 
-def write_guitar(bars: Sequence[Bar], hand: PartWriter, patterns: tuple[str, str], program: int, tonic: Tonic) -> None:
+def write_guitar(
+    bars: Sequence[Bar], writer: PartWriter, patterns: tuple[str, str], program: int, tonic: Tonic
+) -> None:
     position, heavy = 2, program in HEAVY_GUITARS
-    for bar, melody in _with_melody(bars, "guitar", hand, tonic, 52, 79):
+    for bar, melody in _with_melody(bars, "guitar", writer, tonic, 52, 79):
         if "guitar" in bar.resting or melody:
             continue
         pattern = "D" + "-" * 15 if bar.kind == "end" else patterns[bar.loud]
@@ -195,10 +197,12 @@ def write_guitar(bars: Sequence[Bar], hand: PartWriter, patterns: tuple[str, str
             chord = bar.chord_at(int(start))
             grip, position = guitar_voicing(chord, position)
             strings = power_chord(chord) if heavy else grip
-            _pluck(bar, hand, (start, end), letter, strings, power_chord(chord))
+            _pluck(bar, writer, (start, end), letter, strings, power_chord(chord))
 
 
-def _pluck(bar: Bar, hand: PartWriter, span: Span, letter: str, grip: tuple[int, ...], power: tuple[int, ...]) -> None:
+def _pluck(
+    bar: Bar, writer: PartWriter, span: Span, letter: str, grip: tuple[int, ...], power: tuple[int, ...]
+) -> None:
     start, end = span
     short = (start, start + (end - start) * 0.45)
     match letter:
@@ -217,13 +221,13 @@ def _pluck(bar: Bar, hand: PartWriter, span: Span, letter: str, grip: tuple[int,
             # A picked string rings on under the next ones.
             strings, span, velocity = (grip[string],), (start, end + (end - start)), 86
     for count, pitch in enumerate(strings):
-        hand.play(bar, span, pitch, velocity - 2 * count, delay_s=count * STRUM_S)
+        writer.add(bar, span, pitch, velocity - 2 * count, delay_s=count * STRUM_S)
 
 
-def write_piano(bars: Sequence[Bar], hand: PartWriter, patterns: tuple[str, str], tonic: Tonic) -> None:
+def write_piano(bars: Sequence[Bar], writer: PartWriter, patterns: tuple[str, str], tonic: Tonic) -> None:
     voicing: tuple[int, ...] = ()
     chord_before = None
-    for bar, melody in _with_melody(bars, "piano", hand, tonic, 67, 91):
+    for bar, melody in _with_melody(bars, "piano", writer, tonic, 67, 91):
         if "piano" in bar.resting:
             continue
         pattern = patterns[bar.loud]
@@ -232,47 +236,47 @@ def write_piano(bars: Sequence[Bar], hand: PartWriter, patterns: tuple[str, str]
         for start, end, letter in steps(pattern, bar):
             chord = bar.chord_at(int(start))
             if chord != chord_before:
-                voicing, chord_before = piano_voicing(chord, voicing, hand.style.rootless), chord
-            _press(bar, hand, (start, end), letter, voicing, chord)
+                voicing, chord_before = piano_voicing(chord, voicing, writer.style.rootless), chord
+            _press(bar, writer, (start, end), letter, voicing, chord)
 
 
-def _press(bar: Bar, hand: PartWriter, span: Span, letter: str, voicing: tuple[int, ...], chord: Chord) -> None:
+def _press(bar: Bar, writer: PartWriter, span: Span, letter: str, voicing: tuple[int, ...], chord: Chord) -> None:
     start, end = span
     low = near(chord.root, 43, 36, 50)
     if letter in "BLl":
         fifth = low + chord.tone(5) - (12 if low > 42 else 0)
         pitch = fifth if letter == "l" else low
-        hand.play(bar, (start, start + (end - start) * 0.95), pitch, 82)
+        writer.add(bar, (start, start + (end - start) * 0.95), pitch, 82)
     if letter in "BCc":
         held = (start, start + (end - start) * (0.4 if letter == "c" else 0.95))
         for pitch in voicing:
-            hand.play(bar, held, pitch, 78 if letter != "c" else 84)
+            writer.add(bar, held, pitch, 78 if letter != "c" else 84)
     if letter.isdigit():
-        hand.play(bar, (start, end + (end - start)), voicing[(int(letter) - 1) % len(voicing)], 76)
+        writer.add(bar, (start, end + (end - start)), voicing[(int(letter) - 1) % len(voicing)], 76)
 
 
 def _with_melody(
-    bars: Sequence[Bar], who: str, hand: PartWriter, tonic: Tonic, low: int, high: int
+    bars: Sequence[Bar], who: str, writer: PartWriter, tonic: Tonic, low: int, high: int
 ) -> Iterator[tuple[Bar, bool]]:
-    """Each bar, and whether this instrument has the melody there: if so, the melody is played on the way."""
-    sing = _singer(hand, tonic, low, high)
+    """Each bar, and whether this instrument has the melody there: if so, its melody is written."""
+    write_melody = _melody_writer(writer, tonic, low, high)
     for bar in bars:
         leads = bar.lead == who and who not in bar.resting and bar.kind != "end"
         if leads:
-            sing(bar)
+            write_melody(bar)
         yield bar, leads
 
 
-def _singer(hand: PartWriter, tonic: Tonic, low: int, high: int) -> Callable[[Bar], None]:
-    """A melody that comes back: two rhythms for the song, told a b a c; it steps along the scale from chord tone on."""
-    rng = hand.rng
+def _melody_writer(writer: PartWriter, tonic: Tonic, low: int, high: int) -> Callable[[Bar], None]:
+    """A melody of three rhythms in the order a b a c; from chord tones on strong beats it steps along the scale."""
+    rng = writer.rng
     key, mode = tonic
     scale = {(key + interval) % 12 for interval in PENTATONICS[mode]}
-    twelve = any(len(GROOVES[name]["kick"]) == 12 for name in hand.style.drums)
+    twelve = any(len(GROOVES[name]["kick"]) == 12 for name in writer.style.drums)
     rhythms = rng.sample(MELODIES[12 if twelve else 16], 3)
     pitch = near(key, (low + high) / 2, low, high)
 
-    def sing(bar: Bar) -> None:
+    def write_melody(bar: Bar) -> None:
         nonlocal pitch
         rhythm = rhythms[(0, 1, 0, 2)[bar.number % 4]]
         for start, end, _ in steps(rhythm, bar):
@@ -280,6 +284,6 @@ def _singer(hand: PartWriter, tonic: Tonic, low: int, high: int) -> Callable[[Ba
             allowed = set(bar.chord_at(int(start)).classes) if strong else scale
             reach = [p for p in range(max(low, pitch - 5), min(high, pitch + 5) + 1) if p % 12 in allowed]
             pitch = rng.choice([p for p in reach if p != pitch] or reach or [pitch])
-            hand.play(bar, (start, start + (end - start) * 0.95), pitch, 96 if strong else 86)
+            writer.add(bar, (start, start + (end - start) * 0.95), pitch, 96 if strong else 86)
 
-    return sing
+    return write_melody

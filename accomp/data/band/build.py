@@ -71,11 +71,11 @@ def finished(spec: TrackSpec, out: Path) -> bool:
 
 
 def _attempt(spec: TrackSpec, out: Path) -> BuildResult:
-    """A worker's whole task, and so the boundary of its process: one strange song must not end a build of hours."""
+    """The task of a worker process: no error of one song may end a build of hours."""
     try:
         with watched(out):
             return build_track(spec, out)
-    except DiskFull:  # the next song would find no room either
+    except DiskFull:  # the next song could not be written either
         shutil.rmtree(out / ".partial" / spec.name, ignore_errors=True)
         raise
     except UserError as reason:

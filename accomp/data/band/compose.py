@@ -1,7 +1,7 @@
 """Makes up songs for a band of four, each from a number: the same number gives the same song on every machine.
 
 Style, key, tempo, form, harmony and instruments are drawn; the parts are then arranged together (`arrange`). Every
-class rests for about a fifth of the time, so that a model also meets players who are silent.
+class rests for about a fifth of the time, so that a model also learns from silent stems.
 """
 
 import random
@@ -22,7 +22,7 @@ from accomp.data.band.styles import PROGRESSIONS, STYLES, Style
 from accomp.data.song import Control, Metre, Part, Song, Tempo
 from accomp.timeline import STEMS
 
-ENDING_S = 2.5  # room left for the last chord and for what tempo changes add
+ENDING_S = 2.5  # left for the last chord and for what tempo changes add
 FORMS = (
     "intro:4 verse:8 chorus:8 verse:8 chorus:8 bridge:8 chorus:8",
     "verse:8 chorus:8 break:4 verse:8 bridge:4 chorus:8 chorus:8",
@@ -30,14 +30,14 @@ FORMS = (
     "intro:4 chorus:4 verse:8 chorus:8 bridge:8 break:4 chorus:8",
 )
 REST = {"intro": 0.45, "verse": 0.32, "chorus": 0.17, "bridge": 0.36, "break": 0.50, "end": 0.05}
-REST_AGAIN = 0.15  # how much of that chance is left to a player who has just rested
+REST_AGAIN = 0.15  # times that probability for a class that has just rested
 PROGRAM_BASES = {"bass": 32, "guitar": 24, "piano": 0}
 PAD = 48  # strings: one song has them, an instrument the band has no stem for
 
 
 @dataclass(frozen=True)
 class SongForm:
-    """What is settled before a note is written."""
+    """What is decided before a note is written: style, tempo, key, instruments and the sections bar by bar."""
 
     style: Style
     bpm: int
@@ -54,35 +54,35 @@ def compose(index: int, seed: int = 0, seconds: float = 60.0, *, big_band: bool 
     At most `seconds` long with its last chord, if that is 8 s or more: a song has two bars at least.
     """
     rng = random.Random(f"{seed}:{index}")
-    plan = _form_of(rng, index, seconds)
-    ticks_per_s = TICKS_PER_QUARTER * plan.bpm / 60
-    tonic = (plan.key, plan.mode)
+    form = _form_of(rng, index, seconds)
+    ticks_per_s = TICKS_PER_QUARTER * form.bpm / 60
+    tonic = (form.key, form.mode)
     parts = []
 
-    def hand(jitter_s: float) -> PartWriter:
-        return PartWriter(rng, plan.style, ticks_per_s, jitter_s)
+    def writer(jitter_s: float) -> PartWriter:
+        return PartWriter(rng, form.style, ticks_per_s, jitter_s)
 
     def chosen(patterns: tuple[tuple[str, ...], tuple[str, ...]]) -> tuple[str, str]:
         return rng.choice(patterns[0]), rng.choice(patterns[1])
 
-    def add(name: str, program: int, played: PartWriter, detune: int = 0) -> None:
-        controls = () if name == "drums" else _tuning(plan.cents + detune)
-        parts.append(Part(program, name == "drums", name, played.part(), controls))
+    def add(name: str, program: int, written: PartWriter, detune: int = 0) -> None:
+        controls = () if name == "drums" else _tuning(form.cents + detune)
+        parts.append(Part(program, name == "drums", name, written.in_order(), controls))
 
-    write_drums(plan.bars, drums := hand(0.005))
-    add("drums", plan.programs["drums"], drums)
-    write_bass(plan.bars, bass := hand(0.007), chosen(plan.style.bass))
-    add("bass", plan.programs["bass"], bass, rng.randint(-2, 2))
-    for name, program in [("guitar", plan.programs["guitar"])] + [("guitar 2", 24 + rng.randrange(5))] * big_band:
-        write_guitar(plan.bars, guitar := hand(0.009), chosen(plan.style.guitar), program, tonic)
+    write_drums(form.bars, drums := writer(0.005))
+    add("drums", form.programs["drums"], drums)
+    write_bass(form.bars, bass := writer(0.007), chosen(form.style.bass))
+    add("bass", form.programs["bass"], bass, rng.randint(-2, 2))
+    for name, program in [("guitar", form.programs["guitar"])] + [("guitar 2", 24 + rng.randrange(5))] * big_band:
+        write_guitar(form.bars, guitar := writer(0.009), chosen(form.style.guitar), program, tonic)
         add(name, program, guitar, rng.randint(-3, 3))
-    write_piano(plan.bars, piano := hand(0.009), chosen(plan.style.piano), tonic)
-    add("piano", plan.programs["piano"], piano)
+    write_piano(form.bars, piano := writer(0.009), chosen(form.style.piano), tonic)
+    add("piano", form.programs["piano"], piano)
     if big_band:
-        write_piano(plan.bars, pad := hand(0.012), ("C" + "-" * 15,) * 2, tonic)
+        write_piano(form.bars, pad := writer(0.012), ("C" + "-" * 15,) * 2, tonic)
         add("strings", PAD, pad)
-    metre = Metre(0, *plan.style.metre)
-    return Song(TICKS_PER_QUARTER, _tempos(rng, plan), (metre,), tuple(part for part in parts if part.notes))
+    metre = Metre(0, *form.style.metre)
+    return Song(TICKS_PER_QUARTER, _tempos(rng, form), (metre,), tuple(part for part in parts if part.notes))
 
 
 def _form_of(rng: random.Random, index: int, seconds: float) -> SongForm:
@@ -92,7 +92,7 @@ def _form_of(rng: random.Random, index: int, seconds: float) -> SongForm:
     key = rng.randrange(12)
     programs = {"drums": rng.choice(style.kits)}
     for turn, (likely, (name, base)) in enumerate(zip(style.programs, PROGRAM_BASES.items(), strict=True)):
-        # Every other song has what suits the style; the ones between go round, so that all eight are heard in 16 songs.
+        # Every other song has what suits the style; those between take the programs in turn, so that 16 songs have all eight.
         suits = (index + turn) % 2
         programs[name] = base + (rng.choice(likely) if suits else (index // 2 * 3 + turn) % 8)
     bar_s = style.metre[0] * 4 / style.metre[1] * 60 / bpm
@@ -155,17 +155,17 @@ def _resting(rng: random.Random, kind: str, before: frozenset[str]) -> frozenset
     return frozenset(resting[:2])
 
 
-def _tempos(rng: random.Random, plan: SongForm) -> tuple[Tempo, ...]:
-    """One tempo, or a band that moves with the song: choruses push a little, a slow song slows down to its end."""
-    us = 60e6 / plan.bpm
+def _tempos(rng: random.Random, form: SongForm) -> tuple[Tempo, ...]:
+    """One tempo, or changes within the song: choruses are a little faster, a slow song slows down at its end."""
+    us = 60e6 / form.bpm
     tempos = [Tempo(0, round(us))]
     if rng.random() < 0.4:
-        for bar in plan.bars:
+        for bar in form.bars:
             if bar.number == 0 and bar.start > 0:
                 slower = rng.uniform(-0.004, 0.004) - (0.012 if bar.loud else 0)
                 tempos.append(Tempo(bar.start, round(us * (1 + slower))))
-    if plan.bpm < 95 and len(plan.bars) > 4 and rng.random() < 0.6:
-        tempos.append(Tempo(plan.bars[-2].start + plan.bars[-2].length // 2, round(us * 1.12)))
+    if form.bpm < 95 and len(form.bars) > 4 and rng.random() < 0.6:
+        tempos.append(Tempo(form.bars[-2].start + form.bars[-2].length // 2, round(us * 1.12)))
     return tuple({tempo.tick: tempo for tempo in sorted(tempos)}.values())
 
 

@@ -1,4 +1,4 @@
-"""Chords for the composer: what they hold, and how a pianist and a guitarist would lay them under the hand."""
+"""Chords for the composer: their notes, and voicings for piano and guitar."""
 
 import re
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ TUNING = (40, 45, 50, 55, 59, 64)  # a guitar's open strings
 
 @dataclass(frozen=True)
 class Chord:
-    """A root (pitch class) and what stands above it, in semitones."""
+    """A root (pitch class) and the intervals above it, in semitones."""
 
     root: int
     intervals: tuple[int, ...]
@@ -66,7 +66,7 @@ def piano_voicing(chord: Chord, before: tuple[int, ...], rootless: bool) -> tupl
         if voicing[-1] - voicing[0] > 14 or len({pitch % 12 for pitch in voicing}) < count:
             continue
         moved = sum(min(abs(pitch - old) for old in before) for pitch in voicing) if before else 0
-        # The pull back to the middle keeps the hand from climbing away over many chords.
+        # The distance from the middle counts, so that voicings do not rise or fall over many chords.
         cost = moved + 0.3 * abs(sum(voicing) / count - 66) + 0.2 * abs(sum(voicing) / count - centre)
         if cost < best_cost:
             best, best_cost = voicing, cost
@@ -74,7 +74,7 @@ def piano_voicing(chord: Chord, before: tuple[int, ...], rootless: bool) -> tupl
 
 
 def guitar_voicing(chord: Chord, position: int) -> tuple[tuple[int, ...], int]:
-    """A grip that a hand can hold near the fret it is at: pitches from low to high, and its fret.
+    """A chord shape near the fret of the one before: pitches from low to high, and its fret.
 
     The lowest string that sounds has the root; strings below it are damped; four frets are in reach.
     """

@@ -32,7 +32,7 @@ FAMILIES = (  # Slakh's names for the sixteen General MIDI families, eight progr
     "Piano", "Chromatic Percussion", "Organ", "Guitar", "Bass", "Strings", "Strings (continued)", "Brass",
     "Reed", "Pipe", "Synth Lead", "Synth Pad", "Sound Effects", "Ethnic", "Percussive", "Sound effects",
 )  # fmt: skip
-PLAYED_CONTROLS = frozenset({6, 7, 11, 38, 98, 99, 100, 101})  # what the synthesiser obeys and a mono mix can show
+PLAYED_CONTROLS = frozenset({6, 7, 11, 38, 98, 99, 100, 101})  # what the synthesiser knows and a mono mix can show
 VOICES = 256
 
 
@@ -56,13 +56,13 @@ class Synthesiser:
             raise UserError(f"{path}: not a SoundFont that can be read ({error}); give an .sf2 or .sf3 file") from error
         self._synth.set_output(tsf.OutputMode.Mono, SAMPLE_RATE, 0.0)
         self._synth.set_max_voices(VOICES)
-        self._hush = np.empty(SAMPLE_RATE // 10, dtype=np.float32)
+        self._discarded = np.empty(SAMPLE_RATE // 10, dtype=np.float32)
 
     def play(self, song: Song, part: Part, samples: int) -> np.ndarray:
         """The part as float32 (samples,); each note begins on its exact sample, whatever was played before."""
-        # Stopped voices fade for a few milliseconds: let them, unheard, so that a part never depends on the last one.
+        # Stopped notes fade for some milliseconds: render and discard that, so that no part depends on the one before.
         self._synth.reset()
-        self._render(self._hush)
+        self._render(self._discarded)
         channel = 9 if part.is_drum else 0
         self._synth.channel_set_preset_number(channel, part.program, part.is_drum)
         audio = np.zeros(samples, dtype=np.float32)
@@ -128,14 +128,14 @@ def _k_weighting() -> np.ndarray:
 
 
 def loudness_lufs(audio: np.ndarray) -> float:
-    """How loud mono sound is heard: integrated loudness of BS.1770-4 in LUFS; -inf for silence."""
+    """Integrated loudness of BS.1770-4 in LUFS; -inf for silence."""
     block, hop = int(0.4 * SAMPLE_RATE), int(0.1 * SAMPLE_RATE)
     if len(audio) < block:
         audio = np.pad(audio, (0, block - len(audio)))
     # Digital silence drives the filter into denormal numbers, twenty times slower: a hair of noise prevents it.
     dither = np.random.default_rng(0).standard_normal(len(audio)) * 1e-9
-    heard = sosfilt(_k_weighting(), audio + dither)
-    energy = np.concatenate([[0.0], np.cumsum(heard * heard)])
+    weighted = sosfilt(_k_weighting(), audio + dither)
+    energy = np.concatenate([[0.0], np.cumsum(weighted * weighted)])
     at = np.arange(0, len(audio) - block + 1, hop)
     power = np.maximum((energy[at + block] - energy[at]) / block, 1e-20)
     loud = -0.691 + 10 * np.log10(power)
@@ -164,8 +164,8 @@ def stems_of(song: Song) -> list[Part]:
     return [part for part in stems if part.notes]
 
 
-def render_track(folder: Path, song: Song, font: Synthesiser, source: SongSource, limit_s: float) -> int:
-    """Play a song into `folder` (which must not exist) in Slakh's layout; returns the number of stems heard.
+def render_track(folder: Path, song: Song, synthesiser: Synthesiser, source: SongSource, limit_s: float) -> int:
+    """Play a song into `folder` (which must not exist) in Slakh's layout; returns the number of audible stems.
 
     Sound ends TAIL_S after the last note, at `limit_s` at the latest. Parts that are none of the FOUR stay in all_src.mid
     and in metadata.yaml (audio_rendered false), as Slakh does with instruments it has no sound for: ids have gaps.
@@ -176,12 +176,12 @@ def render_track(folder: Path, song: Song, font: Synthesiser, source: SongSource
     stems = {f"S{number:02d}": part for number, part in enumerate(parts)}
     entries, audio = {}, {}
     for stem_id, part in stems.items():
-        sound, lufs = _normalised(font, song, part, samples) if inst_class(part) in FOUR else (None, None)
-        entries[stem_id] = _entry(part, font, lufs)
+        sound, lufs = _normalised(synthesiser, song, part, samples) if inst_class(part) in FOUR else (None, None)
+        entries[stem_id] = _entry(part, synthesiser, lufs)
         if sound is not None:
             audio[stem_id] = sound
     if not audio:
-        raise UserError(f"{source.name}: nothing to be heard with {font.name}")
+        raise UserError(f"{source.name}: nothing audible with {synthesiser.name}")
     peak = np.abs(sum(audio.values())).max()
     gain = min(1.0, 10 ** (PEAK_DBFS / 20) / peak)
     (folder / "MIDI").mkdir(parents=True)
@@ -194,9 +194,11 @@ def render_track(folder: Path, song: Song, font: Synthesiser, source: SongSource
     return len(audio)
 
 
-def _normalised(font: Synthesiser, song: Song, part: Part, samples: int) -> tuple[np.ndarray | None, float | None]:
-    """A stem at LOUDNESS_LUFS, and how loud it was when its peak was 0.8; nothing of what cannot be heard."""
-    sound = font.play(song, part, samples)
+def _normalised(
+    synthesiser: Synthesiser, song: Song, part: Part, samples: int
+) -> tuple[np.ndarray | None, float | None]:
+    """A stem at LOUDNESS_LUFS, and how loud it was when its peak was 0.8; (None, None) when it is not audible."""
+    sound = synthesiser.play(song, part, samples)
     sound[-FADE:] *= np.linspace(1, 0, len(sound[-FADE:]), dtype=np.float32)
     peak = float(np.abs(sound).max(initial=0))
     if peak < 1e-5:
@@ -208,19 +210,19 @@ def _normalised(font: Synthesiser, song: Song, part: Part, samples: int) -> tupl
     return sound * np.float32(10 ** ((LOUDNESS_LUFS - lufs) / 20)), lufs
 
 
-def _entry(part: Part, font: Synthesiser, lufs: float | None) -> dict:
+def _entry(part: Part, synthesiser: Synthesiser, lufs: float | None) -> dict:
     """A stem's eight keys in metadata.yaml (seven, without loudness, when it was skipped)."""
-    heard = lufs is not None
+    audible = lufs is not None
     entry = {
-        "audio_rendered": heard,
+        "audio_rendered": audible,
         "inst_class": inst_class(part),
         "is_drum": part.is_drum,
         "midi_program_name": "Drums" if part.is_drum else pretty_midi.program_to_instrument_name(part.program),
-        "midi_saved": heard,
-        "plugin_name": f"{font.name}:{128 if part.is_drum else 0}:{part.program}" if heard else "None",
+        "midi_saved": audible,
+        "plugin_name": f"{synthesiser.name}:{128 if part.is_drum else 0}:{part.program}" if audible else "None",
         "program_num": 128 if part.is_drum else part.program,
     }
-    return entry | ({"integrated_loudness": lufs} if heard else {})
+    return entry | ({"integrated_loudness": lufs} if audible else {})
 
 
 def _write_audio(folder: Path, audio: dict[str, np.ndarray], gain: float) -> None:

@@ -16,7 +16,7 @@ Patterns = tuple[list[str], list[str]]  # of the quiet sections of a song, and o
 
 @dataclass(frozen=True)
 class Style:
-    """How a style goes: a range of tempi, its harmony, and patterns for the quiet and the loud sections of a song."""
+    """A musical style: a range of tempi, its harmony, and patterns for the quiet and the loud sections of a song."""
 
     name: str
     tempo_bpm: tuple[int, int]
@@ -30,7 +30,7 @@ class Style:
     metre: tuple[int, int] = (4, 4)
     swing: float = 0.5  # where the off-beat eighth falls within its beat (or the sixteenth within its eighth)
     swung_sixteenths: bool = False
-    minor: float = 0.35  # how often the song stands in minor
+    minor: float = 0.35  # how often the song is in minor
     rootless: bool = False  # the bass has the root: the piano leaves it out
 
 
