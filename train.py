@@ -15,11 +15,12 @@ import sys
 from pathlib import Path
 
 import yaml
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from accomp import launch
 from accomp.cli import build, in_sweep, run
-from accomp.compose import CONF
+from accomp.compose import CONF, command_line
 from accomp.errors import UserError
 from accomp.trials import flat, read_status, recorded
 
@@ -68,7 +69,8 @@ def fit(config: DictConfig, out: Path) -> dict:
             finish(loggers)
         if config.callbacks.get("checkpoint"):
             read_back(out, trainer.global_step)
-        facts |= {"figures": figures, "step": trainer.global_step}
+        command = command_line("train", HydraConfig.get().overrides.task)
+        facts |= {"figures": figures, "step": trainer.global_step, "command": command}
     log.info("trained; checkpoint: %s", out / "checkpoints/last.ckpt")
     return figures
 

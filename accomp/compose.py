@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -18,6 +19,12 @@ def own_groups(overrides: Sequence[str], script: str) -> list[str]:
     """`experiment=NAME` and `sweep=NAME` as the script's own groups: `experiment/<script>=NAME`."""
     pattern = re.compile(rf"({'|'.join(PER_SCRIPT)})=")
     return [pattern.sub(rf"\1/{script}=", text, count=1) if pattern.match(text) else text for text in overrides]
+
+
+def command_line(script: str, overrides: Sequence[str]) -> str:
+    """The command that gives a script these overrides, its own groups named as on the command line."""
+    pattern = re.compile(rf"({'|'.join(PER_SCRIPT)})/{script}=")
+    return shlex.join(["python", f"{script}.py", *(pattern.sub(r"\1=", text, count=1) for text in overrides)])
 
 
 def compose(script: str, overrides: Sequence[str] = (), with_hydra: bool = False) -> DictConfig:

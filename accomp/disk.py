@@ -5,6 +5,7 @@ import errno
 import io
 import os
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,6 +55,26 @@ def write_text(path: Path, text: str) -> None:
     """Write a text in the same way, as UTF-8; the folders it lies in are made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, text.encode("utf-8"))
+
+
+@contextmanager
+def whole_folder(out: Path) -> Iterator[Path]:
+    """An empty folder to fill, which takes the place of `out` and of all that lay there; if filling fails, `out` stays."""
+    out = out.resolve()
+    with watched(out.parent):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as temporary:
+            new, old = Path(temporary, "new"), Path(temporary, "old")
+            new.mkdir()
+            yield new
+            if out.exists():
+                os.replace(out, old)
+            try:
+                os.replace(new, out)
+            except OSError:
+                if old.exists():
+                    os.replace(old, out)
+                raise
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict]) -> None:

@@ -8,10 +8,8 @@ the network must be there, with its name and shape, and every tensor in the file
 
 import argparse
 import logging
-import os
 import pickle
 import sys
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -27,6 +25,7 @@ from accomp.archive import read_archive
 from accomp.codec.music2latent import WEIGHTS_MISSING, Music2Latent, package_weights
 from accomp.data.command import command, parser_of
 from accomp.diffusion.unet import UNet
+from accomp.disk import whole_folder
 from accomp.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -222,17 +221,13 @@ def convert(source: Path, out: Path, codec: Music2Latent | None, remark: str) ->
     (part,) = config["denoisers"]
     report = "\n".join(f"- {line}" for line in network.report)
     card = CARD.format(name=out.name, source=source.name, report=report, codec=remark)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent) as temporary:
-        folder = Path(temporary) / "model"
-        folder.mkdir()
+    with whole_folder(out) as folder:
         save_file({f"net.unet.{name}": tensor for name, tensor in network.tensors.items()},
                   folder / f"{part}.safetensors")  # fmt: skip
         if codec is not None:
             save_file(codec.state_dict(), folder / "codec.safetensors")
         (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
         (folder / "README.md").write_text(card)
-        os.replace(folder, out)
     return network
 
 

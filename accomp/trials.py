@@ -11,7 +11,6 @@ import argparse
 import csv
 import json
 import logging
-import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -22,7 +21,7 @@ import yaml
 from hydra.experimental.callback import Callback as HydraCallback
 from omegaconf import DictConfig
 
-from accomp.disk import write_text
+from accomp.disk import write_csv, write_text
 from accomp.errors import UserError
 from accomp.launch import is_being_written, rank
 
@@ -34,10 +33,7 @@ SHARDED = ("stems", "seeds")  # settings by which one evaluation may be shared o
 
 def write_status(folder: Path, state: str, **facts: object) -> None:
     """How a run stands: `running`, `done`, `stopped` or `failed`, with a reason or figures; never a part of the file."""
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f"{STATUS}.tmp"
-    temporary.write_text(json.dumps({"state": state, **facts}, indent=1) + "\n")
-    os.replace(temporary, folder / STATUS)
+    write_text(folder / STATUS, json.dumps({"state": state, **facts}, indent=1) + "\n")
 
 
 @contextmanager
@@ -127,13 +123,8 @@ def join_scores(folder: Path, lines: Sequence[dict]) -> list[dict]:
 
 
 def write_table(path: Path, lines: Sequence[dict]) -> None:
-    """Write lines as CSV, with a column for every key that any of them has; the file is whole at any moment."""
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, dict.fromkeys(key for line in lines for key in line), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(lines)
-    os.replace(temporary, path)
+    """Write lines as CSV, with a column for every key that any of them has."""
+    write_csv(path, list(dict.fromkeys(key for line in lines for key in line)), lines)
 
 
 class TableAfterSweep(HydraCallback):
