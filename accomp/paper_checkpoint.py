@@ -23,7 +23,7 @@ from torch import Tensor
 
 from accomp.archive import read_archive
 from accomp.codec.music2latent import WEIGHTS_MISSING, Music2Latent, package_weights
-from accomp.data.command import command, parser_of
+from accomp.command_line import command, parser_of
 from accomp.diffusion.unet import UNet
 from accomp.disk import whole_folder
 from accomp.errors import UserError

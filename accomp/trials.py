@@ -21,6 +21,7 @@ import yaml
 from hydra.experimental.callback import Callback as HydraCallback
 from omegaconf import DictConfig
 
+from accomp.command_line import command, parser_of
 from accomp.disk import write_csv, write_text
 from accomp.errors import UserError
 from accomp.launch import is_being_written, rank
@@ -170,18 +171,16 @@ def summarise_shards(folder: Path) -> None:
     write_text(folder / "summary.txt", report.table(summary) + "\n")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def show(options: argparse.Namespace) -> None:
+    """Write the tables and print that of the runs."""
+    write_tables(options.folder)
+    sys.stdout.write((options.folder / "trials.csv").read_text())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = parser_of(__doc__)
     parser.add_argument("folder", type=Path, help="a folder of runs, e.g. of a sweep")
-    folder = parser.parse_args(arguments).folder
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        write_tables(folder)
-    except UserError as error:
-        log.error("error: %s", error)
-        return 2
-    sys.stdout.write((folder / "trials.csv").read_text())
-    return 0
+    return command(parser, argv, show)
 
 
 if __name__ == "__main__":

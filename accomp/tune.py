@@ -32,6 +32,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from accomp.command_line import command, parser_of
 from accomp.errors import UserError
 from accomp.launch import is_being_written, only_writer
 from accomp.trials import read_status
@@ -153,38 +154,35 @@ def work(study: optuna.Study, folder: Path, trials: int, objective: str, overrid
                 study.tell(trial, value)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="of the search; the same folder continues it")
-    parser.add_argument("--trials", type=int, required=True, help="how many in all, by all workers together")
-    parser.add_argument("--objective", default="val/loss", help="what is to become small (default: val/loss)")
-    parser.add_argument("--random", action="store_true", help="draw every value independently of all other trials")
-    parser.add_argument("overrides", nargs="+", help="as for train.py; those with a range are searched")
-    options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+def search(options: argparse.Namespace) -> None:
+    """Take part in the search of a folder until it has enough trials; UserError when all of them failed."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    space(options.overrides)
     folder = options.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    try:
-        space(options.overrides)
-        study = optuna.create_study(
-            storage=JournalStorage(JournalFileBackend(str(folder / "journal.log"))),
-            study_name="accomp",
-            sampler=samplers.RandomSampler() if options.random else samplers.TPESampler(constant_liar=True),
-            load_if_exists=True,
-        )
-        work(study, folder, options.trials, options.objective, options.overrides)
-    except UserError as error:
-        log.error("error: %s", error)
-        return 2
+    study = optuna.create_study(
+        storage=JournalStorage(JournalFileBackend(str(folder / "journal.log"))),
+        study_name="accomp",
+        sampler=samplers.RandomSampler() if options.random else samplers.TPESampler(constant_liar=True),
+        load_if_exists=True,
+    )
+    work(study, folder, options.trials, options.objective, options.overrides)
     ended = {state: len(study.get_trials(deepcopy=False, states=(state,))) for state in TrialState}
     if ended[TrialState.COMPLETE]:
         best = study.best_trial
         log.info("best: trial %d, %s=%.6g, %s", best.number, options.objective, study.best_value, best.params)
     elif not ended[TrialState.RUNNING]:
-        log.error("error: all %d trials failed; see %s/*/output.log", ended[TrialState.FAIL], folder)
-        return 1
-    return 0
+        raise UserError(f"all {ended[TrialState.FAIL]} trials failed; see {folder}/*/output.log")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = parser_of(__doc__)
+    parser.add_argument("folder", type=Path, help="of the search; the same folder continues it")
+    parser.add_argument("--trials", type=int, required=True, help="how many in all, by all workers together")
+    parser.add_argument("--objective", default="val/loss", help="what is to become small (default: val/loss)")
+    parser.add_argument("--random", action="store_true", help="draw every value independently of all other trials")
+    parser.add_argument("overrides", nargs="+", help="as for train.py; those with a range are searched")
+    return command(parser, argv, search)
 
 
 if __name__ == "__main__":

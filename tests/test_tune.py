@@ -63,7 +63,7 @@ def test_a_search_without_a_single_success_has_failed(tmp_path, monkeypatch, cap
         raise UserError("too hot")
 
     monkeypatch.setattr(tune, "train", train)
-    assert tune.main([str(tmp_path), "--trials", "2", RANGE]) == 1
+    assert tune.main([str(tmp_path), "--trials", "2", RANGE]) == 2
     assert "all 2 trials failed" in caplog.text
 
 

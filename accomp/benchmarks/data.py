@@ -24,9 +24,9 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 
 from accomp.codec.autoencoder import Autoencoder
 from accomp.codec.contract import Codec
+from accomp.command_line import command, parser_of
 from accomp.data.band.build import build
 from accomp.data.band.tracks import composed_specs, shipped_font
-from accomp.data.command import command, parser_of
 from accomp.data.datamodule import SlakhDataModule
 from accomp.data.excerpts import SeededStream
 from accomp.data.latents import encode_set

@@ -28,7 +28,7 @@ from urllib.request import Request, urlopen
 
 from tqdm import tqdm
 
-from accomp.data.command import command, parser_of
+from accomp.command_line import command, parser_of
 from accomp.data.splits import track_folders
 from accomp.disk import need, watched
 from accomp.errors import UserError

@@ -28,8 +28,8 @@ from tqdm import tqdm
 
 from accomp.beat.grid import BeatGrid
 from accomp.codec.contract import Codec
+from accomp.command_line import add_on_bad, command, parser_of
 from accomp.data.beats import beat_grid
-from accomp.data.command import add_on_bad, command, parser_of
 from accomp.data.excerpts import Recipe, clock_of, usable
 from accomp.data.notes import chroma_rows, pitch_classes
 from accomp.data.problems import Problem, quarantine

@@ -26,8 +26,8 @@ import soundfile
 from scipy.signal import resample_poly
 from tqdm import tqdm
 
+from accomp.command_line import add_on_bad, command, parser_of
 from accomp.data.check import check_track
-from accomp.data.command import add_on_bad, command, parser_of
 from accomp.data.problems import quarantine
 from accomp.data.slakh import SUFFIXES, refuse, sounds_of
 from accomp.data.splits import by_split, track_folders

@@ -13,9 +13,9 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from accomp.command_line import command
 from accomp.data.band.build import BuildResult, build
 from accomp.data.band.tracks import composed_specs, midi_specs, shipped_font, with_variants
-from accomp.data.command import command
 from accomp.disk import watched
 from accomp.errors import UserError
 

@@ -1,4 +1,4 @@
-"""What all commands about data have in common: progress goes to the log, and a failure is one line that says what to do."""
+"""What all commands have in common: progress goes to the log, and a failure is one line that says what to do."""
 
 import argparse
 import logging
