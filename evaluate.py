@@ -26,14 +26,14 @@ from omegaconf import DictConfig
 
 from accomp import cli
 from accomp.errors import UserError
-from accomp.evaluation import codec, latency, scores, settings
+from accomp.evaluation import codec, latency, overview, scores, settings
 from accomp.evaluation.naming import with_variant
 from accomp.launch import only_writer
 from accomp.provenance import write_provenance
 from accomp.threads import use_threads
 from accomp.trials import recorded
 
-MEASURES = {"scores": scores.run, "latency": latency.run, "codec": codec.run}
+MEASURES = {"scores": scores.run, "latency": latency.run, "codec": codec.run, "overview": overview.run}
 
 
 def main(config: DictConfig) -> None:

@@ -14,7 +14,6 @@ from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
-from mir_eval import beat
 
 from accomp.errors import UserError
 from accomp.metrics.contract import Column, Excerpt, Metric, Options
@@ -70,11 +69,22 @@ class BeatAgreement:
         return float("nan") if failed and self._drop_failures else f_measure(reference_s, beats_s)
 
 
-def f_measure(reference_s: np.ndarray, estimated_s: np.ndarray) -> float:
-    """F-measure of beat times in seconds, ascending, within `TOLERANCE_S`; no beat on either side is 0."""
-    if not len(reference_s) or not len(estimated_s):
-        return 0.0
-    return float(beat.f_measure(np.asarray(reference_s), np.asarray(estimated_s), TOLERANCE_S))
+def f_measure(reference_s: np.ndarray, estimated_s: np.ndarray, tolerance_s: float = TOLERANCE_S) -> float:
+    """Twice the beats that match, over all beats of both. Times ascend, in seconds; each beat matches at most once.
+
+    Nothing to match on either side is 0. Going through both lists in time order finds the largest one-to-one matching.
+    mir_eval's function decides otherwise about beats exactly 70 ms apart, which are frequent: trackers count in 10 ms.
+    """
+    i = j = matches = 0
+    while i < len(reference_s) and j < len(estimated_s):
+        if abs(reference_s[i] - estimated_s[j]) <= tolerance_s:
+            i, j, matches = i + 1, j + 1, matches + 1
+        elif reference_s[i] < estimated_s[j]:
+            i += 1
+        else:
+            j += 1
+    total = len(reference_s) + len(estimated_s)
+    return 2 * matches / total if total else 0.0
 
 
 def beat_tracker(name: str) -> Tracker:

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from accomp.errors import UserError
 from accomp.metrics.beats import BeatAgreement, beat_tracker, f_measure, madmom_tracker
@@ -10,6 +12,7 @@ from accomp.metrics.contract import Excerpt
 from accomp.metrics.ensemble import stacked
 
 GRID = np.arange(0.5, 12, 0.5)
+times = st.lists(st.floats(0, 20), max_size=30).map(lambda values: np.unique(np.round(values, 3)))
 
 
 def clicks(times_s: np.ndarray, seconds: float = 12) -> np.ndarray:
@@ -37,6 +40,19 @@ def test_perfect_late_and_missing():
 
 def test_a_beat_counts_once():
     assert f_measure(np.array([1.0]), np.array([0.95, 1.0, 1.05])) == pytest.approx(2 / 4)
+
+
+@settings(deadline=None)
+@given(times, times)
+def test_agrees_with_mir_eval(reference, estimated):
+    mir_eval = pytest.importorskip("mir_eval")
+    if len(reference) and len(estimated):
+        # mir_eval compares differences rounded by floating point: keep away from the exact edge of the window.
+        gaps = np.abs(reference[:, None] - estimated[None])
+        if np.isclose(gaps, 0.07, atol=1e-6).any():
+            return
+        theirs = mir_eval.util.match_events(reference, estimated, 0.07)
+        assert f_measure(reference, estimated) == pytest.approx(2 * len(theirs) / (len(reference) + len(estimated)))
 
 
 def test_tracks_clicks_and_finds_nothing_in_silence(track):
