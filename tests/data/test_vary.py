@@ -18,7 +18,7 @@ def test_onsets_lie_where_the_new_tempo_puts_them(semitones, speed):
     at = np.arange(1, 11) * SAMPLE_RATE // 2
     for start in at:
         audio[start : start + 2000] = 0.5 * noise.standard_normal(2000) * np.exp(-np.arange(2000) / 300)
-    varied = Variation(semitones, speed).of(audio, is_drum=False)
+    varied = Variation(semitones, speed).apply(audio, is_drum=False)
     assert varied.dtype == np.float32 and len(varied) == round(len(audio) / speed)
     for start in at / speed:
         here = int(start) - 4000
