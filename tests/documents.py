@@ -67,6 +67,12 @@ def page_commands(page: str) -> Iterator[Command]:
             needs = ""
 
 
+def example_files() -> dict[str, str]:
+    """The files that docs/contributing.md tells a reader to write, by their path: a code block after "`path`:"."""
+    blocks = r"`([\w/]+\.(?:py|yaml))`:\n\n```\w+\n(.*?)```"
+    return dict(re.findall(blocks, (ROOT / "docs/contributing.md").read_text(), re.DOTALL))
+
+
 def head_commands(path: Path) -> Iterator[Command]:
     """The commands in the comments at the head of a configuration file, and in code spans of any of its comments."""
     for number, line in enumerate(path.read_text().splitlines(), 1):
