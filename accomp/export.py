@@ -9,20 +9,19 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import yaml
+from hydra.utils import instantiate
 from safetensors.torch import save
 from torch import nn
 
 from accomp.beat.tracker import Tracker
 from accomp.diffusion.precond import ConsistencyDenoiser, Denoiser
-from accomp.diffusion.transformer import Transformer
 from accomp.disk import write_whole
 from accomp.errors import UserError
-from accomp.model import CODECS
-from accomp.training_run import load_codec, read_run, run_config
+from accomp.parts import build_part
+from accomp.training_run import codec_config, load_codec, read_run, run_config
 from accomp.window import PlayingDraw
 
 log = logging.getLogger(__name__)
@@ -45,7 +44,7 @@ DEFAULT_SAMPLERS = {
     "student_2_of_4": STUDENT | {"steps": 2, "sigma_min": 1.0, "candidates": 4},
     "student_4": STUDENT | {"steps": 4, "sigma_min": 0.3},
 }
-# For `PaperRecipeModule`, whose network is not told what is known.
+# For the masks of `PaperDraw`, under which the network is not told what is known.
 REPLACEMENT = {
     "adpm2_5": {
         "denoiser": "teacher",
@@ -67,24 +66,23 @@ def save_weights(module: nn.Module, path: Path) -> None:
 def gather(out: Path, codec: Path, teacher: Path, student: Path | None, tracker: Path | None) -> None:
     """Put the averaged weights of training runs into a new model folder; it appears whole or not at all."""
     module = run_config(teacher)["module"]
-    net = Transformer(**module["net"])
+    net, conditioner = build_part(module["net"], trusted=True), instantiate(module["conditioner"], _convert_="all")
     parts = {"codec": load_codec(codec), "teacher": read_run(teacher, "denoiser.", Denoiser(net))}
     denoisers = {"teacher": {"form": "edm", "sigma_data": 1.0}}
-    known = REPLACEMENT if module["_target_"].endswith("PaperRecipeModule") else DEFAULT_SAMPLERS
-    if not module.get("cond_dropout"):  # a teacher trained with its condition at all times cannot be guided
+    known = DEFAULT_SAMPLERS if isinstance(conditioner.draw, PlayingDraw) else REPLACEMENT
+    if not conditioner.cond_dropout:  # a teacher trained with its condition at all times cannot be guided
         known = {name: {key: value for key, value in s.items() if key != "guidance"} for name, s in known.items()}
     if student is not None:
-        parts["student"] = read_run(student, "denoiser.", ConsistencyDenoiser(Transformer(**module["net"])))
+        parts["student"] = read_run(student, "denoiser.", ConsistencyDenoiser(build_part(module["net"], trusted=True)))
         denoisers["student"] = {"form": "consistency", "sigma_data": 1.0}
     config = {
-        "codec": {"kind": next(k for k, v in CODECS.items() if type(parts["codec"]) is v)}
-        | asdict(parts["codec"].config),
-        "net": {"kind": "transformer"} | module["net"],
+        "codec": codec_config(codec),
+        "net": module["net"],
         "denoisers": denoisers,
         "samplers": {name: s for name, s in known.items() if s["denoiser"] in denoisers},
         "sampler": "student_2" if student is not None else next(iter(known)),
         "frames": run_config(teacher)["data"]["frames"],
-        "longest_step": module["draw"].get("longest_step", PlayingDraw.longest_step),
+        "longest_step": getattr(conditioner.draw, "longest_step", PlayingDraw.longest_step),
     }
     if tracker is not None:
         config["tracker"] = run_config(tracker)["module"]["tracker"]

@@ -14,20 +14,15 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from accomp.beat.tracker import Tracker
-from accomp.codec.autoencoder import Autoencoder
 from accomp.codec.contract import Codec
 from accomp.codec.music2latent import WEIGHTS_MISSING, Music2Latent
-from accomp.codec.sketch import SketchCodec
 from accomp.diffusion import inpaint, samplers
 from accomp.diffusion.noise import karras
 from accomp.diffusion.precond import ClassifierFreeGuidance, ConsistencyDenoiser, Denoiser
-from accomp.diffusion.transformer import Transformer
 from accomp.diffusion.unet import PaperUNet
 from accomp.errors import UserError
+from accomp.parts import build_part, part_class
 
-# Everything that a configuration may name; nothing is imported or called by a name from a file.
-CODECS = {"causal": Autoencoder, "sketch": SketchCodec, "music2latent": Music2Latent}
-NETS = {"transformer": Transformer, "paper_unet": PaperUNet}
 LARGE = {Music2Latent, PaperUNet}  # take no room until they are loaded
 FORMS = {"edm": Denoiser, "consistency": ConsistencyDenoiser}
 SAMPLERS = {
@@ -92,13 +87,13 @@ def load_model(folder: Path | str, device: str = "cpu", precision: torch.dtype =
     target = usable(device)
     try:
         config = yaml.safe_load((folder / "config.yaml").read_text())
-        if config["codec"]["kind"] == "music2latent" and not (folder / "codec.safetensors").is_file():
+        if part_class(config["codec"]) is Music2Latent and not (folder / "codec.safetensors").is_file():
             raise UserError(f"{folder}: {WEIGHTS_MISSING}")
-        codec = _build(CODECS, config["codec"])
+        codec = _build(config["codec"])
         _load(codec, folder / "codec.safetensors", precision)
         denoisers = {}
         for name, form in config["denoisers"].items():
-            denoisers[name] = FORMS[form["form"]](_build(NETS, config["net"]), form["sigma_data"])
+            denoisers[name] = FORMS[form["form"]](_build(config["net"]), form["sigma_data"])
             _load(denoisers[name], folder / f"{name}.safetensors", precision)
         tracker = None
         if "tracker" in config:
@@ -135,11 +130,9 @@ def usable(device: str) -> torch.device:
         ) from error
 
 
-def _build(kinds: dict[str, type], values: dict) -> nn.Module:
-    values = dict(values)
-    kind = kinds[values.pop("kind")]
-    with torch.device("meta" if kind in LARGE else "cpu"):
-        return kind(**values)
+def _build(values: dict) -> nn.Module:
+    with torch.device("meta" if part_class(values) in LARGE else "cpu"):
+        return build_part(values)
 
 
 def current_name(name: str) -> str:

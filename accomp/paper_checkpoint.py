@@ -40,7 +40,8 @@ SAMPLERS = {"edm": {"adpm2_5": ADPM2}, "consistency": {"cm_2": CM | {"steps": 3}
 class Layout:
     """Where a kind of checkpoint keeps its networks, as prefixes of tensor names.
 
-    `served` is the one to play, `copies` must equal it, `others` were only used in training.
+    `served` is the one to play, `copies` must equal it, `others` were only used in training. `sign` is a prefix that only this
+    kind has; empty: `served`.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Layout:
     served: str
     copies: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
+    sign: str = ""
 
 
 LAYOUTS = (
@@ -61,8 +63,9 @@ LAYOUTS = (
     Layout(
         "consistency model of train.py",
         "consistency",
-        "student.net.unet.",
-        others=("target.net.unet.", "playing.denoiser.net.unet."),
+        "denoiser.net.unet.",
+        others=("helpers.ema.net.unet.",),
+        sign="helpers.ema.net.unet.",
     ),
     Layout("diffusion model of train.py", "edm", "denoiser.net.unet."),
 )
@@ -111,7 +114,7 @@ def read_network(path: Path) -> Network:
 
 def sort_out(state: dict) -> tuple[Layout, dict[str, dict[str, Tensor]]]:
     """The layout of a checkpoint and its tensors by prefix. Raises UserError when one belongs nowhere."""
-    layout = next((one for one in LAYOUTS if any(name.startswith(one.served) for name in state)), None)
+    layout = next((one for one in LAYOUTS if any(name.startswith(one.sign or one.served) for name in state)), None)
     if layout is None:
         known = ", ".join(one.served + "*" for one in LAYOUTS)
         raise UserError(f"holds none of {known} but {_some(state)}: not a checkpoint of the paper's network")
@@ -157,7 +160,7 @@ def masks_of(content: dict) -> str:
     """Whether the model was trained with hidden context, as far as the file says. Without, it cannot play at w >= 0."""
     without = "trained WITHOUT masks: made for w = -1 only, expect nonsense at w = 0 and 1"
     known = content.get("hyper_parameters", {})
-    hidden = _dig(known, "hidden") or _dig(known, "inpaint_mask_ratios")
+    hidden = _dig(known, "conditioner", "draw", "hidden") or _dig(known, "inpaint_mask_ratios")
     if isinstance(hidden, list | tuple):
         return f"masks: {'trained with ' + str(list(hidden))[:80] if any(hidden) else without}"
     teacher = _dig(known, "cfg", "diffusion", "teacher_model_path")
@@ -188,8 +191,8 @@ def configuration(form: str, values: dict[str, int]) -> dict:
     part = "teacher" if form == "edm" else "student"
     samplers = {name: {"denoiser": part} | values for name, values in SAMPLERS[form].items()}
     return {
-        "codec": {"kind": "music2latent"},
-        "net": {"kind": "paper_unet"} | values,
+        "codec": {"_target_": "accomp.codec.music2latent.Music2Latent"},
+        "net": {"_target_": "accomp.diffusion.unet.PaperUNet"} | values,
         "denoisers": {part: {"form": form, "sigma_data": 1.0}},
         "samplers": samplers,
         "sampler": next(iter(samplers)),

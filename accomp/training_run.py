@@ -8,7 +8,8 @@ from torch import nn
 
 from accomp.codec.contract import Codec
 from accomp.errors import UserError
-from accomp.model import CODECS, current_name, load_model
+from accomp.model import current_name, load_model
+from accomp.parts import build_part
 
 
 def read_run(run: Path, prefix: str, module: nn.Module, strict: bool = True) -> nn.Module:
@@ -35,13 +36,20 @@ def run_config(run: Path) -> dict:
     return yaml.safe_load(path.read_text())
 
 
+def codec_config(source: Path) -> dict:
+    """How the codec of a training run or of a model folder is made, see `accomp.parts`."""
+    config = run_config(source)
+    codec = config.get("codec") or config["module"].get("codec")
+    if not isinstance(codec, dict):
+        raise UserError(f"{source}: neither a model folder nor a run that trained a codec")
+    return codec
+
+
 def load_codec(source: Path | str) -> Codec:
     """The codec of a training run or of a model folder; of a run, rounded to half precision as it will be shipped."""
     source = Path(source)
     if (source / "codec.safetensors").is_file():
         return load_model(source).codec
-    module = run_config(source)["module"]
-    kind = "sketch" if module["_target_"].endswith("SketchModule") else "causal"
-    codec = read_run(source, "codec.", CODECS[kind](**module["codec"]))
+    codec = read_run(source, "codec.", build_part(codec_config(source), trusted=True))
     codec.load_state_dict({name: value.half().float() for name, value in codec.state_dict().items()})
     return codec

@@ -32,8 +32,8 @@ def test_a_whole_folder_loads(copy):
         (lambda f: (f / "student.safetensors").write_bytes((f / "student.safetensors").read_bytes()[:-10]), "damaged"),
         (lambda f: (f / "config.yaml").write_text("{"), "damaged"),
         (lambda f: (f / "config.yaml").write_text("!!python/object/apply:os.system ['true']"), "damaged"),
-        (lambda f: damage(f, net={"kind": "transformer", "width": 64}), "damaged"),
-        (lambda f: damage(f, net={"kind": "os.system"}), "damaged"),
+        (lambda f: damage(f, net={"_target_": "accomp.diffusion.transformer.Transformer", "width": 64}), "damaged"),
+        (lambda f: damage(f, net={"_target_": "os.system"}), "not part of accomp"),
         (lambda f: damage(f, sampler="best"), "choose one of"),
     ],
 )

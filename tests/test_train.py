@@ -164,7 +164,11 @@ def test_an_experiment_of_the_other_script_is_refused_with_its_command(script, o
     [
         ("evaluate", "seed=1", "seed: no such setting; did you mean seeds or latency.seed?"),
         ("train", "batch_size=4", "did you mean data.batch_size?"),
-        ("train", "module.nois_mean=1", "did you mean module.noise_mean?"),  # of the experiment that was chosen
+        (
+            "train",
+            "module.objective.nois_mean=1",
+            "did you mean module.objective.noise_mean?",
+        ),  # of the experiment that was chosen
         ("train", "trainer=gpuu", "did you mean trainer=gpu?"),
         ("train", "experiment=coherense", "did you mean experiment=coherence?"),
         ("train", "data.root=ü", """'data.root="ü"'"""),

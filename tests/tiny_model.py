@@ -62,8 +62,8 @@ def write_tiny_model(folder: Path) -> Path:
         save_weights(shaken(form(Transformer(**NET))), folder / f"{name}.safetensors")
     save_weights(fitted_tracker(codec), folder / "tracker.safetensors")
     config = {
-        "codec": {"kind": "causal"} | CODEC,
-        "net": {"kind": "transformer"} | NET,
+        "codec": {"_target_": "accomp.codec.autoencoder.Autoencoder"} | CODEC,
+        "net": {"_target_": "accomp.diffusion.transformer.Transformer"} | NET,
         "denoisers": {
             "teacher": {"form": "edm", "sigma_data": 1.0},
             "student": {"form": "consistency", "sigma_data": 1.0},

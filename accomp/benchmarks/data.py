@@ -31,8 +31,12 @@ from accomp.data.datamodule import SlakhDataModule
 from accomp.data.excerpts import SeededStream
 from accomp.data.latents import encode_set
 from accomp.data.slakh import Track, find_tracks
+from accomp.diffusion.transformer import Transformer
 from accomp.disk import write_whole
-from accomp.lit.diffusion import DiffusionModule, seeded_generator
+from accomp.lit.conditioner import Conditioner
+from accomp.lit.denoising import DenoisingModule
+from accomp.lit.score_matching import ScoreMatching
+from accomp.lit.seeds import seeded_generator
 from accomp.timeline import SAMPLE_RATE, STEMS
 from accomp.training_run import load_codec
 
@@ -93,8 +97,10 @@ def time_loader(loader: DataLoader) -> float:
 
 def time_training(loader: DataLoader, device: str) -> tuple[float, float]:
     """Excerpts per second that the shipped denoiser's training consumes, and its share of time spent waiting for data."""
-    module = DiffusionModule(net={"pitch_head": 192}, notes=1.0).to(device).train()
-    optimiser = module.configure_optimizers()["optimizer"]
+    module = (
+        DenoisingModule(Transformer(pitch_head=192), Conditioner(), ScoreMatching(notes=1.0), 5e-4).to(device).train()
+    )
+    optimiser = module.configure_optimizers()
     stream, waited, worked = iter(loader), [], []
     for step in range(STEPS + 2):
         begin = time.perf_counter()

@@ -30,7 +30,7 @@ class Recipe:
     """How excerpts are varied in training. The defaults are the paper's: nothing but a random place in a random song.
 
     Gain, pitch and tempo change the sound itself: latents have them from their encoding (`accomp.data.latents --variants`).
-    The place of the live edge is not part of this: the module draws it for every excerpt (`module.draw`).
+    The place of the live edge is not part of this: the module draws it for every excerpt (`module.conditioner.draw`).
     """
 
     gain_db: float = 0.0  # the level is drawn from +- this

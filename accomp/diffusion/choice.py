@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from accomp.diffusion.transformer import Condition
+from accomp.diffusion.condition import Condition
 
 SIGMA = 1.0  # noise level of the comparison: enough to hide an answer's details, too little to hide its rhythm
 

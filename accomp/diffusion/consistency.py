@@ -9,9 +9,9 @@ answer (Luhman and Luhman 2021): more costly per step, but the student is never 
 import torch
 from torch import Tensor
 
+from accomp.diffusion.condition import Condition
 from accomp.diffusion.noise import karras
 from accomp.diffusion.precond import Denoiser
-from accomp.diffusion.transformer import Condition
 
 
 def grid(points: int = 18, sigma_min: float = 0.02, sigma_max: float = 80.0, rho: float = 7.0) -> Tensor:

@@ -7,7 +7,7 @@ consistency form is the identity at sigma_min (Song et al. 2023, Eq. 5 and appen
 import torch
 from torch import Tensor, nn
 
-from accomp.diffusion.transformer import Condition
+from accomp.diffusion.condition import Condition
 
 SIGMA_MIN = 1e-4  # of the consistency form: below any noise that a schedule here asks for
 

@@ -7,42 +7,17 @@ PixArt-alpha); the clock's part differs from token to token.
 """
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from accomp.diffusion.condition import Condition
 from accomp.timeline import PITCH_CLASSES, STEMS
-from accomp.window import Masks
 
-MEMORIES = (
-    21,
-    172,
-)  # time constants in frames, after which a weight has fallen to a third: at hop 2048 a chord's 1 s and a key's 8 s
+MEMORIES = (21, 172)  # time constants in frames: at hop 2048 a chord's 1 s and a key's 8 s
 BEAT, BAR = 8, 4  # harmonics of the phases that the network is given: down to thirty-second notes, and beats of the bar
-
-
-@dataclass(frozen=True)
-class Condition:
-    """Everything a denoiser is told: latents (B, C, T), masks (B, T), stem (B,), clock (B, CLOCK_FEATURES, T).
-
-    Latents outside their mask are ignored; a clock of zeros is no clock.
-    """
-
-    context: Tensor
-    past: Tensor
-    masks: Masks
-    stem: Tensor
-    clock: Tensor
-
-    def __getitem__(self, items: slice) -> "Condition":
-        return Condition(*(getattr(self, field.name)[items] for field in fields(self)))
-
-    def without_condition(self, which: Tensor) -> "Condition":
-        """The same, except that the items in `which` (B,) are given neither the player nor a clock."""
-        visible = self.masks.visible & ~which[:, None]
-        return replace(self, masks=replace(self.masks, visible=visible), clock=self.clock * ~which.view(-1, 1, 1))
 
 
 @dataclass(frozen=True)
@@ -153,6 +128,11 @@ class Transformer(nn.Module):
         self.out = nn.Linear(c.width, c.patch * c.channels)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
+
+    @property
+    def planning_layer(self) -> nn.Module:
+        """The layer after which two thirds of the network have passed; what is left can turn a plan into latents."""
+        return self.layers[max(2 * len(self.layers) // 3, 1) - 1]
 
     def forward(self, x: Tensor, c_noise: Tensor, condition: Condition) -> Tensor:
         """x (B, C, T) scaled to unit variance, c_noise (B,), T a multiple of the patch -> (B, C, T)."""

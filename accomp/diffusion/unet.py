@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from accomp.diffusion.transformer import Condition
+from accomp.diffusion.condition import Condition
 
 
 class UNet(nn.Module):

@@ -23,7 +23,7 @@ DISTANCES = {"fad": frechet_distance, "kad": kernel_distance}
 
 def embeddings_of(settings: Settings, model: Model) -> dict[str, Embed]:
     """The embeddings that can be had, by name: the first model's latents, and others of which the weights are given."""
-    kind = f"{model.config['codec']['kind']}_{fingerprint(model.codec)[:4]}"
+    kind = f"{type(model.codec).__module__.rpartition('.')[2]}_{fingerprint(model.codec)[:4]}"
     found: dict[str, Embed] = {kind: latent_embedding(model.codec)}
     for name, weights, make in (("vggish", settings.vggish, vggish_embedding), ("clap", settings.clap, clap_embedding)):
         if weights:

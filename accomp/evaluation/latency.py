@@ -21,8 +21,8 @@ from tqdm import tqdm
 from accomp.beat.clock import CLOCK_FEATURES
 from accomp.codec.contract import Codec
 from accomp.codec.music2latent import Music2Latent
+from accomp.diffusion.condition import Condition
 from accomp.diffusion.inpaint import Kept
-from accomp.diffusion.transformer import Condition
 from accomp.diffusion.unet import PaperUNet
 from accomp.disk import write_text
 from accomp.errors import UserError

@@ -1,4 +1,4 @@
-"""What makes the network aware of harmony: in training it is asked which notes sound."""
+"""Pitch classes as an auxiliary task: a probe asks the network's hidden states which notes sound."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,17 +7,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from accomp.diffusion.transformer import Condition, Transformer, TransformerConfig
+from accomp.diffusion.condition import Condition
+from accomp.diffusion.transformer import Transformer, TransformerConfig
 from accomp.timeline import PITCH_CLASSES
 
 
 @contextmanager
 def capture_output(layer: nn.Module) -> Iterator[list[Tensor]]:
-    """What a layer of a network says while it is called, call by call."""
-    said: list[Tensor] = []
-    hook = layer.register_forward_hook(lambda _layer, _inputs, output: said.append(output))
+    """Collects the outputs of a layer in a list, call by call, while the block runs."""
+    captured: list[Tensor] = []
+    hook = layer.register_forward_hook(lambda _layer, _inputs, output: captured.append(output))
     try:
-        yield said
+        yield captured
     finally:
         hook.remove()
 
@@ -31,17 +32,11 @@ def masked_bce(logits: Tensor, notes: Tensor, where: Tensor | None = None) -> Te
     return (error * asked).sum() / asked.sum().clamp(min=1)
 
 
-def planning_layer(net: Transformer) -> nn.Module:
-    """The layer after which two thirds of the network have passed; what is left can turn a plan into sound."""
-    return net.layers[max(2 * len(net.layers) // 3, 1) - 1]
-
-
 class ChromaProbe(nn.Module):
-    """Reads from the hidden states of a transformer which notes sound: those of the player, and those to be played.
+    """Linear probe of a transformer's hidden states for the pitch classes of the player and of the target.
 
-    So the network is made to hear the player's harmony, to foresee it where it is hidden, and to plan its own, as a
-    recogniser's features teach an image model what to paint (Yu et al. 2025, REPA). Only training needs it. `weight` is
-    that of its losses.
+    Its loss makes the network represent the player's harmony, predict it where it is hidden, and plan its own, as the
+    features of a recogniser do for image models (Yu et al. 2025, REPA). Used in training only; `weight` scales its losses.
     """
 
     def __init__(self, config: TransformerConfig, weight: float):
@@ -57,19 +52,18 @@ class ChromaProbe(nn.Module):
     def losses(
         self, net: Transformer, hidden: Tensor, estimate: Tensor, condition: Condition, notes: Tensor
     ) -> dict[str, Tensor]:
-        """How wrong the network is about the notes (B, 2 PITCH_CLASSES, T) of the player and of the target.
+        """Errors in the pitch classes (B, 2 PITCH_CLASSES, T) of the player and of the target, by name.
 
-        `notes`: those that its planning layer, `hidden`, is aware of. With an ear also `heard`: those that the ear hears the
-        player play; and `sounded`: those that the same ear hears in the denoised target, `estimate`.
+        `notes`: read from the planning layer's output, `hidden`. If the network has a pitch-class head also `heard`: what the
+        head finds in the visible context; and `sounded`: what the same head finds in the denoised target, `estimate`.
         """
         losses = {"notes": masked_bce(self(hidden), notes)}
         if net.pitch_head is not None:
             theirs, own = notes.split(PITCH_CLASSES, 1)
             visible = condition.masks.visible
             losses["heard"] = masked_bce(net.pitch_head(condition.context * visible.unsqueeze(1)), theirs, visible)
-            # With weights that are not moved, or the ear would learn to hear what the network wishes.
-            unmoved = {name: weight.detach() for name, weight in net.pitch_head.named_parameters()}
-            losses["sounded"] = masked_bce(
-                functional_call(net.pitch_head, unmoved, estimate), own, condition.masks.target
-            )
+            # With the head's weights held constant, or it would learn to find what the network intends.
+            constant = {name: weight.detach() for name, weight in net.pitch_head.named_parameters()}
+            sounded = functional_call(net.pitch_head, constant, estimate)
+            losses["sounded"] = masked_bce(sounded, own, condition.masks.target)
         return {name: self.weight * loss for name, loss in losses.items()}

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from accomp.data.latents import fingerprint
 from accomp.errors import UserError
-from accomp.lit.optimiser import warmup_cosine
+from accomp.lit.optimiser import adamw, warmup_cosine
 from accomp.metrics.coherence import PIECE, Coherence, sketch_codec
 from accomp.timeline import to_samples
 
@@ -82,4 +82,4 @@ class CoherenceModule(L.LightningModule):
 
     def configure_optimizers(self):
         h = self.hparams
-        return warmup_cosine(self.net.parameters(), h.learning_rate, h.warmup_steps, h.steps)
+        return warmup_cosine(adamw(self.net.parameters(), h.learning_rate), h.warmup_steps, h.steps)

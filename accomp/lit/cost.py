@@ -1,4 +1,4 @@
-"""What a distillation takes, over all sittings of a run: time, and how often the teacher was asked."""
+"""What a distillation costs, over all sessions of a run: time, and calls of the teacher's network."""
 
 import logging
 import time
@@ -8,11 +8,13 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback
 from torch import nn
 
+from accomp.diffusion.precond import Denoiser
+
 log = logging.getLogger(__name__)
 
 
 class Cost(Callback):
-    """Logs cost/wall_s, cost/cpu_s, cost/gpu_s and cost/teacher_calls at every validation, and says them at the end.
+    """Logs cost/wall_s, cost/cpu_s, cost/gpu_s and cost/teacher_calls at every validation, and to the log at the end.
 
     Seconds of CPU are this process's (not its data workers'), seconds of GPU those for which one was held; both are times
     the number of ranks. A call of the teacher's network serves a whole batch; a guided answer takes two.
@@ -20,9 +22,10 @@ class Cost(Callback):
 
     def __init__(self, teacher: nn.Module):
         self.calls = 0
-        self.earlier = {"wall_s": 0.0, "cpu_s": 0.0, "gpu_s": 0.0}  # sittings that were interrupted
+        self.earlier = {"wall_s": 0.0, "cpu_s": 0.0, "gpu_s": 0.0}  # sessions that were interrupted
         self.began, self.ranks, self.gpus = (time.perf_counter(), time.process_time()), 1, 0
-        teacher.register_forward_hook(self.count)
+        inner = next(module for module in teacher.modules() if isinstance(module, Denoiser))  # within its guidance
+        inner.register_forward_hook(self.count)
 
     def count(self, *_: Any) -> None:
         self.calls += 1
@@ -32,7 +35,7 @@ class Cost(Callback):
         self.ranks, self.gpus = trainer.world_size, trainer.world_size * (module.device.type == "cuda")
 
     def spent(self) -> dict[str, float]:
-        """All sittings together."""
+        """All sessions together."""
         wall, cpu = time.perf_counter() - self.began[0], time.process_time() - self.began[1]
         now = {"wall_s": wall, "cpu_s": cpu * self.ranks, "gpu_s": wall * self.gpus}
         return {name: self.earlier[name] + value for name, value in now.items()} | {"teacher_calls": self.calls}

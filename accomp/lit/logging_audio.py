@@ -1,4 +1,4 @@
-"""What the codec sounds like while it trains: the same few excerpts at every validation."""
+"""Audio of the codec while it trains: the same few excerpts at every validation."""
 
 from pathlib import Path
 
@@ -8,20 +8,20 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import WandbLogger
 from torch import Tensor
+from torchaudio.transforms import AmplitudeToDB, MelSpectrogram
 
 from accomp import audio
-from accomp.codec.losses import compressed_stft
-from accomp.lit.autoencoder import pieces
+from accomp.lit.autoencoder import nonsilent
 from accomp.timeline import SAMPLE_RATE
 
-WINDOW = 1024  # samples, of the spectrograms
+WINDOW, MELS, RANGE_DB = 2048, 96, 70.0  # of the spectrograms: samples, bands, loudest to black
 
 
 class ReconstructionLog(Callback):
     """Writes the first validation excerpts and their reconstructions as WAV; to wandb, if it logs, sound and spectrograms.
 
     Recordings are `0_recording.wav`, `1_recording.wav`, ..., reconstructions `0_step0002048.wav`, ...; every validation adds
-    its own. For any module with a `codec`. It hears what the validation hears: the averaged weights, where they are averaged.
+    its own. For any module with a `codec`. Where weights are averaged, these are the averaged ones, as in the whole validation.
 
     Args:
         dirpath: where they lie
@@ -37,7 +37,7 @@ class ReconstructionLog(Callback):
     ) -> None:
         if index or trainer.sanity_checking or not trainer.is_global_zero:
             return
-        truth = pieces(batch, module.codec.hop)[: self.excerpts].float()
+        truth = nonsilent(batch, module.codec.hop)[: self.excerpts].float()
         copy = module.codec.decode(module.codec.encode(truth)).float()
         for name, sounds in (("recording", truth), (f"step{trainer.global_step:07d}", copy)):
             for i, sound in enumerate(sounds.cpu().numpy()):
@@ -56,7 +56,9 @@ def _to_wandb(logger: WandbLogger, truth: Tensor, copy: Tensor) -> None:
     logger.log_image("val/spectrograms", pictures, caption=captions)
 
 
-def spectrogram(sound: Tensor) -> np.ndarray:
-    """Sound (N,) as a grey picture (frequencies, frames) uint8, low notes below; black is silence, white the loudest."""
-    magnitude = compressed_stft(sound[None], WINDOW)[1][0]
-    return (255 * magnitude / magnitude.max()).flip(0).byte().numpy()
+def spectrogram(audio: Tensor) -> np.ndarray:
+    """Audio (N,) as a grey mel spectrogram (MELS, frames) uint8, low pitches below; white is the loudest, black 70 dB less."""
+    mel = MelSpectrogram(SAMPLE_RATE, WINDOW, hop_length=WINDOW // 4, n_mels=MELS)(audio)
+    level_db = AmplitudeToDB(top_db=RANGE_DB)(mel)
+    share = (level_db - level_db.max() + RANGE_DB) / RANGE_DB
+    return (255 * share).flip(0).byte().numpy()

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from accomp.beat.tracker import Tracker
-from accomp.lit.optimiser import warmup_cosine
+from accomp.lit.optimiser import adamw, warmup_cosine
 from accomp.training_run import read_run
 
 
@@ -53,4 +53,4 @@ class TrackerModule(L.LightningModule):
 
     def configure_optimizers(self):
         h = self.hparams
-        return warmup_cosine(self.tracker.parameters(), h.learning_rate, h.warmup_steps, h.steps)
+        return warmup_cosine(adamw(self.tracker.parameters(), h.learning_rate), h.warmup_steps, h.steps)

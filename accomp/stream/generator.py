@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from accomp.diffusion.choice import most_relevant
+from accomp.diffusion.condition import Condition
 from accomp.diffusion.inpaint import Inpainting, Kept
-from accomp.diffusion.transformer import Condition
 from accomp.model import Model
 from accomp.timeline import STEMS
 from accomp.window import Masks, masks

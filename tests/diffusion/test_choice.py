@@ -3,7 +3,7 @@
 import torch
 
 from accomp.diffusion.choice import most_relevant, relevance
-from accomp.diffusion.transformer import Condition
+from accomp.diffusion.condition import Condition
 from accomp.stream.generator import Generator
 from accomp.window import masks
 

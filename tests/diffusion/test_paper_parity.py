@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from accomp.beat.clock import CLOCK_FEATURES
+from accomp.diffusion.condition import Condition
 from accomp.diffusion.inpaint import Kept, adpm2, paper_cm
 from accomp.diffusion.noise import karras
 from accomp.diffusion.precond import ConsistencyDenoiser, Denoiser
-from accomp.diffusion.transformer import Condition
 from accomp.diffusion.unet import PaperUNet
 from accomp.paper_checkpoint import read_network
 from accomp.window import masks

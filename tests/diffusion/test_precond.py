@@ -2,6 +2,7 @@ import pytest
 import torch
 from tiny_model import shaken
 
+from accomp.diffusion.condition import Condition
 from accomp.diffusion.precond import (
     SIGMA_MIN,
     ClassifierFreeGuidance,
@@ -10,7 +11,7 @@ from accomp.diffusion.precond import (
     loss_weight,
     masked_mse,
 )
-from accomp.diffusion.transformer import Condition, Transformer
+from accomp.diffusion.transformer import Transformer
 from accomp.window import Masks
 
 

@@ -7,7 +7,9 @@ import yaml
 from tiny_model import NET, shaken
 
 from accomp.beat.clock import CLOCK_FEATURES
-from accomp.diffusion.transformer import MEMORIES, Condition, Transformer, recent_chroma
+from accomp.diffusion.condition import Condition
+from accomp.diffusion.transformer import MEMORIES, Transformer, recent_chroma
+from accomp.parts import build_part
 from accomp.window import PlayingDraw
 
 B, C, T = 4, NET["channels"], 48
@@ -96,5 +98,5 @@ def test_an_item_does_not_depend_on_its_batch(net, inputs):
 
 def test_the_shipped_size_is_small_enough_to_play():
     small = yaml.safe_load((Path(__file__).parents[2] / "conf" / "net" / "small.yaml").read_text())
-    parameters = sum(p.numel() for p in Transformer(**small).parameters())
+    parameters = sum(p.numel() for p in build_part(small).parameters())
     assert parameters <= 5_000_000

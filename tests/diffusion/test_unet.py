@@ -3,8 +3,8 @@
 import torch
 
 from accomp.beat.clock import CLOCK_FEATURES
+from accomp.diffusion.condition import Condition
 from accomp.diffusion.precond import Denoiser
-from accomp.diffusion.transformer import Condition
 from accomp.diffusion.unet import PaperUNet, UNet
 from accomp.window import masks
 

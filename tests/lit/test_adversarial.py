@@ -1,4 +1,4 @@
-"""A few steps against a discriminator: which loss moves which weights, and what is left of it in a checkpoint."""
+"""A few steps with a discriminator: which loss moves which weights, and what a checkpoint holds."""
 
 import lightning as L
 import pytest
@@ -6,11 +6,16 @@ import torch
 from tiny_model import CODEC
 from torch.utils.data import DataLoader
 
+from accomp.codec.autoencoder import Autoencoder
+from accomp.codec.discriminator import StftDiscriminator
 from accomp.lit.adversarial import AdversarialAutoencoderModule
-from accomp.lit.autoencoder import AutoencoderModule, pieces
+from accomp.lit.autoencoder import AutoencoderModule, nonsilent
+from accomp.lit.seeds import seeded_generator
 
 DISCRIMINATOR = {"windows": [256, 512], "width": 4, "layers": 2}
 SAMPLES = 16_384
+QUIET = {"accelerator": "cpu", "logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+QUIET |= {"enable_model_summary": False}
 
 
 def batches(count: int) -> DataLoader:
@@ -20,23 +25,14 @@ def batches(count: int) -> DataLoader:
 
 
 def fit(module: L.LightningModule, steps: int, precision: str = "32-true") -> L.Trainer:
-    trainer = L.Trainer(
-        accelerator="cpu",
-        max_steps=steps,
-        precision=precision,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        gradient_clip_val=1.0,
-    )
+    trainer = L.Trainer(max_steps=steps, precision=precision, gradient_clip_val=1.0, **QUIET)
     trainer.fit(module, batches(steps))
     return trainer
 
 
 def module(**options) -> AdversarialAutoencoderModule:
     torch.manual_seed(0)
-    return AdversarialAutoencoderModule(CODEC, DISCRIMINATOR, steps=10, **options)
+    return AdversarialAutoencoderModule(Autoencoder(**CODEC), StftDiscriminator(**DISCRIMINATOR), steps=10, **options)
 
 
 @pytest.fixture
@@ -83,16 +79,45 @@ def test_the_discriminator_learns_from_its_own_loss_alone(attached):
 def test_without_weight_the_codec_trains_as_without_a_discriminator(attached):
     made, batch = attached
     made.hparams.adversarial_weight = made.hparams.feature_weight = 0.0
-    with_discriminator = gradients(made, made.training_step(batch, 0))
-    audio = pieces(batch, made.codec.hop)
-    loss = made.distance(made.noisy_round_trip(audio), audio, made.window())
+    adversarial = gradients(made, made.training_step(batch, 0))
+    audio = nonsilent(batch, made.codec.hop)
+    loss = made.distance(made.noisy_round_trip(audio, seeded_generator(0)), audio, made.window())
     for name, gradient in gradients(made, loss).items():
-        torch.testing.assert_close(gradient, with_discriminator[name], msg=name)
+        torch.testing.assert_close(gradient, adversarial[name], msg=name)
 
 
 def test_codec_keeps_its_place_in_checkpoints():
-    plain, adversarial = AutoencoderModule(CODEC), module()
+    plain, adversarial = AutoencoderModule(Autoencoder(**CODEC)), module()
     kept = {name for name in adversarial.state_dict() if name.startswith("codec.")}
     assert kept == set(plain.state_dict()), "so that either run can become a model folder"
-    assert dict(adversarial.hparams)["codec"] == CODEC and dict(adversarial.hparams)["discriminator"] == DISCRIMINATOR
-    assert set(dict(plain.hparams)) == {"codec", "learning_rate", "warmup_steps", "steps", "noise", "start"}
+
+
+def test_micro_batches_of_one_step_have_noise_of_their_own():
+    """The same audio in four batches, two per optimiser step: the decoder is given four different latents."""
+    torch.manual_seed(0)
+    plain, given = AutoencoderModule(Autoencoder(**CODEC), learning_rate=0.0, noise=0.5), []
+    decode = plain.codec.decode
+    plain.codec.decode = lambda latents: given.append(latents.detach()) or decode(latents)
+    same = [next(iter(batches(1)))] * 4
+    trainer = L.Trainer(accumulate_grad_batches=2, max_steps=2, **QUIET)
+    trainer.fit(plain, DataLoader(same, batch_size=None))
+    assert trainer.global_step == 2 and len(given) == 4
+    assert len({float(latents.sum()) for latents in given}) == 4
+
+
+def test_noise_neither_draws_from_the_global_generator_nor_seeds_it():
+    plain = AutoencoderModule(Autoencoder(**CODEC))
+    before = torch.get_rng_state()
+    plain.noisy(torch.zeros(2, 8, 16), seeded_generator(0))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_run_begins_with_the_weights_of_another(tmp_path):
+    """With a discriminator too, from a run that had none."""
+    first = AutoencoderModule(Autoencoder(**CODEC))
+    (tmp_path / "checkpoints").mkdir()
+    torch.save({"state_dict": first.state_dict()}, tmp_path / "checkpoints/last.ckpt")
+    second = module(start=str(tmp_path))
+    assert second.codec.training
+    for name, value in first.codec.state_dict().items():
+        assert torch.equal(value, second.codec.state_dict()[name]), name

@@ -72,4 +72,4 @@ def test_a_run_is_not_gone_on_with_by_another_objective(distilled):
     out, common = distilled
     again = ["experiment=student_rollout", *common, "steps=4", f"module.start={out}/student"]
     assert train(out / "student", *again) == [2]
-    assert "module.objective._target_=accomp.lit.objectives.Endpoint, not " in said(out / "student")
+    assert "module.objective._target_=accomp.lit.distillation.Endpoint, not " in said(out / "student")

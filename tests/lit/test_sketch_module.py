@@ -2,6 +2,7 @@ import pytest
 import torch
 from tiny_model import CODEC
 
+from accomp.codec.sketch import SketchCodec
 from accomp.codec.sources import A0_HZ, PER_OCTAVE, partials
 from accomp.lit.sketch import SketchModule
 
@@ -15,7 +16,7 @@ def tone(seconds: float = 1.0):
 
 def test_the_oscillators_learn_the_note_and_only_it():
     torch.manual_seed(0)
-    module, audio = SketchModule(CODEC), tone()
+    module, audio = SketchModule(SketchCodec(**CODEC)), tone()
     features = torch.randn(2, audio.shape[1] // module.codec.config.fft_hop, module.codec.config.width)
     head = module.codec.oscillators.amplitude
     optimiser = torch.optim.Adam(head.parameters(), 0.1)
@@ -33,7 +34,7 @@ def test_the_oscillators_learn_the_note_and_only_it():
 
 @pytest.mark.parametrize("frames", [3, 8])
 def test_a_short_excerpt_has_a_loss_too(frames):
-    module = SketchModule(CODEC)
+    module = SketchModule(SketchCodec(**CODEC))
     audio = tone()[:, : frames * 2048]
     features = torch.randn(2, audio.shape[1] // module.codec.config.fft_hop, module.codec.config.width)
     assert module.tones(features, audio).isfinite() and partials(audio, 512).shape[1] == frames * 4

@@ -26,8 +26,8 @@ def paper(tmp_path_factory):
     folder = tmp_path_factory.mktemp("paper")
     codec, net = CODEC | {"channels": 64}, {"width": 16, "blocks": 1}
     config = {
-        "codec": {"kind": "causal"} | codec,
-        "net": {"kind": "paper_unet"} | net,
+        "codec": {"_target_": "accomp.codec.autoencoder.Autoencoder"} | codec,
+        "net": {"_target_": "accomp.diffusion.unet.PaperUNet"} | net,
         "denoisers": {
             "teacher": {"form": "edm", "sigma_data": 1.0},
             "student": {"form": "consistency", "sigma_data": 1.0},

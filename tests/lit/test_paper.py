@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from hydra.utils import get_class
+from hydra.utils import instantiate
 
 from accomp.codec.music2latent import Music2Latent
 from accomp.compose import compose
-from accomp.diffusion.unet import PaperUNet
-from accomp.lit.paper import PaperDiffusionModule, PaperStudentModule
+from accomp.diffusion.consistency import grid
+from accomp.diffusion.precond import SIGMA_MIN
+from accomp.lit.paper import RHO, SIGMA_MAX, PaperConsistency
+from accomp.lit.student import paper_student_module
 from accomp.paper_checkpoint import main as convert
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,7 +42,10 @@ def runs(small_band, tmp_path_factory) -> Path:
     torch.save({"gen_state_dict": Music2Latent().gen.state_dict()}, out / "music2latent.pt")
     data = [f"data.root={small_band}", "data.batch_size=1", "data.validation_items=1", "data.epoch_items=2"]
     data += ["data.samples=34304", "steps=2"]
-    net = [f"module.codec={out}/music2latent.pt", *(f"module.net.{name}={value}" for name, value in NET.items())]
+    net = [
+        f"module.codec.weights={out}/music2latent.pt",
+        *(f"module.net.{name}={value}" for name, value in NET.items()),
+    ]
     train("experiment=paper_ldm", *data, *net, f"out_dir={out}/ldm")
     train("experiment=paper_ldm_masked", *data, *net, f"module.start={out}/ldm", f"out_dir={out}/masked")
     train("experiment=paper_cd_masked", *data, f"module.teacher={out}/masked", "trainer.accumulate_grad_batches=2",
@@ -56,11 +61,10 @@ def test_every_experiment_trains_and_follows_the_one_before(runs):
     ldm, masked, cd = (weights(runs / name) for name in ("ldm", "masked", "cd"))
     name = "denoiser.net.unet.map_layer0.bias"
     assert 0 < (ldm[name] - masked[name]).abs().max() < 1e-3, "two steps of Adam at 1e-4 from where the other ended"
-    assert torch.equal(cd[f"playing.{name}"], masked[name])
-    student, target = (cd[f"{part}.net.unet.map_layer0.bias"] for part in ("student", "target"))
+    student, target = (cd[f"{part}.net.unet.map_layer0.bias"] for part in ("denoiser", "helpers.ema"))
     assert 0 < (student - masked[name]).abs().max() < 1e-3
     assert (target - masked[name]).abs().max() < (student - masked[name]).abs().max()
-    assert not any("codec" in key for state in (ldm, masked, cd) for key in state)
+    assert all(key.startswith(("denoiser.net.unet.", "helpers.ema.net.unet.")) for s in (ldm, masked, cd) for key in s)
     for run in ("ldm", "masked", "cd"):
         assert "val" in (runs / run / "csv/version_0/metrics.csv").read_text()
 
@@ -77,20 +81,38 @@ def test_a_run_becomes_a_model_folder(runs, run, told, tmp_path, caplog):
 
 
 def test_optimisers_are_the_published_ones(runs):
-    values = {"codec": str(runs / "music2latent.pt"), "net": NET}
-    adam = PaperDiffusionModule(**values, hidden=[0.0]).configure_optimizers()
+    net = [
+        f"module.codec.weights={runs}/music2latent.pt",
+        *(f"module.net.{name}={value}" for name, value in NET.items()),
+    ]
+    ldm = instantiate(compose("train", ["experiment=paper_ldm", *net]).module, _convert_="all")
+    adam = ldm.configure_optimizers()
     assert type(adam) is torch.optim.Adam
     assert {k: adam.defaults[k] for k in ("lr", "betas", "weight_decay")} == {
         "lr": 1e-4, "betas": (0.9, 0.99), "weight_decay": 0}  # fmt: skip
-    student = PaperStudentModule(str(runs / "masked"))
+    config = compose("train", ["experiment=paper_cd_masked", f"module.teacher={runs}/masked"])
+    student = instantiate(config.module, _convert_="all")
     radam = student.configure_optimizers()
     assert type(radam) is torch.optim.RAdam and radam.defaults["lr"] == 1e-5 and radam.defaults["betas"] == (0.9, 0.999)
-    torch.testing.assert_close(student.sigmas[[0, 8, 9, 17]], torch.tensor([80, 1.31, 0.667, 1e-4]), rtol=5e-3, atol=0)
-    assert not any(p.requires_grad for p in (*student.playing.parameters(), *student.target.parameters()))
-    sigma = student.draw_sigma(10_000, torch.Generator().manual_seed(0))
+    assert not any(p.requires_grad for p in (*student.teacher.network.parameters(), *student.helpers.parameters()))
+    assert (
+        student.denoiser.net.training and student.helpers["ema"].net.training and not student.teacher.network.training
+    )
+
+
+def test_noise_levels_are_the_published_ones():
+    sigmas = grid(18, SIGMA_MIN, SIGMA_MAX, RHO)
+    torch.testing.assert_close(sigmas[[0, 8, 9, 17]], torch.tensor([80, 1.31, 0.667, 1e-4]), rtol=5e-3, atol=0)
+    sigma = PaperConsistency().draw_sigma(10_000, torch.Generator().manual_seed(0))
     low, curve = sigma[:5000].log(), sigma[5000:]
     assert low.mean() == pytest.approx(-1.2, abs=0.06) and low.std() == pytest.approx(1.2, abs=0.05)
     assert curve.max() <= 80 and curve.min() == pytest.approx(0.066, rel=0.02)
+
+
+def test_a_paper_student_begins_with_another_ones_weights(runs):
+    student = paper_student_module(str(runs / "masked"), PaperConsistency(), start=str(runs / "cd"), learning_rate=1e-5)
+    name = "net.unet.map_layer0.bias"
+    assert torch.equal(student.denoiser.state_dict()[name], weights(runs / "cd")[f"denoiser.{name}"])
 
 
 @pytest.mark.parametrize("experiment", ["paper_ldm", "paper_ldm_masked", "paper_cd_masked"])
@@ -102,9 +124,8 @@ def test_every_experiment_is_of_slakh_and_of_the_published_size(experiment):
     recipe = ("gain_db", "pitch", "tempo", "submix", "silence", "stem_dropout")
     assert all(config.data.recipe[name] == 0 for name in recipe)
     assert config.trainer.gradient_clip_val is None and config.callbacks.average is None
-    assert get_class(config.module._target_) in (PaperDiffusionModule, PaperStudentModule)
     if "net" in config.module:  # the student takes its teacher's
         with torch.device("meta"):
-            assert sum(p.numel() for p in PaperUNet(**config.module.net).parameters()) == 257_523_969
-        assert config.module.codec.endswith("music2latent.pt")
-        assert list(config.module.hidden) == ([0.0, 0.25, 0.5] if "masked" in experiment else [0.0])
+            assert sum(p.numel() for p in instantiate(config.module.net).parameters()) == 257_523_969
+        assert config.module.codec.weights.endswith("music2latent.pt")
+        assert list(config.module.conditioner.draw.hidden) == ([0.0, 0.25, 0.5] if "masked" in experiment else [0.0])
