@@ -1,10 +1,12 @@
 """The page in a real browser, opened from the disk: everything plays, winds, and can be reached by keyboard."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import soundfile
 
 from accomp.compose import compose
 from accomp.errors import UserError
@@ -124,3 +126,17 @@ def test_everything_has_a_name(page):
 def test_a_track_that_was_not_played_is_told(page_file, model_folder, small_band):
     with pytest.raises(UserError, match=r"page.track=Track09999: choose one of Track"):
         evaluate(model_folder, small_band, page_file.parent, "do=[report]", "page.track=Track09999")
+
+
+def test_a_page_in_a_folder_of_its_own_has_its_sounds_beside_it(page_file, model_folder, small_band, tmp_path):
+    stale = tmp_path / "sounds" / "old.mp3"
+    stale.parent.mkdir()
+    stale.write_bytes(b"of an earlier page")
+    part = ["do=[report]", f"page.folder={tmp_path}", "page.start=2", "page.seconds=3"]
+    evaluate(model_folder, small_band, page_file.parent, *part)
+    html = (tmp_path / "index.html").read_text()
+    sources = re.findall(r'<audio [^>]*src="([^"]+)"', html)
+    assert len(sources) == len(set(sources)) == 2 * (4 + 3 * 2) and "data:audio" not in html
+    assert {f"sounds/{path.name}" for path in stale.parent.iterdir()} == set(sources)
+    lengths = {round(soundfile.info(tmp_path / source).duration, 1) for source in sources}
+    assert lengths <= {3.0, 3.1}, "the encoder adds a little"
