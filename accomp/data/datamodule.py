@@ -8,7 +8,7 @@ import lightning as L
 from torch.utils.data import DataLoader, Dataset
 
 from accomp.data.excerpts import AudioExcerpts, Recipe, SeededStream
-from accomp.data.latents import LatentExcerpts, LatentStore, set_name
+from accomp.data.latent_excerpts import LatentExcerpts, LatentStore, set_name
 from accomp.data.slakh import find_tracks
 from accomp.errors import UserError
 

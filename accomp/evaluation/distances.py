@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from tqdm import tqdm
 
-from accomp.data.latents import fingerprint
+from accomp.codec.fingerprint import fingerprint
 from accomp.errors import UserError
 from accomp.evaluation.report import line
 from accomp.evaluation.rows import Row

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from accomp.data.latents import fingerprint
+from accomp.codec.fingerprint import fingerprint
 from accomp.errors import UserError
 from accomp.evaluation.settings import Regime, Settings
 from accomp.model import Model, load_model

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from accomp.data.latents import fingerprint
+from accomp.codec.fingerprint import fingerprint
 from accomp.errors import UserError
 from accomp.lit.optimiser import adamw, warmup_cosine
 from accomp.metrics.coherence import PIECE, Coherence, sketch_codec

@@ -2,8 +2,8 @@ import pytest
 import torch
 from tiny_model import CODEC, shaken
 
+from accomp.codec.fingerprint import fingerprint
 from accomp.codec.sketch import COARSE, FINE, SketchCodec, bands
-from accomp.data.latents import fingerprint
 
 
 @pytest.fixture(scope="module")

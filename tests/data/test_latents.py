@@ -11,9 +11,11 @@ import torch
 from tiny_model import CODEC, shaken
 
 from accomp.codec.autoencoder import Autoencoder
+from accomp.codec.fingerprint import fingerprint
 from accomp.data.datamodule import SlakhDataModule
 from accomp.data.excerpts import Recipe
-from accomp.data.latents import LatentExcerpts, LatentStore, encode_set, encode_track, fingerprint, mixes_of
+from accomp.data.latent_excerpts import LatentExcerpts, LatentStore
+from accomp.data.latents import encode_set, encode_track, mixes_of
 from accomp.data.notes import chroma_rows, pitch_classes
 from accomp.data.problems import QUARANTINE
 from accomp.data.slakh import find_tracks

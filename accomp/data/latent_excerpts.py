@@ -1,0 +1,109 @@
+"""Reads a data set that `accomp.data.latents` has encoded, and draws training excerpts from it."""
+
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from accomp.beat.grid import BeatGrid
+from accomp.data.excerpts import Recipe, clock_of, usable
+from accomp.data.notes import chroma_rows
+from accomp.errors import UserError
+from accomp.timeline import PITCH_CLASSES, STEMS
+
+log = logging.getLogger(__name__)
+
+UNFINISHED = "unfinished"  # a file in a set's folder while it is being encoded
+
+
+def set_name(root: Path, splits: str) -> str:
+    """What the latents of a data set are called: its folder, with the splits' name unless that is redux."""
+    return Path(root).absolute().name + ("" if splits == "redux" else f"-{splits}")
+
+
+class LatentTrack:
+    """One encoded song: rows by mix, beat grid and notes. Its file is open only while it is read: Slakh has 1,559 of them."""
+
+    def __init__(self, path: Path):
+        self.path, self.name = path.with_suffix(".npy"), path.stem
+        try:
+            note = json.loads(path.with_suffix(".json").read_text())
+            self.rows = {name: row for row, name in enumerate(note["mixes"])}
+            self.grid = BeatGrid(np.array(note["beats_s"]), np.array(note["downbeats_s"]))
+            self.bits = {stem: np.array(row, np.int16) for stem, row in note["notes"].items()}
+            mapped = np.load(self.path, mmap_mode="r")  # (M, C, T)
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise UserError(f"{self.path}: damaged latents ({error}); delete {path.stem}.* and encode again") from error
+        self.stems = [stem for stem in STEMS if stem in self.rows]
+        self.shape, self.offset, self.frames = mapped.shape, mapped.offset, mapped.shape[2]
+
+    def read(self, mix: str, start: int, stop: int) -> np.ndarray:
+        """Frames [start, stop) of a mix: (C, T) float32."""
+        latents = np.memmap(self.path, np.float16, "r", self.offset, self.shape)
+        return latents[self.rows[mix], :, start:stop].astype(np.float32)
+
+    def notes(self, mix: str, start: int, stop: int) -> np.ndarray:
+        """Which pitch classes sound in frames [start, stop) of a mix ("": silence), (PITCH_CLASSES, T); NaN: unknown."""
+        stems = mix.split("+") if mix else []
+        if not set(stems) <= set(self.bits):
+            return np.full((PITCH_CLASSES, stop - start), np.nan, np.float32)
+        return chroma_rows(
+            np.bitwise_or.reduce([self.bits[stem][start:stop] for stem in stems] or [np.zeros(stop - start, int)])
+        )
+
+
+class LatentStore:
+    """The encoded tracks of one split, of the sets that are named. `folder` holds one codec's folder, or is one."""
+
+    def __init__(self, folder: Path, split: str, sets: Sequence[str]):
+        folders = [folder] if (folder / "codec.json").is_file() else [p.parent for p in folder.glob("*/codec.json")]
+        if len(folders) != 1:
+            found = f"latents of {len(folders)} codecs; name one of the folders inside" if folders else "no latents"
+            raise UserError(f"{folder}: {found}; `python -m accomp.data.latents` encodes a data set")
+        about = json.loads((folders[0] / "codec.json").read_text())
+        self.codec, self.hop = folders[0].name, about["hop"]
+        self.silence = np.array(about["silence"], np.float32)[:, None]  # (C, 1)
+        encoded = sorted(path.name for path in folders[0].iterdir() if path.is_dir())
+        if missing := set(sets) - set(encoded):
+            have = ", ".join(encoded) or "nothing"
+            raise UserError(
+                f"{folders[0]}: no latents of {', '.join(sorted(missing))} (of {have} there are); "
+                "`python -m accomp.data.latents --data ROOT` encodes a data set, data.sets=[A,B] names others"
+            )
+        for name in sets:
+            if (folders[0] / name / UNFINISHED).exists():
+                log.warning(
+                    "%s: not all of it is encoded yet; the same `accomp.data.latents` goes on", folders[0] / name
+                )
+        paths = [path for name in sorted(sets) for path in sorted((folders[0] / name / split).glob("*.json"))]
+        self.tracks = [LatentTrack(path) for path in paths]
+        log.info("latents of %s, split %s: %d tracks", ", ".join(sorted(sets)), split, len(self.tracks))
+
+
+class LatentExcerpts(Dataset):
+    """Excerpts as latents: `context` and `target` (C, T) float32, `stem`, and from the MIDI `clock` (CLOCK_FEATURES, T) and
+    `notes` (2 PITCH_CLASSES, T): the pitch classes of the context, then those of the target."""
+
+    def __init__(self, store: LatentStore, frames: int, seed: int, recipe: Recipe = Recipe()):
+        self.store, self.frames, self.seed, self.recipe = store, frames, seed, recipe
+        need = f"has two stems and is as long as an excerpt of {frames} frames (data.frames)"
+        self.tracks = usable(store.tracks, lambda track: track.frames >= frames and len(track.stems) > 1, need)
+
+    def __getitem__(self, index: int) -> dict:
+        rng = np.random.default_rng((self.seed, index))
+        track = self.tracks[rng.integers(len(self.tracks))]
+        start = int(rng.integers(track.frames - self.frames + 1))
+        target = track.stems[rng.integers(len(track.stems))]
+        mix = "+".join(self.recipe.context_stems(target, track.stems, rng))
+        silence = np.repeat(self.store.silence, self.frames, 1)
+        stop = start + self.frames
+        return {
+            "context": track.read(mix, start, stop) if mix else silence,
+            "target": track.read(target, start, stop),
+            "notes": np.concatenate([track.notes(mix, start, stop), track.notes(target, start, stop)]),
+            "stem": STEMS.index(target),
+            "clock": clock_of(track.grid, start * self.store.hop, self.frames, self.store.hop),
+        }
