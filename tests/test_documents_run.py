@@ -33,10 +33,10 @@ NOT_HERE = {
     "make lock",
 }  # tests themselves, or downloads
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", "out", "__pycache__", ".*_cache", ".hypothesis", "*.egg-info")
-TOY_BAND = ["--out=data/band", "--tracks=14", "--seconds=20", "--jobs=1"]
+TOY_BAND = ["--out=data/band", "--tracks=19", "--seconds=20", "--jobs=1"]
 TOY_TRAINING = ["data.root=data/band", "steps=2", "data.batch_size=2", "data.epoch_items=4"]
 TOY_TRAINING += ["data.validation_items=2", "data.workers=0"]
-TOY_EVALUATION = ["data.root=data/band", "tracks=2", "seconds=6", "seeds=[0]", "batch=4", "workers=1"]
+TOY_EVALUATION = ["data.root=data/band", "tracks=3", "seconds=6", "seeds=[0]", "batch=4", "workers=1"]
 TOY_OF_EXPERIMENT = {
     "latency": ["latency.steps=2", "latency.paper_cycles=0"],
     "codec": ["latency.paper_cycles=0"],
