@@ -26,6 +26,8 @@ from accomp.trials import flat, read_status, recorded
 
 log = logging.getLogger("train")
 
+FREE_DATA = ("data.workers", "data.on_bad", "data.validation_items")  # the training excerpts do not depend on these
+
 
 def train(config: DictConfig) -> dict:
     """Train in `out_dir`, alone there; what the last validation measured."""
@@ -114,16 +116,26 @@ def identify(config: DictConfig, checkpoint: dict) -> None:
 
 
 def refuse_other_settings(config: DictConfig, out: Path) -> None:
-    """UserError when the run in this folder was begun with another model or seed: its checkpoint would not be ours."""
+    """UserError when the run in this folder was begun with another model, seed or data: it could not go on as it was."""
     before = flat(yaml.safe_load((out / "config.yaml").read_text()))
     now = flat(OmegaConf.to_container(config, resolve=True))
     for key, value in now.items():
-        name_or_path = isinstance(value, str) and not key.endswith("._target_")
-        fixed = key == "seed" or (key.startswith("module.") and key != "module.steps" and not name_or_path)
-        if fixed and key in before and before[key] != value:
+        if is_fixed(key, value) and key in before and without_place(key, before[key]) != without_place(key, value):
             raise UserError(
                 f"{out} holds a run with {key}={before[key]}, not {value}; choose another name= or remove that folder"
             )
+
+
+def is_fixed(key: str, value: object) -> bool:
+    """Whether a run keeps this setting to its end. A module's file names may change, and what does not touch the excerpts."""
+    if key.startswith("module."):
+        return key != "module.steps" and (key.endswith("._target_") or not isinstance(value, str))
+    return key == "seed" or (key.startswith("data.") and key not in FREE_DATA)
+
+
+def without_place(key: str, value: object) -> object:
+    """A data set may be moved, or copied to another disk: its folder counts by its last name."""
+    return Path(value).name if key in ("data.root", "data.latents") and value else value
 
 
 def start_loggers(config: DictConfig) -> list:

@@ -1,6 +1,7 @@
 """Runs that survive: whatever stops a training, the same command ends with the weights of an undisturbed one."""
 
 import signal
+from pathlib import Path
 
 import pytest
 from processes import assert_equal_weights, said, state, train
@@ -11,6 +12,14 @@ STEPS, EVERY, KILLED_IN = 7, 2, 6  # epochs are of 4 steps; checkpoints are 2 st
 @pytest.fixture(scope="module")
 def settings(tiny_training) -> list[str]:
     return [*tiny_training, f"steps={STEPS}", f"callbacks.checkpoint.every_n_steps={EVERY}"]
+
+
+@pytest.fixture(scope="module")
+def stopped(settings, tmp_path_factory) -> tuple[list[str], Path]:
+    """The settings and folder of a run that was stopped in its third step."""
+    run = tmp_path_factory.mktemp("stopped")
+    assert train(run, *settings, stop_with(signal.SIGTERM, 3)) == [143], said(run)
+    return settings, run
 
 
 def stop_with(number: int, step: int, rank: int | None = None) -> str:
@@ -74,6 +83,34 @@ def test_other_settings_do_not_continue_a_run(settings, tmp_path):
     assert train(tmp_path, *settings) == [0] and "trained already" in said(tmp_path)
     assert train(tmp_path, *settings, "module.learning_rate=0.5") == [2]
     assert "holds a run with module.learning_rate=0.001, not 0.5" in said(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changed", "kept"),
+    [
+        ("data.batch_size=3", "data.batch_size=2"),
+        ("data.frames=32", "data.frames=64"),
+        ("data.epoch_items=6", "data.epoch_items=8"),
+        ("data.recipe.submix=0", "data.recipe.submix=0.5"),
+        ("data.sets=[band]", "data.sets=None"),
+        ("data.latents=elsewhere/other", "data.latents="),
+    ],
+)
+def test_other_data_does_not_continue_a_run(stopped, changed, kept):
+    """Its order would shift without a word."""
+    settings, run = stopped
+    assert train(run, *settings, changed) == [2]
+    last = said(run).strip().splitlines()[-1]
+    assert last.startswith("error: ") and f"holds a run with {kept}" in last and "choose another name=" in last
+
+
+def test_the_same_data_in_another_place_continues_a_run(stopped, tmp_path):
+    settings, run = stopped
+    latents = Path(next(value for value in settings if value.startswith("data.latents=")).partition("=")[2])
+    (tmp_path / latents.name).symlink_to(latents)
+    moved = f"data.latents={tmp_path}/{latents.name}"
+    assert train(run, *settings, moved, "data.workers=1", "data.validation_items=4") == [0], said(run)
+    assert state(run)["global_step"] == STEPS
 
 
 def test_weights_and_biases_changes_nothing_and_knows_the_run_again(settings, tmp_path):
