@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[1]
 # From the lowest up; a module imports only what stands below it, and its own package. What is not named is on top.
 LAYERS = (
     ("errors",),
-    ("timeline", "disk", "archive"),
-    ("audio", "window"),
+    ("timeline", "disk", "archive", "parts", "command_line"),
+    ("audio", "window", "provenance"),
     ("beat", "codec"),
     ("diffusion",),
     ("model",),
@@ -133,7 +133,6 @@ def test_no_file_is_longer_than_300_lines():
     assert long_files() == []
 
 
-@pytest.mark.xfail(strict=True, reason="diffusion/unet.py is longer")
 def test_no_function_is_longer_than_50_lines():
     assert list(long_functions()) == []
 

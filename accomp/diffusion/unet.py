@@ -9,7 +9,7 @@ Shapes: B batch, H latent channels (64), T frames (64), S stems (4).
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -43,39 +43,47 @@ class UNet(nn.Module):
         self.map_layer0 = _linear(width, emb)
         self.map_layer1 = _linear(emb, emb)
 
-        def block(cin: int, cout: int, **options) -> "Block":
+        def block(cin: int, cout: int, **options) -> Block:
             return Block(cin, cout, emb, dropout, **options)
 
-        self.enc = nn.ModuleDict()
-        channels, kept = width, []
+        self.enc, self.dec = nn.ModuleDict(), nn.ModuleDict()
+        channels = self._add_encoder(block, resolution, multipliers, blocks, attention_at)
+        self._add_decoder(block, resolution, multipliers, blocks, attention_at, channels)
+
+    def _add_encoder(
+        self, block: Callable, resolution: int, multipliers: Sequence, blocks: int, at: Sequence
+    ) -> list[int]:
+        """Fills `enc`; the channels of every layer's output, which the decoder takes from the end."""
+        channels = []
         for level, multiplier in enumerate(multipliers):
             side = resolution >> level
             if level == 0:
-                self.enc[f"{side}x{side}_conv"] = _conv(2, channels, 3)
+                self.enc[f"{side}x{side}_conv"] = _conv(2, self.width, 3)
+                channels.append(self.width)
             else:
-                self.enc[f"{side}x{side}_down"] = block(channels, channels, down=True)
-            kept.append(channels)
+                self.enc[f"{side}x{side}_down"] = block(channels[-1], channels[-1], down=True)
+                channels.append(channels[-1])
             for i in range(blocks):
-                self.enc[f"{side}x{side}_block{i}"] = block(
-                    channels, width * multiplier, attention=side in attention_at
-                )
-                channels = width * multiplier
-                kept.append(channels)
+                wide = self.width * multiplier
+                self.enc[f"{side}x{side}_block{i}"] = block(channels[-1], wide, attention=side in at)
+                channels.append(wide)
+        return channels
 
-        self.dec = nn.ModuleDict()
+    def _add_decoder(
+        self, block: Callable, resolution: int, multipliers: Sequence, blocks: int, at: Sequence, kept: list[int]
+    ) -> None:
+        channels = kept[-1]
         for level, multiplier in reversed(list(enumerate(multipliers))):
-            side = resolution >> level
+            side, wide = resolution >> level, self.width * multiplier
             if level == len(multipliers) - 1:
                 self.dec[f"{side}x{side}_in0"] = block(channels, channels, attention=True)
                 self.dec[f"{side}x{side}_in1"] = block(channels, channels)
             else:
                 self.dec[f"{side}x{side}_up"] = block(channels, channels, up=True)
             for i in range(blocks + 1):
-                attends = i == blocks and side in attention_at
-                self.dec[f"{side}x{side}_block{i}"] = block(
-                    channels + kept.pop(), width * multiplier, attention=attends
-                )
-                channels = width * multiplier
+                attends = i == blocks and side in at
+                self.dec[f"{side}x{side}_block{i}"] = block(channels + kept.pop(), wide, attention=attends)
+                channels = wide
         self.dec[f"{resolution}x{resolution}_aux_norm"] = _norm(channels)
         self.dec[f"{resolution}x{resolution}_aux_conv"] = _conv(channels, 1, 3, scale=1e-5)
 
