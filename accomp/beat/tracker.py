@@ -5,8 +5,6 @@ are its confidence: trained by squared error, it learns to shorten them where it
 last seconds of pointers gives the phase of any frame to come.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -18,22 +16,17 @@ from accomp.timeline import SAMPLE_RATE
 MEMORY_S = 12.0  # of pointers that a pulse is fitted to
 
 
-@dataclass(frozen=True)
-class TrackerConfig:
-    channels: int = 64  # C of the codec
-    width: int = 192
-    dropout: float = 0.1  # between the two recurrent layers, in training
-
-
 class Tracker(nn.Module):
-    """Latents (B, C, T) -> pointers (B, T, 4): (sin, cos) of the beat's phase, (sin, cos) of the bar's. Causal."""
+    """Latents (B, C, T) -> pointers (B, T, 4): (sin, cos) of the beat's phase, (sin, cos) of the bar's. Causal.
 
-    def __init__(self, config: TrackerConfig | None = None, **values):
+    `channels` is the codec's C; `dropout` acts between the two recurrent layers, in training.
+    """
+
+    def __init__(self, channels: int = 64, width: int = 192, dropout: float = 0.1):
         super().__init__()
-        self.config = c = config or TrackerConfig(**values)
-        self.into = nn.Sequential(nn.Linear(c.channels, c.width), nn.GELU(), nn.Linear(c.width, c.width))
-        self.memory = nn.GRU(c.width, c.width, num_layers=2, batch_first=True, dropout=c.dropout)
-        self.out = nn.Linear(c.width, 4)
+        self.into = nn.Sequential(nn.Linear(channels, width), nn.GELU(), nn.Linear(width, width))
+        self.memory = nn.GRU(width, width, num_layers=2, batch_first=True, dropout=dropout)
+        self.out = nn.Linear(width, 4)
 
     def forward(self, latents: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The pointers of these frames and the state to go on from; any split of a stream gives the same pointers."""

@@ -79,7 +79,7 @@ class Stack(nn.Module):
 
 
 class Autoencoder(Codec):
-    """Causal autoencoder behind the `Codec` contract; see the module docstring.
+    """Causal autoencoder behind the `Codec` contract, from the values of `AutoencoderConfig`.
 
     Latents have zero mean and unit variance per channel over the training set (running statistics, as in batch
     normalisation, frozen after training) and are softly bounded at `bound` standard deviations.
@@ -87,9 +87,9 @@ class Autoencoder(Codec):
 
     causal = True
 
-    def __init__(self, config: AutoencoderConfig | None = None, **values):
+    def __init__(self, **values):
         super().__init__()
-        self.config = c = config or AutoencoderConfig(**values)
+        self.config = c = AutoencoderConfig(**values)
         self.hop = c.fft_hop * c.stride
         self.channels = c.channels
         self.delay = c.fft - c.fft_hop

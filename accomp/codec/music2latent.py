@@ -33,9 +33,9 @@ REACH = 13  # frames of the past that a frame depends on, at most
 PIECE = 17  # frames that the streaming decoder decodes at once (1.5 s): on a CPU a frame of 6 s costs 1.6 times as much
 AGAIN = 2  # frames that it decodes again, against seams; the paper's server: 1
 INSTALL = "the paper's codec needs a package (CC BY-NC 4.0: not for commercial use): pip install music2latent==0.1.8"
+FETCH = "fetch music2latent.pt once with `python -c 'import music2latent as m; m.EncoderDecoder()'` (CC BY-NC 4.0)"
 WEIGHTS_MISSING = (
-    "needs Music2Latent's weights, which are not in it: fetch music2latent.pt once with `python -c 'import music2latent as m;"
-    " m.EncoderDecoder()'` (CC BY-NC 4.0) and convert again with --codec music2latent.pt"
+    f"needs Music2Latent's weights, which are not in it: {FETCH} and convert again with --codec music2latent.pt"
 )
 
 
@@ -157,10 +157,7 @@ def package_weights() -> Path | None:
 
 def _read_weights(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
-        raise UserError(
-            f"no Music2Latent weights at {path}: fetch them once with `python -c 'import music2latent as m; "
-            "m.EncoderDecoder()'`, which puts music2latent.pt into the package's folder models/"
-        )
+        raise UserError(f"no Music2Latent weights at {path}: {FETCH}, which puts it into the package's folder models/")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)["gen_state_dict"]
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:

@@ -15,7 +15,7 @@ class TrackerModule(L.LightningModule):
     """Squared error of the pointers, after `settle` frames of listening, wherever the song has a beat.
 
     Args:
-        tracker: values of `TrackerConfig`
+        tracker: arguments of `Tracker`
         settle: frames at the start of an excerpt that are heard and not judged (43 is 2 s)
         start: a training run with whose weights to begin
         colour: standard deviation of a constant added to every channel of an excerpt, as another room or instrument would

@@ -1,4 +1,4 @@
-"""The player's transport says where the beat is; without it the model's own ear is heard."""
+"""The player's transport decides where the beat is; without it the model's own tracker does."""
 
 import numpy as np
 import pytest
@@ -13,8 +13,8 @@ from accomp.timeline import SAMPLE_RATE
 HOP = 2048
 
 
-def test_a_transport_feels_like_the_grid_that_it_describes():
-    """120 beats a minute, 3 to the bar, a bar line at 0.3 s: told at any sample of it."""
+def test_a_transport_has_the_features_of_the_grid_that_it_describes():
+    """120 beats a minute, 3 to the bar, a bar line at 0.3 s: given at any of its samples."""
     beats = 0.3 + 0.5 * np.arange(60)
     grid = GridClock([BeatGrid(beats, beats[::3])], HOP).features(20, 300)
     for beat in (0.0, 1.25, 2.9):
@@ -31,19 +31,19 @@ def test_a_new_tempo_keeps_the_beat_of_its_moment():
     assert new.at(new.sample + 2 * SAMPLE_RATE, 60.0).beat == pytest.approx(1.5)  # 3 more
 
 
-def test_without_a_transport_its_own_ear_is_heard():
-    class Ear(NoClock):
-        heard = 0
+def test_without_a_transport_its_own_clock_counts():
+    class OwnClock(NoClock):
+        stop = 0
 
         def listen(self, latents, start):
-            self.heard = start + latents.shape[2]
+            self.stop = start + latents.shape[2]
 
         def features(self, start, stop):
             return torch.full((2, 10, stop - start), 0.5)
 
-    clock = ExternalClock(Ear(), HOP)
+    clock = ExternalClock(OwnClock(), HOP)
     clock.listen(torch.zeros(2, 64, 7), 5)
-    assert clock.own.heard == 12 and torch.equal(clock.features(0, 5), clock.own.features(0, 5))
+    assert clock.own.stop == 12 and torch.equal(clock.features(0, 5), clock.own.features(0, 5))
     assert clock.beat_estimate == (pytest.approx(60.0), 0.5)
     clock.transport = Transport(0, 0.0, 100.0, 4)
     clock.features(0, 5)

@@ -13,7 +13,7 @@ RATE = 44_100 / HOP
 
 
 def pointers(bpm, beats_in_bar=4, seconds=10, phase=0.3, noise=0.0, seed=0):
-    """What a perfect tracker would point at, up to now."""
+    """The pointers of a perfect tracker, up to now."""
     t = np.arange(round(seconds * RATE))
     beat = phase + bpm / 60 / RATE * t
     angles = 2 * np.pi * beat, 2 * np.pi * beat / beats_in_bar
@@ -36,7 +36,7 @@ def test_a_steady_pulse_is_found_and_carried_on(bpm, beats_in_bar):
     assert abs(bar_error) < 0.5 / beats_in_bar
 
 
-def test_confidence_says_how_sure_the_pointers_are():
+def test_confidence_is_the_length_of_the_pointers():
     sure, _ = pointers(100)
     doubt = np.random.default_rng(0).standard_normal(sure.shape) * 0.3
     assert fit_pulse(sure, len(sure), HOP).confidence > 0.9
@@ -46,7 +46,7 @@ def test_confidence_says_how_sure_the_pointers_are():
 
 
 @torch.inference_mode()
-def test_the_tracker_hears_a_stream_as_it_hears_a_recording():
+def test_the_tracker_gives_a_stream_the_pointers_of_a_recording():
     torch.manual_seed(0)
     tracker = Tracker(channels=8, width=16).eval()
     latents = torch.randn(2, 8, 60)
@@ -55,7 +55,7 @@ def test_the_tracker_hears_a_stream_as_it_hears_a_recording():
     second, _ = tracker(latents[:, :, 23:], state)
     torch.testing.assert_close(torch.cat([first, second], 1), whole)
     clock = TrackerClock(tracker, HOP)
-    assert not clock.features(0, 10).any()  # nothing heard, no beat
+    assert not clock.features(0, 10).any()  # no frames, no beat
     clock.listen(latents, 0)
     assert clock.features(40, 80).shape == (2, CLOCK_FEATURES, 40)
     clock.reset()
@@ -104,7 +104,7 @@ def test_features_point_where_the_grid_does():
     assert not NoClock().features(0, 10).any()
 
 
-def test_jitter_turns_the_phase_and_sometimes_stops_the_clock():
+def test_jitter_shifts_the_phase_and_sometimes_removes_the_clock():
     beat = torch.rand(200).double().numpy()
     clock = torch.from_numpy(clock_features(beat, beat / 4, np.full(200, 0.5)))[None].repeat(500, 1, 1)
     out = ClockJitter(absent=0.3, offset=0.05, wrong_bar=0, no_bar=0)(clock, torch.Generator().manual_seed(0))

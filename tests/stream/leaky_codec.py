@@ -1,4 +1,4 @@
-"""Codecs that hear both ways, as the paper's does, but at once: for tests of what a player may hear and when."""
+"""Codecs that are not causal, as the paper's is not, but fast: for tests of what a streamer may use and when."""
 
 import torch
 from torch import Tensor
@@ -28,7 +28,7 @@ class LeakyCodec(Codec):
         return self.decode_window(latents)[:, :-TAIL]
 
     def encode_stream(self, audio, state=None):
-        raise AssertionError("frames of such a codec change as more is heard: ask for whole windows")
+        raise AssertionError("frames of such a codec change with what follows: encode windows")
 
     def decode_stream(self, latents, state=None):
         return self.decode(latents), state

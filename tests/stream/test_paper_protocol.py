@@ -25,9 +25,9 @@ def paper():
     return paper_model(LeakyCodec(), shaken(PaperUNet(width=16, blocks=1)), "cm_2", torch.device("cpu"))
 
 
-def music(samples: int, voices: int = 1, seed: int = 0) -> np.ndarray:
-    """Slow enough that the mean of 64 samples says something."""
-    noise = np.random.default_rng(seed).standard_normal((voices, samples // 64 + 1))
+def music(samples: int, batch: int = 1, seed: int = 0) -> np.ndarray:
+    """So slow that the mean of 64 samples keeps its shape."""
+    noise = np.random.default_rng(seed).standard_normal((batch, samples // 64 + 1))
     return (0.1 * noise).repeat(64, 1)[:, :samples].astype(np.float32)
 
 
@@ -89,8 +89,8 @@ def test_noise_is_a_matter_of_seed_and_stem_alone(paper):
     assert not np.allclose(both, play(paper, context, seed=1), atol=1e-2)
 
 
-def parrot(monkeypatch, model):
-    """The model with an exact codec, which repeats what it hears; the windows that it was asked for."""
+def exact_codec(monkeypatch, model):
+    """The model with an exact codec and a generator that repeats the context; the windows that it was asked for."""
     asked = []
 
     def repeat(context, past, clock, **span):
@@ -102,9 +102,9 @@ def parrot(monkeypatch, model):
 
 
 @pytest.mark.parametrize("ratio", [0.5, 0.25, 0.125])
-def test_answers_lie_where_they_were_heard(paper, monkeypatch, ratio):
-    """A parrot's answer is the context, but where chunks meet; each chunk replaces the silence that ended the last."""
-    exact, _ = parrot(monkeypatch, paper)
+def test_answers_lie_where_their_context_lies(paper, monkeypatch, ratio):
+    """The answer is the context, but where chunks meet; each chunk replaces the silence that ended the last."""
+    exact, _ = exact_codec(monkeypatch, paper)
     step = Step(ratio, -1)
     context = music(WINDOW + 3 * step.samples)
     wrong = np.flatnonzero(play(exact, context, step)[0] != context[0])
@@ -116,7 +116,7 @@ def test_answers_lie_where_they_were_heard(paper, monkeypatch, ratio):
 
 def test_the_window_shifts_by_whole_columns_and_the_audio_does_not(paper, monkeypatch):
     """The paper's drift of 614 samples a step: its own past is late against the context."""
-    exact, asked = parrot(monkeypatch, paper)
+    exact, asked = exact_codec(monkeypatch, paper)
     context = music(WINDOW + 2 * STEP)
     play(exact, context)
     assert [(w.stop, w.count, w.edge - w.start) for w in asked] == [(64, 64, 32), (80, 16, 32), (96, 16, 32)]

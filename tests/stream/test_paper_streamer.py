@@ -58,20 +58,20 @@ def play(model, stems=("bass",), sampler=None, steps=4, change=None, **options):
 
 
 @pytest.mark.parametrize("sampler", ["adpm2_5", "cm_2"])
-def test_plays_and_hears_only_what_was_played_before(paper, sampler):
+def test_depends_only_on_what_was_played_before(paper, sampler):
     one, two = play(paper, sampler=sampler), play(paper, sampler=sampler, change=3 * STEP)
     assert np.isfinite(one).all() and np.abs(one).max() > 0
     np.testing.assert_array_equal(one[:, : 3 * STEP], two[:, : 3 * STEP])
     assert not np.array_equal(one[:, 3 * STEP :], two[:, 3 * STEP :])
 
 
-def test_a_voice_sounds_the_same_in_company(paper):
+def test_an_item_does_not_depend_on_the_others_of_its_batch(paper):
     together = play(paper, ("bass", "drums"), seed=[1, 2])
     np.testing.assert_allclose(together[1:], play(paper, ("drums",), seed=[2]), atol=1e-3)
 
 
 def test_the_own_past_matters(paper):
-    """It goes in by the sampler alone: without it the same window is filled otherwise."""
+    """Only the sampler uses it: without it the same window is filled differently."""
     streamer = Streamer(paper, ("bass",))
     past, context = torch.randn(2, 1, 64, 16)
     where = {"stop": 16, "count": 8, "start": 0, "edge": 8}
@@ -85,7 +85,7 @@ def test_the_own_past_matters(paper):
 @pytest.mark.parametrize(
     ("step", "depth"), [(66_150, 1), (66_150, 0), (33_075, -1), (264_600, 0), (26_460, 8), (132_300, 1)]
 )
-def test_a_codec_that_hears_both_ways_hears_the_window_again_at_every_step(paper, step, depth):
+def test_a_codec_that_is_not_causal_encodes_the_window_again_at_every_step(paper, step, depth):
     """As on the paper's server: the whole window of the answer, silent after the live edge and before the session."""
     codec, frames = LeakyCodec(), 64
     model = dataclasses.replace(paper, codec=codec, config=paper.config | {"frames": frames, "longest_step": frames})
@@ -107,7 +107,7 @@ def test_a_codec_that_hears_both_ways_hears_the_window_again_at_every_step(paper
         audio = np.zeros(frames * codec.hop, np.float32)
         known = sound[max(first * codec.hop, 0) : edge][: len(audio)]
         audio[max(-first * codec.hop, 0) :][: len(known)] = known
-        heard = codec.encode(torch.from_numpy(audio)[None])[:, :, : max(span["edge"] - first, 0)]
+        expected = codec.encode(torch.from_numpy(audio)[None])[:, :, : max(span["edge"] - first, 0)]
         assert span["edge"] == edge // codec.hop and span["start"] == first
-        torch.testing.assert_close(context[:, :, : heard.shape[2]], heard)
-        assert not context[:, :, heard.shape[2] :].any()
+        torch.testing.assert_close(context[:, :, : expected.shape[2]], expected)
+        assert not context[:, :, expected.shape[2] :].any()

@@ -26,11 +26,11 @@ def native(monkeypatch):
 
 
 @torch.inference_mode()
-def window(model, voices: int = 1):
+def window(model, batch: int = 1):
     """A window generated from noise, context and past that are the same for every model."""
-    context, past = torch.randn(2, voices, 64, 64, generator=torch.Generator().manual_seed(0)).to(model.device)
-    generator = Generator(model, ["bass"] * voices, range(voices))
-    clock = torch.zeros(voices, 10, 64, device=model.device)
+    context, past = torch.randn(2, batch, 64, 64, generator=torch.Generator().manual_seed(0)).to(model.device)
+    generator = Generator(model, ["bass"] * batch, range(batch))
+    clock = torch.zeros(batch, 10, 64, device=model.device)
     return generator(context, past, clock, stop=64, count=32, start=0, edge=32, known=0)
 
 
@@ -50,7 +50,7 @@ def test_so_does_the_codec(native):
     pytest.importorskip("music2latent")
     torch.manual_seed(0)
     codec = Music2Latent()
-    torch.nn.init.normal_(codec.gen.conv_out.weight, std=0.1)  # it is 0 at first, and the decoder says nothing
+    torch.nn.init.normal_(codec.gen.conv_out.weight, std=0.1)  # it is 0 at first, and the decoder is silent
     audio, latents = 0.1 * torch.randn(1, 2 * 4096), torch.randn(1, 64, 1)
     exact = codec.encode(audio), codec.decode_stream(latents)[0]
     quick(paper(codec))
@@ -100,9 +100,9 @@ def test_each_batch_size_has_a_graph_whose_answers_outlive_the_next_call(monkeyp
 @pytest.mark.gpu
 def test_a_graph_gives_the_answers_of_the_network():
     model = paper(LeakyCodec(), "cuda")
-    exact = [window(model, voices) for voices in (1, 3)]
+    exact = [window(model, batch) for batch in (1, 3)]
     quick(model)
     assert isinstance(model.denoisers["student"].net.unet, Graphed)
-    for voices, expected in zip((1, 3), exact, strict=True):
+    for batch, expected in zip((1, 3), exact, strict=True):
         for _ in range(2):
-            assert relative(window(model, voices), expected) < 0.05
+            assert relative(window(model, batch), expected) < 0.05

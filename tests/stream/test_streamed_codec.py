@@ -1,4 +1,4 @@
-"""The codec inside the Streamer: its delay is taken out, its joins cannot be heard, and bad input does not stay in it."""
+"""The codec inside the Streamer: no delay left, no click where blocks meet, and bad input does not stay in its state."""
 
 import copy
 import dataclasses
@@ -17,15 +17,15 @@ def music(samples: int, seed: int = 0) -> np.ndarray:
     return (0.1 * np.random.default_rng(seed).standard_normal(samples)).astype(np.float32)
 
 
-def parrot(model) -> Streamer:
-    """A player that repeats what it hears, frame by frame: its answers are the context through the codec."""
+def repeater(model) -> Streamer:
+    """A streamer whose answers are its context, frame by frame, through the codec."""
     streamer = Streamer(model, ("bass",))
     streamer.generator = lambda context, *_, count, **__: context[:, :, -count:]
     return streamer
 
 
 def repeated(streamer: Streamer, audio: np.ndarray, step: int, overlap: int = 882) -> np.ndarray:
-    """What a parrot says, two steps late, laid where it says that it belongs; (N,), its first step from sample 0 on."""
+    """What a repeater says, two steps late, laid where it says that it belongs; (N,), its first step from sample 0 on."""
     played = np.zeros(len(audio), np.float32)
     for edge in range(step, len(audio) + 1, step):
         streamer.push(edge - step, audio[edge - step : edge])
@@ -40,15 +40,15 @@ def repeated(streamer: Streamer, audio: np.ndarray, step: int, overlap: int = 88
 def test_the_streamer_takes_the_delay_out_again(model, step):
     """Sample for sample the offline round trip, for steps that are whole frames and for those that are not."""
     audio = music(8 * step)
-    played = repeated(parrot(model), audio, step)
+    played = repeated(repeater(model), audio, step)
     offline = model.codec.decode(model.codec.encode(torch.from_numpy(audio)[None]))[0].numpy().clip(-1, 1)
     first = step  # the session begins with the first answer that is asked for
     np.testing.assert_allclose(played[first:], offline[first : len(played)], atol=1e-5)
 
 
 @pytest.fixture(scope="module")
-def dull(model):
-    """The model with a decoder that says nothing above 800 Hz: an untrained one is so noisy that no click stands out."""
+def smooth(model):
+    """The model with a decoder that is silent above 800 Hz: an untrained one is so noisy that no click stands out."""
     codec = copy.deepcopy(model.codec)
     for parameter in (codec.out.weight, codec.out.bias):
         parameter[2 * 28 :] = 0
@@ -56,28 +56,28 @@ def dull(model):
 
 
 @pytest.mark.parametrize("ratio", [0.1, 0.0625])
-def test_no_click_where_answers_meet(dull, ratio):
+def test_no_click_where_answers_meet(smooth, ratio):
     """Energy of the second difference at step borders, against 10 ms on either side, over some 60 borders."""
     step = Step(ratio, 1)
-    audio = rollout(Streamer(dull, ("bass",)), music(64 * step.samples), step).audio[0]
+    audio = rollout(Streamer(smooth, ("bass",)), music(64 * step.samples), step).audio[0]
     borders = range(3 * step.samples, len(audio), step.samples)
     assert abs(click_db(border_excess(audio, borders))) < 2
 
 
-def test_a_decoder_that_forgets_between_steps_would_be_caught(dull):
+def test_a_decoder_that_is_reset_between_steps_is_found(smooth):
     """The figure above can fail: with the overlap of every step lost, it does."""
     step = 8192
     audio = music(60 * step)
     # The decoder's pieces meet one frame past the steps: its delay makes it decode one more than the answer covers.
-    borders = np.arange(2 * step, len(audio) - 3 * step, step) + dull.codec.hop - dull.codec.delay
-    forgetful = parrot(dull)
-    forgetful._decode, decode = (
-        lambda *span: (setattr(forgetful, "decoder_state", None), decode(*span))[1],
-        forgetful._decode,
+    borders = np.arange(2 * step, len(audio) - 3 * step, step) + smooth.codec.hop - smooth.codec.delay
+    interrupted = repeater(smooth)
+    interrupted._decode, decode = (
+        lambda *span: (setattr(interrupted, "decoder_state", None), decode(*span))[1],
+        interrupted._decode,
     )
-    whole, torn = (repeated(player, audio, step) for player in (parrot(dull), forgetful))
+    whole, parts = (repeated(streamer, audio, step) for streamer in (repeater(smooth), interrupted))
     assert click_db(border_excess(whole, borders)) < 2
-    assert click_db(border_excess(torn, borders)) > 10
+    assert click_db(border_excess(parts, borders)) > 10
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1000.0, -1000.0, 1e30, 0.0, 1.0], ids=str)
@@ -87,31 +87,31 @@ def test_bad_samples_are_forgotten_within_the_receptive_field(model, bad):
     clean = music(20 * step.samples)
     poisoned = clean.copy()
     poisoned[44_100:88_200] = bad
-    players = {}
+    streamers = {}
     for name, audio in (("clean", clean), ("poisoned", poisoned)):
-        players[name] = Streamer(model, ("bass",))
+        streamers[name] = Streamer(model, ("bass",))
         for edge in range(step.samples, len(audio) + 1, step.samples):
-            players[name].push(edge - step.samples, audio[edge - step.samples : edge])
-            answer = players[name].step(edge, step.samples, step.offset, 882)
+            streamers[name].push(edge - step.samples, audio[edge - step.samples : edge])
+            answer = streamers[name].step(edge, step.samples, step.offset, 882)
             assert np.isfinite(answer.audio).all() and np.abs(answer.audio).max() <= 1
     c = model.codec.config
     reach = -(-(model.codec.delay + c.encoder_blocks * 6 * c.fft_hop) // model.codec.hop) + 2 * c.latent_blocks
-    well = players["clean"].context.stop - (-(-88_200 // model.codec.hop) + reach)
+    well = streamers["clean"].context.stop - (-(-88_200 // model.codec.hop) + reach)
     assert well > 20
-    a, b = (player.context.latents[:, :, -well:] for player in players.values())
+    a, b = (streamer.context.latents[:, :, -well:] for streamer in streamers.values())
     torch.testing.assert_close(a, b, atol=1e-4, rtol=0)
 
 
 def test_blocks_of_one_sample_and_of_none(model):
-    """Pushed one by one, with nothing in between, samples are heard as in one piece; steps may be one sample, too."""
+    """Pushed one by one, with nothing in between, samples are encoded as in one piece; steps may be one sample, too."""
     audio = music(3000)
-    whole, crumbs = Streamer(model, ("bass",)), Streamer(model, ("bass",))
+    whole, single = Streamer(model, ("bass",)), Streamer(model, ("bass",))
     whole.push(0, audio)
     for i, sample in enumerate(audio):
-        crumbs.push(i, audio[i:i])
-        crumbs.push(i, np.array([sample]))
-    one, other = (player.step(3000, 2000, 0, 0).audio for player in (whole, crumbs))
+        single.push(i, audio[i:i])
+        single.push(i, np.array([sample]))
+    one, other = (streamer.step(3000, 2000, 0, 0).audio for streamer in (whole, single))
     np.testing.assert_array_equal(one, other)
     for edge in (3001, 3002):
-        crumbs.push(edge - 1, np.ones(1, np.float32))
-        assert crumbs.step(edge, 1, 1999, 0).audio.shape == (1, 1)
+        single.push(edge - 1, np.ones(1, np.float32))
+        assert single.step(edge, 1, 1999, 0).audio.shape == (1, 1)

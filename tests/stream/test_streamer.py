@@ -16,8 +16,8 @@ from accomp.timeline import SAMPLE_RATE, Step
 RATIOS = (0.25, 0.2, 0.1, 0.0625, 0.03125)
 
 
-def music(samples, voices=1, seed=0):
-    return (0.1 * np.random.default_rng(seed).standard_normal((voices, samples))).astype(np.float32)
+def music(samples, batch=1, seed=0):
+    return (0.1 * np.random.default_rng(seed).standard_normal((batch, samples))).astype(np.float32)
 
 
 def answers(model, audio, step, stems=("bass",), overlap=882, seed=0, upto=None):
@@ -45,7 +45,7 @@ def test_answers_tile_the_timeline_and_never_drift(model, ratio, depth):
 
 @pytest.mark.parametrize("depth", [-1, 0, 1])
 def test_nothing_after_the_live_edge_matters(model, depth):
-    """Two players who are the same up to the live edge get the same answer, whatever they go on to play."""
+    """Two contexts that are equal up to the live edge give the same answer, whatever follows."""
     step = Step(0.1, depth)
     one, two = music(8 * step.samples, seed=1), music(8 * step.samples, seed=2)
     edge = 5 * step.samples
@@ -55,15 +55,15 @@ def test_nothing_after_the_live_edge_matters(model, depth):
         np.testing.assert_array_equal(x.audio, y.audio)
 
 
-def test_audio_beyond_the_edge_is_not_heard_early(model):
+def test_audio_beyond_the_edge_is_not_encoded_early(model):
     step = Step(0.1, 0)
     audio = music(6 * step.samples)
-    patient = [answer.audio for _, answer in answers(model, audio, step)]
+    stepwise = [answer.audio for _, answer in answers(model, audio, step)]
     streamer = Streamer(model, ("bass",))
     streamer.push(0, audio)  # everything at once, the future included
     edges = range(step.samples, audio.shape[1] + 1, step.samples)
-    eager = [streamer.step(edge, step.samples, step.offset, 882).audio for edge in edges]
-    np.testing.assert_array_equal(np.stack(patient), np.stack(eager))
+    early = [streamer.step(edge, step.samples, step.offset, 882).audio for edge in edges]
+    np.testing.assert_array_equal(np.stack(stepwise), np.stack(early))
 
 
 @given(st.lists(st.integers(1, 30_000), min_size=1, max_size=20), st.randoms())
@@ -86,7 +86,7 @@ def test_blocks_of_any_size_in_any_order_give_the_same_answers(model, lengths, r
     np.testing.assert_array_equal(np.stack(expected), np.stack(result))
 
 
-def test_a_voice_sounds_the_same_alone_and_among_others(model):
+def test_an_item_does_not_depend_on_the_others_of_its_batch(model):
     step = Step(0.1, 1)
     audio = music(4 * step.samples)
     together = [a.audio for _, a in answers(model, audio, step, ("drums", "bass", "piano"))]
@@ -119,7 +119,7 @@ def test_gaps_are_counted_and_steps_may_be_dropped(model):
     assert missing[7] == 3 * step.samples
 
 
-def test_a_long_silence_of_the_line_is_survived(model):
+def test_a_long_pause_without_any_audio_is_survived(model):
     step = Step(0.1, 1)
     streamer = Streamer(model, ("bass",))
     streamer.push(0, music(step.samples))
@@ -130,39 +130,39 @@ def test_a_long_silence_of_the_line_is_survived(model):
     assert answer.start == far + step.offset and np.isfinite(answer.audio).all()
 
 
-class Notebook(NoClock):
-    """A clock that keeps what it is told: (first frame, latents)."""
+class RecordingClock(NoClock):
+    """A clock that records what it is given: (first frame, latents)."""
 
     def __init__(self):
-        self.told = []
+        self.given = []
 
     def listen(self, latents, start):
-        self.told.append((start, latents))
+        self.given.append((start, latents))
 
 
-def told(model, steps, skipped=(), first=1):
-    """The frames that a clock was told in a session, and their latents, (1, C, T)."""
-    step, clock = Step(0.1, 1), Notebook()
+def given(model, steps, skipped=(), first=1):
+    """The frames that a clock was given in a session, and their latents, (1, C, T)."""
+    step, clock = Step(0.1, 1), RecordingClock()
     audio = music(steps * step.samples)
     streamer = Streamer(model, ("bass",), clock=clock)
     streamer.push(0, audio)
     for n in range(first, steps + 1):
         if n not in skipped:
             streamer.step(n * step.samples, step.samples, step.offset)
-    frames = [start + i for start, latents in clock.told for i in range(latents.shape[2])]
-    return frames, torch.cat([latents for _, latents in clock.told], 2)
+    frames = [start + i for start, latents in clock.given for i in range(latents.shape[2])]
+    return frames, torch.cat([latents for _, latents in clock.given], 2)
 
 
 @pytest.mark.parametrize(
     ("first", "skipped"), [(1, ()), (4, ()), (14, ()), (1, range(3, 6)), (1, range(3, 14))], ids=str
 )
-def test_the_clock_is_told_which_frames_it_hears(model, first, skipped):
+def test_the_clock_is_told_which_frames_it_is_given(model, first, skipped):
     """Also by a streamer that starts late or whose steps were dropped, for less and for more than its memory of 64 frames."""
-    frames, latents = told(model, 16, skipped, first)
-    every, expected = told(model, 16)
+    frames, latents = given(model, 16, skipped, first)
+    every, expected = given(model, 16)
     assert every == list(range(len(every)))
     assert frames == sorted(set(frames)) and frames[-1] == every[-1]
-    settled = slice(-20, None)  # an encoder that starts late has heard nothing before
+    settled = slice(-20, None)  # an encoder that starts late has no history
     torch.testing.assert_close(latents[:, :, settled], expected[:, :, frames[settled]], atol=1e-4, rtol=0)
 
 
@@ -180,7 +180,7 @@ def test_a_streamer_that_starts_late_knows_the_beat(model):
     assert abs((pulse.beat - beat[pulse.at * model.codec.hop] + 0.5) % 1 - 0.5) < 0.1
 
 
-def test_poison_in_the_context_does_not_stay(model):
+def test_non_finite_context_does_not_stay(model):
     step = Step(0.1, 1)
     bad = music(40 * step.samples)
     bad[:, :1000] = np.nan
@@ -202,8 +202,8 @@ def test_warm_up_leaves_no_trace(model):
 
 
 @pytest.mark.parametrize("depth", [-1, 0, 1])
-def test_rollout_is_what_a_live_client_hears(model, depth):
-    """Rolling over a recording lays down exactly what the same steps give live; before the first answer there is silence."""
+def test_rollout_is_what_a_live_client_plays(model, depth):
+    """A rollout over a recording is exactly what the same steps give live; before the first answer it is silent."""
     step = Step(0.1, depth)
     audio = music(7 * step.samples + 999)
     result = rollout(Streamer(model, ("bass",)), audio, step)
@@ -216,7 +216,7 @@ def test_rollout_is_what_a_live_client_hears(model, depth):
         np.testing.assert_array_equal(inside, answer.audio[:, 882:-882][:, : inside.shape[1]])
 
 
-def test_history_forgets_only_what_is_old():
+def test_history_drops_only_what_is_old():
     history = AudioHistory(1, 100)
     history.write(250, np.ones(30, np.float32))
     history.write(240, 2 * np.ones(5, np.float32))
@@ -230,8 +230,8 @@ def test_history_forgets_only_what_is_old():
 
 
 @pytest.mark.parametrize("depth", [0, 1])
-def test_voices_together_hear_the_player_and_each_other_as_far_as_the_live_edge(model, depth):
-    """The bass of a band plays what a bass alone would play to the player and the band's drums."""
+def test_items_together_are_given_the_player_and_each_other_before_the_live_edge(model, depth):
+    """With `together`, the bass is what a bass alone would be to the player and the drums."""
     step, stems = Step(0.1, depth), ("bass", "drums")
     audio = music(8 * step.samples)
     band, alone = Streamer(model, stems, together=True), Streamer(model, ("bass",))
@@ -240,9 +240,9 @@ def test_voices_together_hear_the_player_and_each_other_as_far_as_the_live_edge(
         new = slice(edge - step.samples, edge)
         band.push(new.start, audio[:, new])
         alone.push(new.start, audio[:, new] + drums[:, new])
-        heard = band.step(edge, step.samples, step.offset)
+        answer = band.step(edge, step.samples, step.offset)
         expected = alone.step(edge, step.samples, step.offset)
-        np.testing.assert_allclose(heard.audio[:1], expected.audio, atol=1e-4)
-        drums[:, heard.start : heard.start + step.samples] = heard.audio[1:]
+        np.testing.assert_allclose(answer.audio[:1], expected.audio, atol=1e-4)
+        drums[:, answer.start : answer.start + step.samples] = answer.audio[1:]
     apart = [answer.audio[:1] for _, answer in answers(model, audio, step, stems, overlap=0)]
-    assert np.abs(apart[-1] - heard.audio[:1]).max() > 1e-3
+    assert np.abs(apart[-1] - answer.audio[:1]).max() > 1e-3
