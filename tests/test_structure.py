@@ -135,7 +135,6 @@ def test_no_file_is_longer_than_300_lines():
     assert long_files() == []
 
 
-@pytest.mark.xfail(strict=True, reason="diffusion/unet.py is longer")
 def test_no_function_is_longer_than_50_lines():
     assert list(long_functions()) == []
 
