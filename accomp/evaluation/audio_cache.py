@@ -28,10 +28,6 @@ class AudioCache:
     def scores(self, row: Row, song: Song, stem: str, seed: int) -> Path:
         return self.answer(row, song, stem, seed).with_suffix(".json")
 
-    def timings(self, row: Row) -> Path:
-        """What every step took, as it was played: many stems at once."""
-        return self.root / row.folder / "timings.json"
-
     def latency(self, row: Row) -> Path:
         """What steps take when one stem is played alone, as it is live."""
         return self.root / row.folder / "latency.json"

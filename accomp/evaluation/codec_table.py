@@ -8,6 +8,7 @@ import numpy as np
 
 from accomp.codec.contract import Codec
 from accomp.evaluation.latency import machine
+from accomp.evaluation.report import aligned
 from accomp.evaluation.settings import Settings
 from accomp.timeline import STEMS, Step, to_seconds
 
@@ -95,11 +96,6 @@ def _shown(values: Sequence[float], decimals: int) -> str:
 
 
 def _markdown(cells: Sequence[Sequence[str]], names: int) -> list[str]:
-    """Rows of a Markdown table whose columns line up; the first `names` columns are text, the others numbers."""
-    widths = [max(3, *(len(row[i]) for row in cells)) for i in range(len(cells[0]))]
-    rows = [
-        [cell.ljust(w) if i < names else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))]
-        for row in cells
-    ]
-    rule = ["-" * w if i < names else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
-    return [f"| {' | '.join(row)} |" for row in (rows[0], rule, *rows[1:])]
+    """Rows of a Markdown table; the first `names` columns are text, the others numbers."""
+    rule = ["---" if i < names else "--:" for i in range(len(cells[0]))]
+    return [f"| {' | '.join(row)} |" for row in aligned([cells[0], rule, *cells[1:]], names)]

@@ -45,4 +45,4 @@ def with_variant(arguments: Sequence[str]) -> list[str]:
 def _short(value: str) -> str:
     """A value as part of a file name: of a path its last folder, of everything else letters, digits and `.-`."""
     last = [part.rstrip("/").rpartition("/")[2] for part in value.split(",")]
-    return re.sub(r"[^\w.-]+", "-", ",".join(last)).strip("-")
+    return re.sub(r"[^\w.-]+", "-", ",".join(last), flags=re.ASCII).strip("-")

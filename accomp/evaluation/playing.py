@@ -33,7 +33,7 @@ def play_all(
         for row, items in todo.items():
             for first in range(0, len(items), settings.batch):
                 batch = items[first : first + settings.batch]
-                for item, samples in zip(batch, _answers(settings, models, row, batch, cache), strict=True):
+                for item, samples in zip(batch, _answers(settings, models, row, batch), strict=True):
                     audio.write(cache.answer(row, *item), samples)
                 bar.update(len(batch))
     for row in tqdm([row for row in rows if row.plays and not cache.latency(row).is_file()], desc="timing", unit="row"):
@@ -48,19 +48,13 @@ def _missing(row: Row, settings: Settings, songs: Sequence[Song], cache: AudioCa
     )
 
 
-def _answers(
-    settings: Settings, models: dict[str, Model], row: Row, batch: Sequence[BatchItem], cache: AudioCache
-) -> list[np.ndarray]:
+def _answers(settings: Settings, models: dict[str, Model], row: Row, batch: Sequence[BatchItem]) -> list[np.ndarray]:
     """What is played for every item of a batch in this row, (N,) each."""
     if not row.plays:
         model = models.get(row.model.removeprefix(f"{CODEC_ROW}_"), next(iter(models.values())))
         step = row.regime.step if row.regime else None
         return [baseline(row.model, item.song, item.stem, model, step, settings.overlap) for item in batch]
     played = _play(models[row.model], row, batch, settings.overlap)
-    record = cache.timings(row)
-    kept = json.loads(record.read_text()) if record.is_file() else []
-    at_once = 1 if row.protocol == "paper" else len(batch)
-    write_text(record, json.dumps(kept + [{"stems": at_once} | timing for timing in played.timings]))
     return [track[: item.song.samples] for item, track in zip(batch, played.audio, strict=True)]
 
 

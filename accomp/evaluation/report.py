@@ -146,10 +146,16 @@ def cells(summary: Sequence[dict]) -> tuple[list[str], list[list[str]]]:
 def table(summary: Sequence[dict]) -> str:
     """One line per row, columns lined up."""
     head, body = cells(summary)
-    widths = [max(len(row[i]) for row in (head, *body)) for i in range(len(head))]
-    text = [[cell.ljust(w) if i < 4 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))]
-            for row in (head, *body)]  # fmt: skip
-    return "\n".join("  ".join(row).rstrip() for row in text)
+    return "\n".join("  ".join(row).rstrip() for row in aligned([head, *body], names=4))
+
+
+def aligned(rows: Sequence[Sequence[str]], names: int) -> list[list[str]]:
+    """Cells filled up so that columns line up: the first `names` columns to the left, the others, numbers, to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        [cell.ljust(w) if i < names else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))]
+        for row in rows
+    ]
 
 
 def _shown(line: dict | None) -> str:

@@ -53,3 +53,9 @@ def test_a_long_name_is_cut_and_still_its_own():
     many = [f"{a},{b}" for a in range(30) for b in "xy"]
     names = [with_variant([f"seeds=[{','.join(many)}{end}]"])[-1] for end in ("", ",1")]
     assert names[0] != names[1] and max(map(len, names)) < LONGEST + 30
+
+
+@pytest.mark.parametrize("setting", ['data.root="data/süß, und mehr"', "regimes=[{r: 0.1, w: 1}]", "model='[a=b,c]'"])
+def test_a_name_is_one_that_hydra_reads(setting):
+    plain = with_variant([setting])[-1].removeprefix("variant=")
+    assert plain.isascii() and folder(setting) == f"out/evaluate/live{plain}"
