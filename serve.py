@@ -1,9 +1,9 @@
-"""Plays along, live: listens on UDP for what a musician plays and answers with the instruments that are asked for.
+"""Plays along live: receives by UDP what a musician plays, and answers with the instruments that are asked for.
 
     python serve.py [--serverport 7000] [--clientport 8000] [--client_ip 127.0.0.1] [--model models/live] [--device cpu]
 
-Speaks the OSC messages of the Max external `multi_track` (clients/python/README.md lists them, docs/playing.md says how
-to use them). Once the model is loaded and warm it says `/ready` to the client, and then one line per step to standard
+Uses the OSC messages of the Max external `multi_track` (clients/python/README.md lists them, docs/playing.md explains
+them). Once the model is loaded and warm it sends `/ready` to the client; then it logs one line per step to standard
 error. Ends at once on SIGTERM or Ctrl-C.
 """
 
@@ -24,7 +24,7 @@ from pathlib import Path
 from accomp.dependencies import PLAYING, require
 from accomp.errors import UserError
 
-LINES_WAITING = 1000  # of the log, while nobody reads them
+LINES_WAITING = 1000  # of the log, while it is not read
 
 log = logging.getLogger("accomp.serve")
 
@@ -33,7 +33,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--serverport", type=int, default=7000, help="UDP port to listen on (%(default)s)")
     parser.add_argument("--clientport", type=int, default=8000, help="UDP port of the client (%(default)s)")
-    parser.add_argument("--client_ip", default="127.0.0.1", help="the one client; nobody else is heard (%(default)s)")
+    parser.add_argument("--client_ip", default="127.0.0.1", help="the one client; all others are ignored (%(default)s)")
     parser.add_argument(
         "--source_ip", help="where the client's packets seem to come from, behind a router (--client_ip)"
     )
@@ -45,7 +45,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, help="of torch (OMP_NUM_THREADS, or one; more are rarely faster)")
     parser.add_argument("--sampler", default=None, help="one of the model's samplers (its own default)")
     parser.add_argument("--together", action="store_true",
-                        help="several instruments hear each other too, not the player alone")  # fmt: skip
+                        help="each instrument also receives what the others play, not the player alone")  # fmt: skip
     parser.add_argument(
         "--record", type=Path, metavar="FOLDER", help="record everything into a new file in this folder"
     )
@@ -66,13 +66,13 @@ def serve(args: argparse.Namespace) -> None:
         for each in rx:
             closing.enter_context(each)
         if not server_ip.startswith("127."):
-            log.warning("listening on %s beyond this machine: whoever sends as %s is heard; on an open network use a tunnel",
+            log.warning("listening on %s beyond this machine: datagrams from %s are accepted; on an open network use a tunnel",
                         server_ip, " or ".join(sorted(sources)))  # fmt: skip
         run_server(args, sources, rx)
 
 
 def run_server(args: argparse.Namespace, sources: set[str], rx: list[socket.socket]) -> None:
-    """Load, warm up, say so, play."""
+    """Load the model, warm up, report it, and serve."""
 
     from accomp.server.endpoint import Endpoint
     from accomp.server.models import device_name, models_beside, streamers_of
@@ -102,7 +102,7 @@ def run_server(args: argparse.Namespace, sources: set[str], rx: list[socket.sock
     endpoint = Endpoint(ServerState(sources, about), InferenceWorker(make), rx, client, load, recorder)
     endpoint.warm_up(make)
     gc.collect()
-    gc.freeze()  # what is here now stays: no collection ever walks through it again (a quarter of a second)
+    gc.freeze()  # what exists now stays: no garbage collection visits it again (0.25 s each time)
     log.info("ready: model %s on %s, listening on %s:%d, answering %s:%d", about["model"], device, *rx[0].getsockname(),
              *client)  # fmt: skip
     endpoint.run()
@@ -117,7 +117,7 @@ def end_now(signum: int, frame: object) -> None:
 
 
 class PatientHandler(logging.handlers.QueueHandler):
-    """Hands lines to a thread that writes them; when nobody reads them, new ones are lost and the music is not."""
+    """Passes lines to a thread that writes them; when they are not read, new ones are lost, and nothing waits."""
 
     def enqueue(self, record: logging.LogRecord) -> None:
         with contextlib.suppress(queue.Full):

@@ -10,7 +10,7 @@ import numpy as np
 from accomp.server import protocol as osc
 from accomp.server.actions import Deliver, Send, Work
 from accomp.server.answers import PacedSender
-from accomp.server.client import OutputBuffers, Setup
+from accomp.server.output_buffers import OutputBuffers, Setup
 from accomp.server.state import ServerState
 from accomp.server.worker import InferenceWorker
 from accomp.timeline import SAMPLE_RATE, STEMS

@@ -20,9 +20,10 @@ from safetensors.torch import load_file, save_file
 import serve
 from accomp.errors import UserError
 from accomp.server import protocol as osc
-from accomp.server.client import Client, Setup
+from accomp.server.client import Client
 from accomp.server.endpoint import bind
 from accomp.server.models import streamers_of
+from accomp.server.output_buffers import Setup
 from accomp.server.replay import main as replay
 from accomp.stream.rollout import rollout
 from accomp.stream.streamer import Streamer

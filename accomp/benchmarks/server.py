@@ -22,9 +22,10 @@ import numpy as np
 from accomp.errors import UserError
 from accomp.server import protocol as osc
 from accomp.server.answers import PacedSender, packetize
-from accomp.server.client import Client, Setup
+from accomp.server.client import Client
 from accomp.server.demo import running_server
 from accomp.server.endpoint import Endpoint, bind, sources_of
+from accomp.server.output_buffers import Setup
 from accomp.server.state import ServerState
 from accomp.server.worker import InferenceWorker
 from accomp.timeline import SAMPLE_RATE, Step

@@ -1,11 +1,13 @@
-"""Plays along over the network. From the wire inwards:
+"""Playing along over the network. From the wire inwards:
 
-wire, protocol       bytes <-> messages
-blocks, session      datagrams -> batches of audio, each in its place on one timeline
-controls, calibrate  what a client may set, say and ask to be measured
-engine, actions      what the server decides (pure, under the caller's clock), and all that it may want done
-worker, models    who does it: turns a request into an answer
-answers              an answer -> datagrams, in order and at their time
-endpoint             socket and threads around all of this; report, record, replay: what it says and keeps of itself
-client, demo, page   the other end of the wire, a whole performance, and the page it leaves; bench: how fast it all is
+wire, protocol, audio_messages   bytes <-> messages
+blocks, session                  datagrams -> batches of audio, each in its place on one timeline
+controls, calibrate              settings, the client's transport, and the measurement of its latency
+state, actions                   what the server decides (pure, under the caller's clock), and what it can ask for
+worker, models                   a request -> an answer
+answers                          an answer -> datagrams, in order and at their time
+endpoint                         the sockets and threads around all of this
+report, record, replay           log and status, the recording of a session, and its repetition
+client, output_buffers           the other end of the wire
+demo, page                       a session with a recorded song, and the page that it writes
 """

@@ -1,4 +1,4 @@
-"""What `ServerState` may ask of the world: everything it wants done is one of these."""
+"""What `ServerState` asks its caller to do."""
 
 from dataclasses import dataclass
 
@@ -8,21 +8,21 @@ from accomp.timeline import Step
 
 @dataclass(frozen=True)
 class Send:
-    """Short messages to the client, at once."""
+    """Send short messages to the client at once."""
 
     datagrams: tuple[bytes, ...]
 
 
 @dataclass(frozen=True)
 class Work:
-    """A request for the worker."""
+    """Have the worker compute a request."""
 
     request: StepRequest
 
 
 @dataclass(frozen=True)
 class Deliver:
-    """An answer for the client, paced; `ServerState.on_sent` wants to know when it is out."""
+    """Send an answer to the client, paced, then call `ServerState.on_sent`."""
 
     request: StepRequest
     result: StepResult
@@ -33,14 +33,14 @@ class Deliver:
 
 @dataclass(frozen=True)
 class Silence:
-    """The answer to this request is to be overwritten with silence."""
+    """Overwrite the answer to this request with silence."""
 
     request: StepRequest
 
 
 @dataclass(frozen=True)
 class Load:
-    """Another model is wanted, warm for this step; `ServerState.on_loaded` or `on_load_failed` wants to know."""
+    """Load another model and warm it up for this step, then call `ServerState.on_loaded` or `on_load_failed`."""
 
     name: str
     step: Step
@@ -48,14 +48,14 @@ class Load:
 
 @dataclass(frozen=True)
 class Swap:
-    """The new model is warm: the next request is for it."""
+    """Use the new model, which is warm, from the next request on."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Stop:
-    """There is no point in going on."""
+    """End the server."""
 
     reason: str
 

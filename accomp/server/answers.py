@@ -1,8 +1,9 @@
-"""An answer into datagrams, in the order and at the moments at which the external can only place them right.
+"""An answer as datagrams, in an order and at times with which the Max external places them correctly.
 
-The external notes where to write only when it sees a stem's chunk 0, and writes whatever overtook it to the place of its
-last batch. So an empty chunk 0, the header, goes first: when the model sets to work, again before the audio, over and over
-while the audio is held back because the network is restless, and before every chunk where datagrams have been lost.
+The external stores where to write only when it receives a stem's chunk 0, and writes chunks that arrive before it to the
+place of its last batch. So an empty chunk 0, the header, is sent first: when the model begins to compute, again before the
+audio, repeatedly while the audio is held back because datagrams have been reordered, and before every chunk where datagrams
+have been lost.
 """
 
 from collections import deque
@@ -14,8 +15,8 @@ import numpy as np
 from accomp.server.protocol import Chunk
 
 HEADERS = 2  # at a time, of which one has to arrive
-AT_ONCE, BYTES_PER_S = 100_000, 10e6  # of memory at the client: Pd has 208 kB, and looks into it every few milliseconds
-RESEND_S = 0.02  # chunks this young may have met a client that was just changing to its next batch
+AT_ONCE, BYTES_PER_S = 100_000, 10e6  # of memory at the client: Pd has 208 kB, and reads every few milliseconds
+RESEND_S = 0.02  # chunks sent this recently may have reached a client that was just beginning its next batch
 AGAIN_S = 0.01  # between headers while the audio is held back
 
 
@@ -28,7 +29,7 @@ class PacketizedAnswer:
 
 
 def header(stem: str, batch_id: int, samples: int, package: int) -> bytes:
-    """What places an answer of so many samples; it is counted in the total."""
+    """The empty chunk 0 of an answer of so many samples; it counts in the total."""
     return Chunk(stem, batch_id, 0, -(-samples // package) + HEADERS, np.zeros(0, np.float32)).pack()
 
 
@@ -42,17 +43,17 @@ def packetize(stem: str, batch_id: int, audio: np.ndarray, package: int) -> Pack
 
 
 def memory(datagram: bytes) -> int:
-    """What a waiting datagram takes from the client's receive buffer, at most, in bytes; Linux allots powers of two."""
+    """The most that a waiting datagram takes of the client's receive buffer, in bytes; Linux allots powers of two."""
     return 256 + (1 << (len(datagram) + 400).bit_length())
 
 
 class PacedSender:
-    """An answer on its way out; pure: the caller has the clock and the socket.
+    """Decides which datagrams of an answer to send next, and when; pure: the caller has the clock and the socket.
 
-    Until `hold_until_s` only headers go out, then everything as one short burst; on a `lossy` network every chunk comes
-    right behind a header, so that a loss which ends in mid-answer leaves no chunk without one. When the client begins its
-    next batch in mid-answer, it places the rest by what it last noted about its previous batch: say the headers again,
-    repeat what may have been misplaced, go on.
+    Until `hold_until_s` only headers are sent, then everything as one short burst; on a `lossy` network every chunk comes
+    right after a header, so that a loss which ends within an answer leaves no chunk without one. A client that begins its
+    next batch within an answer places the rest by the last header of its previous batch: so the headers are sent again, and
+    what may have been misplaced is repeated.
     """
 
     def __init__(self, packets: Sequence[PacketizedAnswer], hold_until_s: float = 0.0, lossy: bool = False):

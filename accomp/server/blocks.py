@@ -12,17 +12,17 @@ import numpy as np
 from accomp.server.protocol import MIN_PACKAGE, Block, ProtocolError
 from accomp.timeline import STEMS, WINDOW
 
-LOUDEST = 4.0  # input beyond +12 dBFS is not audio
+LOUDEST = 4.0  # input beyond +12 dBFS is an error
 BEFORE = 4410  # samples of the batch before that may help to fill a gap
-BRIDGED = 4410  # the longest gap that is bridged (0.1 s); a longer one is rest
-FADE = 441  # samples over which the music leaves before a long gap and comes back after it
+BRIDGED = 4410  # the longest gap that is filled throughout (0.1 s)
+FADE = 441  # samples of the fade-out at the start of a longer gap, and of the fade-in at its end
 
 
 def conceal(samples: np.ndarray, filled: np.ndarray) -> np.ndarray:
     """The samples (N,) with every gap filled so that it does not click.
 
     A gap is covered by what lies before it played backwards, fading out, and what lies after it played backwards, fading in:
-    no jump at either end, and the colour of what was lost. In a long gap each fade is short and silence lies between.
+    no discontinuity at either end, and a similar spectrum. In a long gap each fade is short and silence lies between.
     """
     samples = np.where(filled, samples, 0)
     borders = np.flatnonzero(np.diff(np.concatenate([[True], filled, [True]]).astype(np.int8)))
@@ -58,7 +58,7 @@ class Plane:
 class Batch:
     """The datagrams of one request, gathered.
 
-    step       samples that the client should send, by what it said last
+    step       samples that the client should send, by its last settings
     package    samples per datagram, likewise
     targets    stems that the model plays
     """
@@ -67,7 +67,7 @@ class Batch:
         self.batch_id, self.step, self.stated_package, self.targets = batch_id, step, package, targets
         self.planes: dict[str, Plane] = {}
         self.datagrams = 0
-        self.unclean = 0  # samples that were not finite or far too loud
+        self.unclean = 0  # samples that were not finite or beyond LOUDEST
         self._total = 0
 
     def add(self, block: Block) -> None:
@@ -104,7 +104,7 @@ class Batch:
 
     @property
     def complete(self) -> bool:
-        """Whether everything is here, by any of the signs that a client gives (two targets count every chunk twice)."""
+        """Whether everything has arrived, by any of several criteria (with two targets a client counts every chunk twice)."""
         return all(name in self.planes and self._whole(self.planes[name]) for name in self.expected_planes)
 
     def _whole(self, plane: Plane) -> bool:

@@ -1,7 +1,6 @@
-"""A player at the other end of the wire: does, in Python, what the Max external does with its buffers and its packets.
+"""A client in Python that does what the Max external does: `OutputBuffers` with sockets and a clock.
 
-`OutputBuffers` is the external's buffers, pure: what a prediction clears, where a chunk is written, which of it is heard.
-`Client` gives it sockets and a clock. Threads of a `Client`: the caller's plays, one listens and writes what arrives.
+Threads: the caller's sends, another one receives.
 """
 
 import errno
@@ -11,112 +10,21 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
 
 from accomp.errors import UserError
 from accomp.server import protocol as osc
-from accomp.timeline import SAMPLE_RATE, STEMS, Step
+from accomp.server.output_buffers import OutputBuffers, Setup
+from accomp.timeline import SAMPLE_RATE, STEMS
 
 log = logging.getLogger(__name__)
 
 CONTROL_GAP_S = 0.03  # between control messages, as the external sends them
 LOAD_AGAIN_S = 1.0
 LONGEST_SLEEP_S = 0.1  # so that `stop` takes effect soon
-PATIENCE = 3  # steps without an answer before the player is told
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What the player has set in Max: instruments to be played by the model, step, fade, datagram size, send mode.
-
-    Raises ProtocolError, a ValueError, where a value cannot be said to a server.
-    """
-
-    targets: tuple[str, ...] = ("bass",)
-    step: Step = field(default_factory=Step)
-    fade_s: float = 0.02
-    package: int = 4410
-    send_mode: int = 0  # 0: the sum of what is played; 1: every stem by itself
-
-    def __post_init__(self):
-        self.messages()
-
-    @property
-    def fade(self) -> int:
-        return int(self.fade_s * SAMPLE_RATE)
-
-    def messages(self) -> tuple[osc.Request, ...]:
-        """Every setting, in the order in which the external sends them."""
-        return (
-            osc.UpdatePackageSize(self.package),
-            osc.UpdateR(self.step.ratio),
-            osc.W(self.step.depth),
-            osc.UpdateFade(self.fade_s),
-            osc.PredictInstruments(*(int(stem in self.targets) for stem in STEMS)),
-            osc.Verbose(0),
-        )
-
-
-class OutputBuffers:
-    """The buffers that the model's playing is written to, one per stem, `samples` long.
-
-    buffers    what the external would have in memory
-    heard      what a listener gets: writing behind the playhead changes nothing any more
-    answered, late    batch ids of which anything arrived, and of which a part arrived behind the playhead
-    """
-
-    def __init__(self, setup: Setup, samples: int):
-        self.setup, self.samples = setup, samples
-        self.buffers = {stem: np.zeros(samples, np.float32) for stem in setup.targets}
-        self.heard = {stem: np.zeros(samples, np.float32) for stem in setup.targets}
-        self.answered: set[int] = set()
-        self.late: set[int] = set()
-        self.ignored = 0
-        self.batch_id = 0
-        self._starts: dict[int, int] = {}  # where the answers to the current and to the previous batch begin
-        self._latched = {stem: {"current": 0, "previous": 0} for stem in setup.targets}
-
-    def predict(self, curr: int, playhead: int) -> int:
-        """Ask at sample `curr`: the span to be played is cleared. The number of the new batch."""
-        content = curr + self.setup.step.offset
-        self.batch_id += 1
-        kept = {k: v for k, v in self._starts.items() if k == self.batch_id - 1}
-        self._starts = kept | {self.batch_id: content - self.setup.fade}
-        for stem in self.setup.targets:
-            self._write(stem, content, np.zeros(self.setup.step.samples, np.float32), playhead)
-        return self.batch_id
-
-    def receive(self, chunk: osc.Chunk, playhead: int) -> None:
-        """Write a chunk, as the external does: chunk 0 alone sets the place, the fade is linear, the rest replaces."""
-        if chunk.stem not in self.buffers or chunk.batch_id not in self._starts:
-            self.ignored += 1
-            return
-        which = "current" if chunk.batch_id == self.batch_id else "previous"
-        latched = self._latched[chunk.stem]
-        if chunk.index == 0:
-            latched[which] = self._starts[chunk.batch_id]
-        inside = chunk.index * self.setup.package
-        start = latched[which] + inside
-        new = chunk.samples.copy()
-        fading = max(0, min(self.setup.fade - inside, len(new)))
-        if fading:
-            t = (inside + np.arange(fading, dtype=np.float32)) / self.setup.fade
-            places = np.clip(np.arange(start, start + fading), 0, self.samples - 1)
-            new[:fading] = self.buffers[chunk.stem][places] * (1 - t) + new[:fading] * t
-        self._write(chunk.stem, start, new, playhead)
-        if len(new):
-            self.answered.add(chunk.batch_id)
-            if max(start, 0) < min(playhead, start + len(new), self.samples):
-                self.late.add(chunk.batch_id)
-
-    def _write(self, stem: str, start: int, values: np.ndarray, playhead: int) -> None:
-        for target, first in ((self.buffers[stem], max(start, 0)), (self.heard[stem], max(start, playhead, 0))):
-            stop = min(start + len(values), self.samples)
-            if first < stop:
-                target[first:stop] = values[first - start : stop - start]
+PATIENCE = 3  # steps without an answer before that is logged
 
 
 class Client:
@@ -138,7 +46,7 @@ class Client:
         self._silent = False
         self.output = OutputBuffers(setup, len(next(iter(planes.values()))))
         self.steps: list[dict] = []  # the server's report of each step
-        self.about: dict[str, str] = {}  # what the server said of itself
+        self.about: dict[str, str] = {}  # the server's model, device and the like
         self.dropped: list[int] = []
         self.ready = threading.Event()
         self._began_s: float | None = None
@@ -153,15 +61,15 @@ class Client:
             self._rx.close()
             why = f"cannot listen on UDP port {clientport}: {error.strerror}"
             raise UserError(f"{why}; choose another with --clientport") from error
-        self._listener = threading.Thread(target=self._listen, name="listen", daemon=True)
-        self._listener.start()
+        self._receiver = threading.Thread(target=self._receive, name="receive", daemon=True)
+        self._receiver.start()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_) -> None:
         self.stopped = self._closing = True
-        self._listener.join()
+        self._receiver.join()
         self._rx.close()
 
     def send(self, message: osc.Request) -> None:
@@ -170,7 +78,7 @@ class Client:
             self._put(tx, message)
 
     def _put(self, tx: socket.socket, message: osc.Request) -> None:
-        """A network that cannot take it now costs this datagram, never the song."""
+        """A network that refuses a datagram costs no more than it."""
         data = message.pack()
         try:
             tx.sendto(data, self.server)
@@ -179,13 +87,13 @@ class Client:
             log.warning("%d bytes could not be sent to %s: %s%s", len(data), self.server[0], error.strerror, advice)
 
     def load_model(self) -> None:
-        """Tell the server every setting, then to be ready."""
+        """Send every setting, then `/load_model`."""
         for message in (*self.setup.messages(), osc.LoadModel()):
             self.send(message)
             time.sleep(CONTROL_GAP_S)
 
     def connect(self, timeout_s: float, alive: Callable[[], bool] = lambda: True) -> bool:
-        """Wait until the server says that it is ready, asking each second while it is `alive`; then load the model."""
+        """Wait until the server sends `/ready`, asking each second while it is `alive`; then send the settings."""
         until_s = time.monotonic() + timeout_s
         while not self.ready.is_set():
             if time.monotonic() > until_s or not alive():
@@ -217,11 +125,11 @@ class Client:
                     self._put(tx, block)
         if (beat := self._beat(curr)) is not None:
             self.send(osc.Clock(*beat, batch_id=batch_id))
-        self._mind(batch_id)
+        self._report_silence(batch_id)
         return batch_id
 
-    def _mind(self, batch_id: int) -> None:
-        """Say once that nothing comes back, and once that it does again."""
+    def _report_silence(self, batch_id: int) -> None:
+        """Log once that no answers arrive, and once that they do again."""
         silent = batch_id - max((*self.output.answered, *self.dropped), default=0) > PATIENCE
         if silent and not self._silent:
             log.warning("no answer to the last %d steps from %s:%d; is serve.py running there, with --clientport %d?",
@@ -261,7 +169,7 @@ class Client:
             return {stem: heard.copy() for stem, heard in self.output.heard.items()}
 
     def settle(self, timeout_s: float = 1.0) -> None:
-        """Wait for the server's word on the last steps, but no longer than this."""
+        """Wait for the server's reports of the last steps, but no longer than this."""
         until_s = time.monotonic() + timeout_s
         while len(self.steps) + len(self.dropped) < self.output.batch_id and time.monotonic() < until_s:
             time.sleep(0.01)
@@ -270,33 +178,33 @@ class Client:
         while (left := sample - self.playhead()) > 0 and not self.stopped:
             time.sleep(min(LONGEST_SLEEP_S, max(0.001, left / SAMPLE_RATE)))
 
-    def _listen(self) -> None:
+    def _receive(self) -> None:
         while not self._closing:
             try:
                 data, _ = self._rx.recvfrom(65_536)
-                self._hear(osc.parse_reply(data))
+                self._handle(osc.parse_reply(data))
             except TimeoutError:
                 continue
             except (OSError, osc.ProtocolError) as error:  # a closed server port on Windows; noise on the wire
                 log.warning("ignored: %s", error)
 
-    def _remind(self) -> None:
-        """Tell the settings again: a server that was started anew in mid-song knows none of them."""
+    def _repeat_settings(self) -> None:
+        """Send the settings again: a server that was started anew in mid-song has none of them."""
         if self._began_s is not None:
             for message in self.setup.messages():
                 self.send(message)
 
-    def _hear(self, message: osc.Reply) -> None:
+    def _handle(self, message: osc.Reply) -> None:
         match message:
             case osc.Chunk():
                 with self._lock:
                     self.output.receive(message, self.playhead())
             case osc.Ready():
                 self.ready.set()
-                self._remind()
+                self._repeat_settings()
             case osc.BatchDropped(batch_id):
                 self.dropped.append(batch_id)
-                self._remind()
+                self._repeat_settings()
             case osc.Status(text):
                 try:
                     report = json.loads(text)

@@ -1,4 +1,4 @@
-"""What the client's messages set: the settings of the batches to come, and the beat of its transport."""
+"""What the client's messages set: the settings of the next batches, and the beat of its transport."""
 
 from dataclasses import replace
 
@@ -28,11 +28,11 @@ def apply(message: osc.Request, settings: Settings) -> Settings:
     return settings
 
 
-class Beat:
-    """The transport's beat on the session's timeline.
+class TransportTimeline:
+    """The client's transport on the session's timeline.
 
-    Where a message belongs is known only when the next batch has its place: at the live edge of the batch that it names,
-    or where the playhead stood when it came (the playhead is at a batch's edge when its first datagram arrives).
+    The place of a message is known only when the next batch has its place: the live edge of the batch that it names, or
+    the playhead when it arrived (the playhead is at a batch's edge when its first datagram arrives).
     """
 
     def __init__(self):
@@ -40,8 +40,8 @@ class Beat:
         self._clock: tuple[osc.Clock, float] | None = None
         self._tempo: tuple[osc.Tempo, float] | None = None
 
-    def said(self, message: osc.Clock | osc.Tempo, t: float) -> None:
-        """A message at time t; a newer one of its kind takes its place, and a clock says the tempo too."""
+    def receive(self, message: osc.Clock | osc.Tempo, t: float) -> None:
+        """A message at time t; it replaces older ones of its kind, and a clock also replaces a tempo."""
         if isinstance(message, osc.Tempo):
             self._tempo = (message, t)
             if not message.bpm:
@@ -49,12 +49,12 @@ class Beat:
         else:
             self._clock, self._tempo = (message, t), None
 
-    def forget(self) -> None:
-        """A new timeline begins; what was said since the last batch belongs to it."""
+    def reset(self) -> None:
+        """A new timeline begins; messages since the last batch belong to it."""
         self.transport = None
 
     def at(self, batch_id: int, edge: int, arrived_s: float, step: int) -> Transport | None:
-        """The beat as it holds for the batch whose live edge is sample `edge`."""
+        """The transport for the batch whose live edge is sample `edge`."""
         if self._clock is not None:
             clock, t = self._clock
             now = edge + round((t - arrived_s) * SAMPLE_RATE)

@@ -1,4 +1,4 @@
-"""Plays half a minute of a song to the server, in real time; leaves recordings, figures and a page to look at.
+"""Plays half a minute of a song to the server, in real time; writes recordings, figures and a page to look at.
 
     python -m accomp.server.demo [--stem drums] [--track NAME] [--seconds 30] [--r 0.25] [--w 1] [--out out/demo]
 
@@ -7,7 +7,6 @@ everything goes over UDP, as it does with the Max external.
 """
 
 import argparse
-import csv
 import json
 import logging
 import os
@@ -26,8 +25,10 @@ from tqdm import tqdm
 
 from accomp import audio
 from accomp.data.slakh import Track, find_tracks
+from accomp.disk import watched, write_csv
 from accomp.errors import UserError
-from accomp.server.client import Client, Setup
+from accomp.server.client import Client
+from accomp.server.output_buffers import Setup
 from accomp.server.page import render
 from accomp.timeline import SAMPLE_RATE, STEMS, Step
 
@@ -92,19 +93,19 @@ def cut(track: Track, stem: str, seconds: float) -> Excerpt:
 
 @contextmanager
 def running_server(args: argparse.Namespace) -> Iterator[subprocess.Popen]:
-    """`serve.py` as a process of its own, which ends with the block; its own words are raised if it cannot start."""
+    """`serve.py` as a process of its own, which ends with the block; its last line is raised if it cannot start."""
     command = [sys.executable, str(ROOT / "serve.py"), "--model", str(args.model), "--device", args.device,
                "--serverport", str(args.serverport), "--clientport", str(args.clientport),
                "--server_ip", "127.0.0.1"]  # fmt: skip
     command += ["--sampler", args.sampler] if args.sampler else []
-    with tempfile.TemporaryFile("w+") as said:
-        server = subprocess.Popen(command, stderr=said)
+    with tempfile.TemporaryFile("w+") as log_file:
+        server = subprocess.Popen(command, stderr=log_file)
         try:
             yield server
             if server.poll() is not None:
-                said.seek(0)
-                words = said.read().strip().splitlines() or ["it said nothing"]
-                raise UserError(words[-1].removeprefix("error: "))
+                log_file.seek(0)
+                lines = log_file.read().strip().splitlines() or ["it ended without a message"]
+                raise UserError(lines[-1].removeprefix("error: "))
         finally:
             server.terminate()
             try:
@@ -113,23 +114,22 @@ def running_server(args: argparse.Namespace) -> Iterator[subprocess.Popen]:
                 server.kill()
 
 
-def play_excerpt(args: argparse.Namespace, excerpt: Excerpt, setup: Setup) -> tuple[Client, np.ndarray, float | None]:
-    """Play the excerpt to a server: the client with all it has learnt, the accompaniment as heard, (N,), the memory used."""
+def play(args: argparse.Namespace, excerpt: Excerpt, setup: Setup) -> tuple[Client, np.ndarray, float | None]:
+    """Play the excerpt to a server: the client with all reports, what it played as heard, (N,), and the memory used in GB."""
     seconds = len(excerpt.context) / SAMPLE_RATE
-    server_at = ("127.0.0.1", args.serverport)
-    player = Client({"context": excerpt.context}, setup, server_at, args.clientport)
-    with player as client, running_server(args) as server:
+    client = Client({"context": excerpt.context}, setup, ("127.0.0.1", args.serverport), args.clientport)
+    with client, running_server(args) as server:
         with tqdm(desc="starting the server", bar_format="{desc} {elapsed}") as bar:
 
-            def alive() -> bool:
+            def is_alive() -> bool:
                 bar.refresh()
                 return server.poll() is None
 
-            ready = client.connect(READY_S, alive)
+            ready = client.connect(READY_S, is_alive)
         if not ready:
             if server.poll() is None:
                 raise UserError(f"the server was not ready within {READY_S:.0f} s; try a smaller --model")
-            return client, np.zeros(0, np.float32), None  # the server's own words follow
+            return client, np.zeros(0, np.float32), None  # `running_server` raises
         log.info("playing %s, %.0f s, to model %s", excerpt.track, seconds, client.about.get("model", "?"))
         shape = "{desc} {bar:24} {n:.1f}/{total:.0f} s{postfix}"
         with tqdm(total=seconds, desc="playing", bar_format=shape) as bar:
@@ -149,7 +149,7 @@ def play_excerpt(args: argparse.Namespace, excerpt: Excerpt, setup: Setup) -> tu
 
 
 def most_memory_gb(process: int) -> float | None:
-    """What a process has occupied at most; where there is no Linux nobody knows."""
+    """The most memory that a process has occupied; None where there is no /proc."""
     status = Path(f"/proc/{process}/status")
     found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text()) if status.is_file() else None
     return round(int(found[1]) * 1024 / 1e9, 2) if found else None
@@ -182,52 +182,58 @@ def summary(args: argparse.Namespace, excerpt: Excerpt, setup: Setup, client: Cl
     }
 
 
-def leave(out: Path, session: dict, steps: list[dict], recordings: dict[str, np.ndarray]) -> None:
-    """Write everything beside `out` first, then move it in: a run that fails leaves the last one as it was."""
+@contextmanager
+def results_folder(out: Path) -> Iterator[Path]:
+    """A folder beside `out` to write into; its files replace those in `out` at the end, and only if nothing was raised."""
     try:
         out.mkdir(parents=True, exist_ok=True)
+        unfinished = tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-")
     except OSError as error:
         raise UserError(f"cannot write to {out}: {error.strerror}; choose another folder with --out") from error
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as unfinished:
-        folder = Path(unfinished)
-        for name, samples in recordings.items():
-            audio.write(folder / f"{name}.wav", samples)
-        with (folder / "steps.csv").open("w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
-            writer.writeheader()
-            writer.writerows(steps)
-        (folder / "session.json").write_text(json.dumps(session, indent=2) + "\n")
-        (folder / "index.html").write_text(render(session, steps, recordings), encoding="utf-8")
-        for file in sorted(folder.iterdir()):
+    with unfinished as folder, watched(out):
+        yield Path(folder)
+        for file in sorted(Path(folder).iterdir()):
             os.replace(file, out / file.name)
 
 
-def demo(args: argparse.Namespace) -> None:
+def checked(args: argparse.Namespace) -> Setup:
+    """The client's setup; raises UserError for arguments that cannot work."""
     if args.stem not in STEMS:
         raise UserError(f"unknown stem {args.stem!r}; choose one of {', '.join(STEMS)}")
     try:
         setup = Setup((args.stem,), Step(args.r, args.w))
     except ValueError as error:
         raise UserError(str(error)) from error
-    step = setup.step
-    if not args.seconds >= (3 + max(args.w, 0)) * step.seconds:
-        raise UserError(f"--seconds {args.seconds:g} is too short for steps of {step.seconds:.2f} s; play at least "
-                        f"{(3 + max(args.w, 0)) * step.seconds:.0f} s")  # fmt: skip
+    least_s = (3 + max(args.w, 0)) * setup.step.seconds
+    if not args.seconds >= least_s:
+        raise UserError(f"--seconds {args.seconds:g} is too short for steps of {setup.step.seconds:.2f} s; play at least "
+                        f"{least_s:.0f} s")  # fmt: skip
     if not (args.model / "config.yaml").is_file():
         raise UserError(f"{args.model}: no model folder (config.yaml is missing); the one that ships is models/live")
+    return setup
+
+
+def demo(args: argparse.Namespace) -> None:
+    setup = checked(args)
     excerpt = cut(choose(find_tracks(args.data, "test"), args.stem, args.track), args.stem, args.seconds)
-    client, heard, memory_gb = play_excerpt(args, excerpt, setup)
-    steps = sorted(client.steps, key=lambda s: s["batch_id"])
-    session = summary(args, excerpt, setup, client) | {"memory_gb": memory_gb}
-    mix = excerpt.context + heard
-    mix /= max(1.0, float(np.abs(mix).max()))
-    leave(args.out, session, steps, {"context": excerpt.context, "accompaniment": heard, "mix": mix})
-    slow = session["cycle_ms"]["p50"] > 1e3 * step.seconds
+    with results_folder(args.out) as folder:
+        client, heard, memory_gb = play(args, excerpt, setup)
+        steps = sorted(client.steps, key=lambda s: s["batch_id"])
+        session = summary(args, excerpt, setup, client) | {"memory_gb": memory_gb}
+        mix = excerpt.context + heard
+        mix /= max(1.0, float(np.abs(mix).max()))
+        recordings = {"context": excerpt.context, "accompaniment": heard, "mix": mix}
+        for name, samples in recordings.items():
+            audio.write(folder / f"{name}.wav", samples)
+        write_csv(folder / "steps.csv", COLUMNS, steps)
+        (folder / "session.json").write_text(json.dumps(session, indent=2) + "\n")
+        (folder / "index.html").write_text(render(session, steps, recordings), encoding="utf-8")
+    slow = session["cycle_ms"]["p50"] > 1e3 * setup.step.seconds
     other = f"--r {min(2 * args.r, 1):g}" if slow else "--stem " + ("drums" if args.stem != "drums" else "piano")
-    held = f", the server {memory_gb} GB" if memory_gb is not None else ""
+    memory = f", the server {memory_gb} GB" if memory_gb is not None else ""
     log.info("%d steps, %d late, %d dropped; a cycle takes %.0f ms of %.0f%s. Open %s; next try: "
              "python -m accomp.server.demo %s", session["steps"], session["late"], session["dropped"],
-             session["cycle_ms"]["p50"], 1e3 * session["step_s"], held, args.out / "index.html", other)  # fmt: skip
+             session["cycle_ms"]["p50"], 1e3 * session["step_s"], memory, args.out / "index.html", other)  # fmt: skip
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -61,7 +61,7 @@ def listen(ip: str, port: int, sources: Iterable[str]) -> list[socket.socket]:
 
 
 def sources_of(client_ip: str) -> set[str]:
-    """The addresses a client may speak from: its own, and loopback when it is on this machine. UserError if unknown."""
+    """The addresses a client may send from: its own, and loopback when it is on this machine. UserError if unknown."""
     try:
         address = socket.gethostbyname(client_ip)
     except (OSError, UnicodeError) as error:
@@ -102,7 +102,7 @@ class Endpoint:
         self._infer.submit(warm_up, make).result()
 
     def run(self) -> None:
-        """Serve. What came in while the model was loading is heard first: settings are kept, audio is refused.
+        """Serve. What arrived while the model was loading is handled first: settings are kept, audio is refused.
 
         Raises UserError when the model failed so often that there is no point in going on.
         """
@@ -146,7 +146,7 @@ class Endpoint:
         return bool(ready)
 
     def _do(self, event: str, *args) -> None:
-        """Tell the state what happened, now, and carry out what it says, before anything else can happen."""
+        """Report an event to the state now, and carry out the actions that follow, before any other event."""
         with self._lock:
             t = time.monotonic()
             if self._recorder is not None:
@@ -176,7 +176,7 @@ class Endpoint:
                 self._infer.submit(self._worker.swap, self._warm.pop(name))
 
     def _played(self, request: StepRequest, future: Future) -> None:
-        """On the infer thread: hand on the answer. Whatever the model raised costs this step and no other."""
+        """On the infer thread: hand on the answer. Whatever the model raised, only this step is lost."""
         if future.cancelled():
             return
         if error := future.exception():
@@ -186,7 +186,7 @@ class Endpoint:
             self._do("on_answer", request, future.result())
 
     def _read_model(self, name: str, step: Step) -> None:
-        """On the load thread. A model may fail in any way it likes: the one that plays must not notice."""
+        """On the load thread. Whatever the new model raises, the current one goes on."""
         try:
             if self._load_model is None:
                 raise UserError("this server has only one model")
@@ -194,7 +194,7 @@ class Endpoint:
             warm_up(make, [step])
         except UserError as error:
             self._do("on_load_failed", name, str(error))
-        except Exception as error:  # a foreign model's code: the boundary that keeps the music going
+        except Exception as error:  # in the code of any model; the current one must go on
             log.exception("model %s", name)
             self._do("on_load_failed", name, type(error).__name__)
         else:
@@ -219,6 +219,6 @@ class Endpoint:
     def _put(self, datagram: bytes) -> None:
         try:
             self._tx.sendto(datagram, self._client)
-        except OSError as error:  # nobody there, no route, no room: UDP promises nothing, and the music goes on
+        except OSError as error:  # no receiver, no route, no room: UDP guarantees nothing, and the session goes on
             with self._lock:
                 self._state.tally.note("send", str(error), time.monotonic())

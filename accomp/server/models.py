@@ -1,4 +1,4 @@
-"""From a model folder to players: the one part of the server that knows torch."""
+"""From a model folder to streamers: the only part of the server that imports torch."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,8 +1,8 @@
-"""The words that client and server say to each other: every OSC message of the Max external `multi_track`, and a few more.
+"""The messages between client and server: every OSC message of the Max external `multi_track`, and a few more.
 
-Each message is a frozen dataclass with `pack() -> bytes` (the very type tags the external sends or demands) and `unpack`,
-reached through `parse_request` (what a server may hear) and `parse_reply` (what a client may hear). A value out of its
-range cannot be built, said or heard: it raises `ProtocolError`, whose `reason` is one of a fixed few.
+Each is a frozen dataclass with `pack() -> bytes` (with the type tags that the external sends or requires) and `unpack`, used
+by `parse_request` (client to server) and `parse_reply` (server to client). A value out of its range raises `ProtocolError`,
+whose `reason` is one of a fixed few.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from accomp.server.audio_messages import MAX_FLOATS, MIN_PACKAGE, Block, Chunk, 
 from accomp.server.wire import INT32, Body, ProtocolError, Scalars, Trigger, within, write
 from accomp.timeline import STEMS, WINDOW
 
-MIN_RATIO = 1 / 128  # 47 ms: shorter steps are not music
+MIN_RATIO = 1 / 128  # steps of 47 ms
 
 
 # ------------------------------------------------------------------------------------------------- client -> server
@@ -83,14 +83,14 @@ class LoadModel(Trigger):
 
 @dataclass(frozen=True)
 class Reset(Trigger):
-    """Asks the server to forget everything it heard and played."""
+    """Asks the server to forget everything that was received and played."""
 
     address, packed = "/reset", write("/reset", "i", (1,))
 
 
 @dataclass(frozen=True)
 class Print(Trigger):
-    """Asks the server to say in its log how things stand."""
+    """Asks for the status as a line in the server's log."""
 
     address, packed = "/print", write("/print", "T", (True,))
 
@@ -104,7 +104,7 @@ class Predict(Trigger):
 
 @dataclass(frozen=True)
 class Hello(Scalars):
-    """Who the client is: sample rate of its buffers in Hz, its window T in samples, its name. (From here: our own words.)"""
+    """The client: sample rate of its buffers in Hz, its window T in samples, its name. From here on: not of the external."""
 
     address, tags = "/hello", "iis"
     limits = (("sample rate", 8_000, 384_000), ("T", MIN_PACKAGE / MIN_RATIO, WINDOW))
@@ -115,9 +115,9 @@ class Hello(Scalars):
 
 @dataclass(frozen=True)
 class Clock(Scalars):
-    """Where the player's transport stands: beats into the bar, beats per minute, beats in a bar.
+    """The position of the player's transport: beats into the bar, beats per minute, beats in a bar.
 
-    It stands there at the live edge of batch `batch_id` or, when that is 0, at the moment the message arrives.
+    It is there at the live edge of batch `batch_id` or, when that is 0, at the moment the message arrives.
     """
 
     address, tags = "/clock", "ddii"
@@ -130,7 +130,7 @@ class Clock(Scalars):
 
 @dataclass(frozen=True)
 class Tempo(Scalars):
-    """The player's tempo in beats per minute from now on; 0 gives the beat back to the model's own tracker."""
+    """The player's tempo in beats per minute from now on; 0 returns to the model's own tracker."""
 
     address, tags = "/tempo", "d"
     bpm: float
@@ -150,7 +150,7 @@ class UseModel(Scalars):
 
 @dataclass(frozen=True)
 class Density(Scalars):
-    """How much of what the model plays is let through: 1 all of it, 0.5 the louder half, 0 nothing."""
+    """The share of the model's output that is played: 1 all of it, 0.5 the louder half, 0 nothing."""
 
     address, tags, limits = "/density", "d", (("density", 0, 1),)
     share: float
@@ -158,14 +158,14 @@ class Density(Scalars):
 
 @dataclass(frozen=True)
 class Panic(Trigger):
-    """Silence now: what was answered but not yet played is overwritten with silence, and everything is forgotten."""
+    """Silence: what was answered but not yet played is overwritten, and everything is forgotten."""
 
     address, packed = "/panic", write("/panic", "")
 
 
 @dataclass(frozen=True)
 class Calibrate(Trigger):
-    """Measure by a click how late what is played comes back to the server, and make up for it."""
+    """Measure the round-trip latency of the client's audio by a sweep, and compensate for it."""
 
     address, packed = "/calibrate", write("/calibrate", "")
 
@@ -204,7 +204,7 @@ class BatchDropped(Scalars):
 
 @dataclass(frozen=True)
 class Status:
-    """How things stand, as JSON text. An extension: the external ignores addresses it does not know."""
+    """The status as JSON text. An extension: the external ignores addresses it does not know."""
 
     address: ClassVar[str] = "/status"
     text: str
@@ -250,12 +250,12 @@ def _parse(data: bytes, kinds: dict) -> Request | Reply:
 
 
 def parse_request(data: bytes) -> Request:
-    """What a client said to the server, or `ProtocolError`; one message (`wire.messages` opens bundles)."""
+    """A message from client to server, or `ProtocolError` (`wire.messages` opens bundles)."""
     return _parse(data, _REQUESTS)
 
 
 def parse_reply(data: bytes) -> Reply:
-    """What a server said to the client, or `ProtocolError`. A bundle of one message is opened: some servers use it."""
+    """A message from server to client, or `ProtocolError`. A bundle of one message is opened: some servers send it."""
     message, *more = wire.messages(data) or [data]
     if more:
         raise ProtocolError("bundle", "one message belongs in it")

@@ -1,4 +1,4 @@
-"""A recording of everything that a server heard, decided and answered: one file, whole up to wherever it ends.
+"""A recording of everything that a server received, decided and answered: one file, valid up to wherever it ends.
 
 The file is a JSON line about the server, then events: kind (1 byte), time in seconds (float64), length (uint32), payload. It
 is written by a thread of its own from a bounded queue. The first failure (a full disk, a disk that cannot keep up) ends the
@@ -47,7 +47,7 @@ class Recorder:
         self._thread.start()
 
     def put(self, event: str, args: tuple, t: float) -> None:
-        """Remember an event; never waits."""
+        """Queue an event; never waits."""
         if self._ended:
             return
         size = _size(args)
@@ -61,7 +61,7 @@ class Recorder:
             self._change.notify()
 
     def close(self) -> None:
-        """Write what waits and end."""
+        """Write the queue and end."""
         with self._change:
             self._ended = True
             self._change.notify()
@@ -118,7 +118,7 @@ def pack(event: str, args: tuple, t: float) -> bytes:
 
 
 def read(path: Path) -> tuple[dict, Iterator[tuple[str, float, list[bytes]]]]:
-    """What a recording says of its server, and its events as (name, time, parts). Stops where the file was cut off."""
+    """The server of a recording, and its events as (name, time, parts). Stops where the file was cut off."""
     try:
         file = path.open("rb")
         about = json.loads(file.readline(1 << 16))

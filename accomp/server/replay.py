@@ -1,9 +1,9 @@
-"""Plays a recording of `serve.py --record` again, through the same decisions and the same model.
+"""Repeats a session that `serve.py --record` recorded, with the same decisions and the same model.
 
     python -m accomp.server.replay RECORDING [--model models/live] [--out FOLDER]
 
-Every answer is made anew and compared with the one that was sent, bit for bit. With --out the session is also written as
-recordings to listen to: what was heard, and what each instrument answered.
+Every answer is computed again and compared with the one that was sent, bit for bit. With --out the session is also written
+as sound files: the context, and what each instrument answered.
 """
 
 import argparse
@@ -32,18 +32,18 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Replay:
-    """A server without sockets, threads or a clock, that lives through what was recorded."""
+    """A server without sockets, threads or a clock, that is given recorded events."""
 
     state: ServerState
     worker: InferenceWorker
     load: Callable  # of a model's name
     requests: list[StepRequest] = field(default_factory=list)
     answers: list[tuple[StepRequest, StepResult]] = field(default_factory=list)
-    differing: list[int] = field(default_factory=list)  # batches answered otherwise than then
+    differing: list[int] = field(default_factory=list)  # batches whose answer is another one now
     _played: deque[tuple[StepRequest, StepResult | None]] = field(default_factory=deque)
     _sending: deque[Deliver] = field(default_factory=deque)
 
-    def live(self, events: Iterable[tuple[str, float, list[bytes]]]) -> None:
+    def run(self, events: Iterable[tuple[str, float, list[bytes]]]) -> None:
         for event, t, parts in events:
             match event:
                 case "on_datagram":
@@ -75,7 +75,7 @@ class Replay:
                     self.worker.swap(self.load(name))
 
     def tracks(self) -> dict[str, np.ndarray]:
-        """What was heard and answered, one session after the other, (N,) each."""
+        """The context and the answers, one session after the other, (N,) each."""
         sessions: list[dict[str, np.ndarray]] = []
         for session in sorted({request.session for request in self.requests}):
             requests = [request for request in self.requests if request.session == session]
@@ -100,7 +100,7 @@ class Replay:
 
 
 def replay(recording: Path, folder: Path | None) -> Replay:
-    """Live through a recording with the model that it names, or the one in `folder`."""
+    """Repeat a recording with the model that it names, or the one in `folder`."""
     about, events = read(recording)
     try:
         torch.set_num_threads(about["threads"])
@@ -114,30 +114,30 @@ def replay(recording: Path, folder: Path | None) -> Replay:
     def load(name: str):
         return streamers_of(models_beside(folder).get(name, folder), device, sampler, together, strict=False)
 
-    lived = Replay(state, InferenceWorker(streamers_of(folder, device, sampler, together)), load)
-    lived.live(events)
-    return lived
+    repeated = Replay(state, InferenceWorker(streamers_of(folder, device, sampler, together)), load)
+    repeated.run(events)
+    return repeated
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recording", type=Path, help="a file that serve.py --record wrote")
     parser.add_argument("--model", type=Path, help="model folder (the one that was recorded)")
-    parser.add_argument("--out", type=Path, help="write what was heard and answered as .wav into this folder")
+    parser.add_argument("--out", type=Path, help="write the context and the answers as .wav into this folder")
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        lived = replay(args.recording, args.model)
+        repeated = replay(args.recording, args.model)
         if args.out is not None:
             args.out.mkdir(parents=True, exist_ok=True)
-            for name, samples in lived.tracks().items():
+            for name, samples in repeated.tracks().items():
                 audio.write(args.out / f"{name}.wav", samples)
     except (UserError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
-    log.info("%d answers, %d differ%s", len(lived.answers), len(lived.differing),
-             f": batches {lived.differing[:9]}" if lived.differing else "")  # fmt: skip
-    return 1 if lived.differing else 0
+    log.info("%d answers, %d differ%s", len(repeated.answers), len(repeated.differing),
+             f": batches {repeated.differing[:9]}" if repeated.differing else "")  # fmt: skip
+    return 1 if repeated.differing else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the server says of itself: one record a step, percentiles of the last ones, and a count of all that went wrong."""
+"""The server's log and status: one record a step, percentiles of the last ones, and counts of all faults."""
 
 import json
 import logging
@@ -12,7 +12,7 @@ from accomp.server.worker import StepRequest, StepResult
 
 log = logging.getLogger(__name__)
 
-REMEMBERED = 512  # steps that percentiles are taken of
+KEPT = 512  # steps that percentiles are taken of
 PHASES = ("encode", "sample", "decode")
 QUIET_S = 1.0  # each kind of fault is mentioned once in this time
 
@@ -52,10 +52,10 @@ class Tally:
     def __init__(self):
         self.steps = self.late = self.dropped = self.missing = 0
         self.counts: Counter = Counter()
-        self._records: deque[Record] = deque(maxlen=REMEMBERED)
+        self._records: deque[Record] = deque(maxlen=KEPT)
         self._not_before: dict[str, float] = {}
 
-    def lately(self, kind: str, t: float, gap_s: float) -> bool:
+    def recently(self, kind: str, t: float, gap_s: float) -> bool:
         """Whether this happened less than `gap_s` ago; if not, it happens now."""
         if t < self._not_before.get(kind, t):
             return True
@@ -65,7 +65,7 @@ class Tally:
     def note(self, kind: str, detail: str, t: float) -> bool:
         """Count a fault; whether it was mentioned."""
         self.counts[kind] += 1
-        if self.lately(kind, t, QUIET_S):
+        if self.recently(kind, t, QUIET_S):
             return False
         log.warning("%s: %s (%d so far)", kind, detail, self.counts[kind])
         return True

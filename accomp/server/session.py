@@ -1,4 +1,4 @@
-"""One timeline: what has been heard of a client from its first batch until it begins anew. Pure, as the state is."""
+"""One timeline: the batches of a client from its first until it begins anew. Pure, as `ServerState` is."""
 
 import logging
 from collections import OrderedDict, deque
@@ -8,7 +8,7 @@ import numpy as np
 
 from accomp.server import protocol as osc
 from accomp.server.blocks import Batch
-from accomp.server.controls import Beat
+from accomp.server.controls import TransportTimeline
 from accomp.server.report import Tally
 from accomp.server.worker import MEMORY, RATIOS, Settings, StepRequest
 from accomp.timeline import SAMPLE_RATE
@@ -17,16 +17,16 @@ log = logging.getLogger(__name__)
 
 STRAGGLER_S = 2.0  # a number that fell back is a late datagram within this time, and a new session after it
 RECENT = 8  # batches: numbers further back are never stragglers
-LONGEST_JUMP = 64  # batches: beyond it nothing heard before matters
+LONGEST_JUMP = 64  # batches: a larger one begins a new session
 PATIENCE_S = (0.05, 0.25)  # how long a batch may be incomplete, at least and at most
-LOSSY_S = 0.1  # where datagrams are lost, this long the way is paved for an answer
+LOSSY_S = 0.1  # the jitter that is assumed where datagrams are lost
 
 
 class Session:
     """Gathers batches and gives each its place: the live edge moves by (batch_id - last batch_id) steps.
 
     number    of the session, counted by the server
-    tally     to be told what is odd
+    tally     counts faults
     """
 
     def __init__(self, number: int, tally: Tally):
@@ -49,25 +49,25 @@ class Session:
         """By how much datagrams have lately overtaken each other; at least LOSSY_S where some were lost."""
         return max(self._reorder_jitter)
 
-    def straggles(self, batch_id: int, t: float, fresh: bool) -> bool:
-        """Whether this number is that of a late datagram; `fresh`: the client said that it may begin anew."""
+    def is_late(self, batch_id: int, t: float, fresh: bool) -> bool:
+        """Whether this number is that of a late datagram; `fresh`: the client announced that its numbers may begin anew."""
         if self.newest_id is None or not self.newest_id - RECENT < batch_id <= self.newest_id:
             return False
         known_s = self._seen.get(batch_id, self._seen[self.newest_id])
         return t - known_s < (PATIENCE_S[1] if fresh else STRAGGLER_S)
 
-    def repeats(self, batch_id: int) -> bool:
-        """Whether all of this batch is here already: two targets send everything twice, and that is no fault."""
+    def is_repeated(self, batch_id: int) -> bool:
+        """Whether all of this batch has arrived already: with two targets everything is sent twice, which is no fault."""
         return self.closed is not None and self.closed.batch_id == batch_id and self.closed.complete
 
     def continues(self, batch_id: int) -> bool:
-        """Whether this number is one of this session's next."""
+        """Whether this number follows in this session."""
         return self.newest_id is None or self.newest_id < batch_id <= self.newest_id + LONGEST_JUMP
 
     def begin(self, batch_id: int, settings: Settings, cycle_s: float, t: float) -> None:
-        """The first datagram of a batch is here; the model took `cycle_s` last time."""
+        """The first datagram of a batch has arrived; the model took `cycle_s` last time."""
         self._jump = batch_id - self.newest_id if self.newest_id is not None else 1
-        if settings != self._settings and not self.tally.lately("settings", t, 1.0):
+        if settings != self._settings and not self.tally.recently("settings", t, 1.0):
             log.info("settings: %s", settings)
         self.newest_id, self._settings, self._arrived_s = batch_id, settings, t
         self.open = Batch(batch_id, settings.step.samples, settings.package, settings.stems)
@@ -82,8 +82,8 @@ class Session:
         self.open.add(block)
         self._last_s = t
 
-    def settle(self, beat: Beat, t: float) -> StepRequest:
-        """Give the open batch its place on the timeline and put what it holds into the history."""
+    def close(self, transports: TransportTimeline, t: float) -> StepRequest:
+        """Give the open batch its place on the timeline, and keep its audio for the worker."""
         batch, settings = self.open, self._settings_by_data(self.open, t)
         step = settings.step.samples
         self.edge += self._jump * step
@@ -100,11 +100,11 @@ class Session:
             self.tally.note("unclean audio", f"batch {batch.batch_id}: {batch.unclean} samples replaced", t)
         log.debug("batch %d: %d datagrams in %.1f ms", batch.batch_id, batch.datagrams, 1e3 * (t - self._arrived_s))
         self.open, self.closed, self._last_length = None, batch, batch.length
-        transport = beat.at(batch.batch_id, self.edge, self._arrived_s, step)
+        transport = transports.at(batch.batch_id, self.edge, self._arrived_s, step)
         return StepRequest(self.number, batch.batch_id, self.edge, settings, self._arrived_s, t, transport)
 
     def _settings_by_data(self, batch: Batch, t: float) -> Settings:
-        """What was said, mended by what was sent: a control message may have been lost, the audio cannot lie.
+        """The settings, corrected by the audio where a control message seems to have been lost.
 
         A batch shorter than the step is the beginning of a song, unless the one before it was as short.
         """

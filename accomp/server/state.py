@@ -2,7 +2,7 @@
 
 Threading model
     receive   (the caller's thread, `Endpoint.run`) reads the socket, asks the clock and feeds `ServerState`.
-    infer     one worker thread owns the `InferenceWorker` and with it the `Streamer`: nobody else ever touches them.
+    infer     one thread owns the `InferenceWorker` and with it the `Streamer`; no other thread uses them.
     send      one thread puts answers on the wire, paced, so that a burst never delays receiving or computing.
     load      one thread reads and warms up another model when it is asked for.
 `ServerState` has no threads, clocks or sockets: every call takes the time and returns what is to be done, as a list of actions.
@@ -27,7 +27,7 @@ from accomp.server import protocol as osc
 from accomp.server.actions import Action, Deliver, Load, Send, Silence, Stop, Swap, Work
 from accomp.server.answers import HEADERS, header
 from accomp.server.calibrate import Calibration
-from accomp.server.controls import Beat, apply
+from accomp.server.controls import TransportTimeline, apply
 from accomp.server.report import Record, Tally
 from accomp.server.session import LOSSY_S, Session
 from accomp.server.wire import messages
@@ -36,15 +36,15 @@ from accomp.timeline import SAMPLE_RATE
 
 log = logging.getLogger(__name__)
 
-READY_AGAIN_S = 2.0  # until the client has been heard
+READY_AGAIN_S = 2.0  # until the client has sent something
 PING_S = 0.1  # at most one question of a kind is answered in this time
-MOST_FAILURES = 8  # in a row: then the device is lost, and whoever watches over the server should start it anew
+MOST_FAILURES = 8  # in a row: then the device is lost, and the server should be started anew
 
 
 class ServerState:
-    """Hears datagrams, says what to do.
+    """Takes in what happens and returns the actions that follow.
 
-    sources   the addresses that may speak; everybody else is ignored
+    sources   the addresses that datagrams are accepted from
     about     what to tell the client about this server
     """
 
@@ -55,13 +55,13 @@ class ServerState:
         self.ready = False
         self._failures = 0
         self._session: Session | None = None
-        self._ready_again_s: float | None = None  # None: not yet, or the client has been heard
+        self._ready_again_s: float | None = None  # None: not yet, or the client has sent something
         self._refused_id: int | None = None
-        self._began_s = self._cycle_s = 0.0  # when the worker set to work, and how long it took last time
+        self._began_s = self._cycle_s = 0.0  # when the worker began, and how long it took last time
         self._working: StepRequest | None = None
         self._loading: str | None = None
-        self._fresh = False  # the client said who it is and what it wants: its numbers may start anew
-        self._beat = Beat()
+        self._fresh = False  # the client has introduced itself: its numbers may begin anew
+        self._transports = TransportTimeline()
         self._forget()
 
     @property
@@ -69,17 +69,15 @@ class ServerState:
         """The number of the client's newest batch."""
         return self._session.newest_id
 
-    # ------------------------------------------------------------------------------------------------------ events
-
     def on_ready(self, t: float) -> list[Action]:
         """The model is warm."""
         self.ready, self._ready_again_s = True, t + READY_AGAIN_S
-        return [Send((osc.Ready().pack(), self._status({"state": "ready"} | self.about)))]
+        return [Send((osc.Ready().pack(),)), *self._send_status({"state": "ready"})]
 
     def on_datagram(self, data: bytes, ip: str, t: float) -> list[Action]:
-        """One datagram from anybody. Never raises, never answers whom it does not know."""
+        """A datagram. Never raises, never answers an unknown sender."""
         if ip not in self.sources:
-            self.tally.note("stranger", f"ignored a datagram from {ip}", t)
+            self.tally.note("unknown sender", f"ignored a datagram from {ip}", t)
             return []
         try:
             return [action for message in messages(data) for action in self._on_message(message, t)]
@@ -110,7 +108,7 @@ class ServerState:
         return min((s for s in times if s is not None), default=None)
 
     def on_answer(self, request: StepRequest, result: StepResult, t: float) -> list[Action]:
-        """The worker has played."""
+        """The worker has computed an answer."""
         self._working, self._cycle_s, self._failures = None, t - self._began_s, 0
         if request.session != self._session.number or self.newest_id - request.batch_id > 1:
             actions = self._drop(request.batch_id, "overtaken", "the client has moved on", t)
@@ -123,7 +121,7 @@ class ServerState:
         return actions + self._next(t)
 
     def on_failure(self, request: StepRequest, t: float) -> list[Action]:
-        """The worker could not play this one."""
+        """The worker has failed to compute an answer."""
         self._working = None
         self._failures += 1
         actions = self._drop(request.batch_id, "failed", "the model raised an error", t)
@@ -137,42 +135,40 @@ class ServerState:
         return [Send((osc.Status(text).pack(),))]
 
     def on_loaded(self, name: str, t: float) -> list[Action]:
-        """Another model is warm: it plays from the next step on."""
+        """Another model is warm: it is used from the next step on."""
         self._loading = None
         self.about["model"] = name
         log.info("model %s plays from now on", name)
         return [Swap(name), *self.on_ready(t)]
 
     def on_load_failed(self, name: str, reason: str, t: float) -> list[Action]:
-        """The other model could not be loaded: the one that plays plays on."""
+        """The other model could not be loaded; the current one stays."""
         self._loading = None
         return self._refuse("load", f"{name} was not loaded, {reason}; {self.about.get('model')} plays on", t)
-
-    # ---------------------------------------------------------------------------------------------------- controls
 
     def _on_control(self, message: osc.Request, t: float) -> list[Action]:
         match message:
             case osc.Clock() | osc.Tempo():
-                self._beat.said(message, t)
+                self._transports.receive(message, t)
             case osc.Verbose(level):
                 logging.getLogger("accomp").setLevel(logging.DEBUG if level else logging.INFO)
             case osc.Reset():
-                self.tally.note("reset", "everything heard and played is forgotten", t)
+                self.tally.note("reset", "everything received and played is forgotten", t)
                 return self._reset(t)
             case osc.Panic():
                 self.tally.note("panic", "silence", t)
                 return [*map(Silence, self._delivered), *self._reset(t)]
             case osc.LoadModel():
                 self._fresh = True
-                return self.on_ready(t) if self.ready and not self.tally.lately("load_model", t, PING_S) else []
-            case osc.AskStatus() if not self.tally.lately("status", t, PING_S):
-                return [Send((self._status(self.about | self._state()),))]
-            case osc.PacketTest(_, samples) if not self.tally.lately("packet_test", t, PING_S):
+                return self.on_ready(t) if self.ready and not self.tally.recently("load_model", t, PING_S) else []
+            case osc.AskStatus() if not self.tally.recently("status", t, PING_S):
+                return self._send_status(self._report())
+            case osc.PacketTest(_, samples) if not self.tally.recently("packet_test", t, PING_S):
                 return [Send((osc.PacketTestResponse(np.nan_to_num(samples)).pack(),))]
             case osc.Predict() if self._session.open is not None:
                 return self._close(t)
-            case osc.Print() if not self.tally.lately("print", t, 10 * PING_S):
-                log.info("status %s", json.dumps(self._state()))
+            case osc.Print() if not self.tally.recently("print", t, 10 * PING_S):
+                log.info("status %s", json.dumps(self._report()))
             case osc.Calibrate():
                 self._calibrate, self._calibration = True, None
             case osc.UseModel(name) if self._loading is None and self.ready:
@@ -194,26 +190,26 @@ class ServerState:
         if hello.sample_rate != SAMPLE_RATE:
             wrong = f"the client's buffers are at {hello.sample_rate} Hz; set them to {SAMPLE_RATE} Hz"
             return self._refuse("sample rate", wrong, t)
-        return [Send((self._status(self.about | self._state()),))]
+        return self._send_status(self._report())
 
-    def _state(self) -> dict:
+    def _report(self) -> dict:
         s = self.settings
         asked = {"r": s.step.ratio, "w": s.step.depth, "T": s.step.window, "stems": s.stems, "package_size": s.package}
         asked |= {"fade_s": s.fade_s, "density": s.density, "latency_ms": round(1e3 * s.latency / SAMPLE_RATE, 2)}
-        clock = "host" if self._beat.transport is not None else "own"
+        clock = "host" if self._transports.transport is not None else "own"
         state = {"state": "ready" if self.ready else "loading", "clock": clock, "loading": self._loading or ""}
         return state | asked | self.tally.summary()
 
-    def _status(self, report: dict) -> bytes:
-        return osc.Status(json.dumps(report)).pack()
+    def _send_status(self, report: dict) -> list[Action]:
+        return [Send((osc.Status(json.dumps(self.about | report)).pack(),))]
 
     def _refuse(self, kind: str, why: str, t: float) -> list[Action]:
-        """Ignore a message: count it, and tell log and client, but not too often."""
-        spoken = self.tally.note(kind, why, t)
-        return [Send((self._status(self.about | {"error": f"{kind}: {why}"}),))] if spoken and self.ready else []
+        """Ignore a message: count it, and report it to log and client, at most once a second for each kind."""
+        reported = self.tally.note(kind, why, t)
+        return self._send_status({"error": f"{kind}: {why}"}) if reported and self.ready else []
 
     def _reset(self, t: float) -> list[Action]:
-        """A new session: nothing that was heard, begun or promised counts any more."""
+        """Begin a new session: drop the open and the waiting batch."""
         abandoned = [self._session.open.batch_id] if self._session.open is not None else []
         abandoned += [self._waiting.batch_id] if self._waiting is not None else []
         self._forget()
@@ -224,9 +220,7 @@ class ServerState:
         self._waiting: StepRequest | None = None
         self._delivered: deque[StepRequest] = deque(maxlen=2)  # the client accepts no answers to older ones
         self._calibrate, self._calibration = False, None
-        self._beat.forget()
-
-    # ----------------------------------------------------------------------------------------------------- batches
+        self._transports.reset()
 
     def _on_block(self, block: osc.Block, t: float) -> list[Action]:
         actions: list[Action] = []
@@ -237,8 +231,8 @@ class ServerState:
             return actions
         session = self._session
         if session.open is None or block.batch_id != session.open.batch_id:
-            if session.straggles(block.batch_id, t, self._fresh):
-                if not session.repeats(block.batch_id):
+            if session.is_late(block.batch_id, t, self._fresh):
+                if not session.is_repeated(block.batch_id):
                     self.tally.note("straggler", f"a datagram of batch {block.batch_id} came too late", t)
                 return []
             actions += self._begin(block.batch_id, t)
@@ -251,15 +245,15 @@ class ServerState:
             self.tally.note("new session", f"batch {batch_id} came after batch {self.newest_id}", t)
             actions += self._reset(t)
         elif self._session.open is not None:
-            request = self._session.settle(self._beat, t)
+            request = self._session.close(self._transports, t)
             actions += self._drop(request.batch_id, "overtaken", "the next batch came before it was whole", t)
         self._session.begin(batch_id, self.settings, self._cycle_s, t)
         self._fresh = False
         return actions
 
     def _close(self, t: float) -> list[Action]:
-        """Nothing more is waited for: have the open batch answered, or say that it will not be."""
-        request = self._session.settle(self._beat, t)
+        """Close the open batch, complete or not: have it answered, or report that it is dropped."""
+        request = self._session.close(self._transports, t)
         actions = self._measure(request, t)
         if not request.settings.stems:
             return [*actions, *self._drop(request.batch_id, "no instrument", "send predict_instruments first", t)]
@@ -272,20 +266,20 @@ class ServerState:
         return actions + ([] if self._working is not None else self._next(t))
 
     def _measure(self, request: StepRequest, t: float) -> list[Action]:
-        """Go on with the calibration, if there is one; report when it has found out."""
+        """Continue the calibration, if there is one; report its result."""
         if self._calibrate:
             self._calibrate, self._calibration = False, Calibration(request.edge + request.settings.step.offset)
-        if self._calibration is None or not self._calibration.hear(*self._session.runs[-1]):
+        if self._calibration is None or not self._calibration.add(*self._session.runs[-1]):
             return []
         latency, self._calibration = self._calibration.latency(), None
         if latency is None:
             return self._refuse("calibration", "no click came back; connect output with input and use w = 1", t)
         self.settings = replace(self.settings, latency=latency)
-        log.info("calibration: the player is heard %d samples late, and that is made up for", latency)
-        return [Send((self._status(self.about | self._state()),))]
+        log.info("calibration: a latency of %d samples, compensated from now on", latency)
+        return self._send_status(self._report())
 
     def _next(self, t: float) -> list[Action]:
-        """Start on the batch that waits, unless it has waited so long that its answer would come too late."""
+        """Start the waiting batch, unless its answer would come too late."""
         request, self._waiting = self._waiting, None
         if request is None:
             return []

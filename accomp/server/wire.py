@@ -119,7 +119,7 @@ def read_audio(address: bytes, data: bytes) -> tuple[int, int, int, np.ndarray] 
     """The arguments of a message of three integers and floats, quickly: None if it is anything else, right or wrong.
 
     `address` is what `data` begins with, and is known. Hundreds of these arrive in a step: whole tag strings are compared,
-    so that nothing is believed unchecked.
+    so that every byte is checked.
     """
     head, count = _audio_head(address, len(data))
     if head is None or not data.startswith(head):
@@ -250,7 +250,7 @@ class Scalars:
 
 @dataclass(frozen=True)
 class Trigger:
-    """A message that only says "now"; what it carries is of no account."""
+    """A message without a value; whatever arguments it has are ignored."""
 
     address: ClassVar[str]
     packed: ClassVar[bytes]

@@ -1,4 +1,4 @@
-"""Turns a request into an answer on a `Streamer`, cut up and ready for the wire."""
+"""Turns a request into an answer by a `Streamer`, cut into datagrams."""
 
 import itertools
 import time
@@ -17,8 +17,8 @@ from accomp.timeline import SAMPLE_RATE, Step
 if TYPE_CHECKING:
     from accomp.stream.streamer import Streamer
 
-MEMORY = 15 * SAMPLE_RATE  # samples of context kept, so that a new instrument knows what has been played
-RATIOS = (0.25, 0.125, 0.0625, 0.5, 0.2, 0.1, 1.0)  # the client's menu, the likeliest first
+MEMORY = 15 * SAMPLE_RATE  # samples of context kept for a new streamer
+RATIOS = (0.25, 0.125, 0.0625, 0.5, 0.2, 0.1, 1.0)  # of the external's menu, the most frequent first
 MENU = tuple(map(Step, RATIOS))
 WARM_UP_S = 2.0  # after this long no further shape is tried
 GATE_FRAME, GATE_FRAMES = 1024, 258  # samples; frames of about 6 s
@@ -27,9 +27,9 @@ QUIET = 1e-3  # -60 dBFS: what is softer counts as rest
 
 @dataclass(frozen=True)
 class Settings:
-    """What the client asked for; a batch is played by those that held at its first datagram.
+    """What the client asked for; a batch is computed with those in force at its first datagram.
 
-    `density` is the share of the model's playing that is let through; `latency` how many samples late the player is heard.
+    `density` is the share of the model's output that is played; `latency` is that of the client's audio in samples.
     """
 
     step: Step = field(default_factory=Step)
@@ -79,13 +79,13 @@ class StepResult:
 
 
 def silence(request: StepRequest) -> tuple[PacketizedAnswer, ...]:
-    """What overwrites the answer to a request."""
+    """Datagrams of silence that overwrite the answer to a request."""
     audio = np.zeros(request.settings.overlap + request.settings.step.samples, np.float32)
     return tuple(packetize(stem, request.batch_id, audio, request.settings.package) for stem in request.settings.stems)
 
 
 class Gate:
-    """Lets through the louder share of what each voice plays, measured against its last seconds."""
+    """Passes the louder share of each stem, measured against its last seconds."""
 
     def __init__(self):
         self._recent: np.ndarray | None = None  # levels (voices, frames)
@@ -109,10 +109,10 @@ class Gate:
 
 
 class InferenceWorker:
-    """Plays one request after another, on a fresh `Streamer` whenever the session, the instruments or the model change.
+    """Computes one request after another, with a new `Streamer` whenever the session, the instruments or the model change.
 
-    A fresh one hears the last MEMORY samples of context that the old one heard. After an error the next request starts
-    on a fresh `Streamer` too. `swap` changes the model between two requests.
+    A new one is given the last MEMORY samples of context that the old one was given. After an error the next request gets
+    a new `Streamer` too. `swap` changes the model between two requests.
     """
 
     def __init__(self, make_streamer: "Callable[[tuple[str, ...]], Streamer]"):
@@ -124,17 +124,17 @@ class InferenceWorker:
         self._gate = Gate()
 
     def swap(self, make_streamer: "Callable[[tuple[str, ...]], Streamer]") -> None:
-        """Let the next request be played by another model."""
+        """Use another model from the next request on."""
         self._make, self._streamer = make_streamer, None
 
     def start_afresh(self) -> None:
-        """Let the next request be played as after an error: by a new streamer."""
+        """Use a new streamer for the next request, as after an error."""
         self._streamer = None
 
     def play(self, request: StepRequest) -> StepResult:
         watch = Stopwatch()
         settings, step = request.settings, request.settings.step
-        streamer = self._hear(request)
+        streamer = self._streamer_for(request)
         if request.instead is not None:
             audio = np.tile(request.instead, (len(settings.stems), 1))
         else:
@@ -148,8 +148,8 @@ class InferenceWorker:
         packets = tuple(packetize(stem, request.batch_id, samples, settings.package) for stem, samples in voices)
         return StepResult(packets, watch.phases_ms, streamer.clock.beat_estimate)
 
-    def _hear(self, request: StepRequest) -> "Streamer":
-        """The `Streamer` for this request, knowing all context up to its edge."""
+    def _streamer_for(self, request: StepRequest) -> "Streamer":
+        """The `Streamer` for this request, given all context up to its edge."""
         if request.session != self._session:
             self._history.clear()
         wanted = (request.session, request.settings.stems, request.settings.latency)
@@ -168,7 +168,7 @@ class InferenceWorker:
 
 
 def warm_up(make_streamer: "Callable[[tuple[str, ...]], Streamer]", steps: Iterable[Step] = MENU) -> None:
-    """Play to silence in these shapes, as far as there is time, so that no first step is slow."""
+    """Play to silence with these steps, for WARM_UP_S at most, so that no first step is slow."""
     until_s = time.monotonic() + WARM_UP_S
     streamer = make_streamer(("bass",))
     for step, count in itertools.product(steps, (1, 2)):  # a slow model is done after its first

@@ -27,7 +27,8 @@ try:
     from accomp import audio
     from accomp.disk import need, watched
     from accomp.errors import UserError
-    from accomp.server.client import Client, Setup
+    from accomp.server.client import Client
+    from accomp.server.output_buffers import Setup
     from accomp.timeline import SAMPLE_RATE, STEMS, Step, to_samples
 except ModuleNotFoundError as missing:
     sys.exit(

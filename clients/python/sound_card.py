@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 import numpy as np
 
 from accomp.errors import UserError
-from accomp.server.client import OutputBuffers
+from accomp.server.output_buffers import OutputBuffers
 from accomp.timeline import SAMPLE_RATE, to_samples
 
 log = logging.getLogger(__name__)

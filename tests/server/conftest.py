@@ -10,8 +10,9 @@ import pytest
 
 from accomp.server import protocol as osc
 from accomp.server.actions import Deliver, Load, Send, Silence, Stop, Work
-from accomp.server.client import Client, Setup
+from accomp.server.client import Client
 from accomp.server.endpoint import Endpoint, bind, listen, sources_of
+from accomp.server.output_buffers import Setup
 from accomp.server.state import ServerState
 from accomp.server.worker import InferenceWorker, silence
 from accomp.timeline import Step

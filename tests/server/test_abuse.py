@@ -227,7 +227,7 @@ def test_nobody_else_is_heard_or_answered(kit):
                 stranger.recv(65_536)
         said = itertools.takewhile(bool, iter(lambda: _recv(rx), None))
         assert all(osc.parse_reply(d) == osc.Ready() or b"ready" in d for d in said)
-        assert stage.state.settings.stems == () and stage.state.tally.counts["stranger"] == 11
+        assert stage.state.settings.stems == () and stage.state.tally.counts["unknown sender"] == 11
 
 
 def _recv(rx):

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from accomp.errors import UserError
 from accomp.server import protocol as osc
 from accomp.server.answers import packetize
-from accomp.server.client import Client, OutputBuffers, Setup
+from accomp.server.client import Client
+from accomp.server.output_buffers import OutputBuffers, Setup
 from accomp.timeline import Step
 
 STEP = Step(0.1).samples

@@ -7,7 +7,7 @@ import pytest
 from faulty_wire import Session, Wire
 
 from accomp.server import protocol as osc
-from accomp.server.client import Setup
+from accomp.server.output_buffers import Setup
 from accomp.timeline import SAMPLE_RATE, Step
 
 FAST, WHOLE = 12, 100  # steps

@@ -34,23 +34,23 @@ def recorded(kit, folder, **fake):
     return recorder.path, client
 
 
-def relived(kit, path):
+def repeated_session(kit, path):
     about, events = read(path)
     assert about == {"about": {"model": "fake"}}
-    lived = Replay(ServerState({"127.0.0.1"}, {}), InferenceWorker(kit.FakeStreamer), lambda name: kit.FakeStreamer)
-    lived.live(events)
-    return lived
+    repeated = Replay(ServerState({"127.0.0.1"}, {}), InferenceWorker(kit.FakeStreamer), lambda name: kit.FakeStreamer)
+    repeated.run(events)
+    return repeated
 
 
 def test_a_recording_plays_again_to_the_bit_and_can_be_listened_to(kit, tmp_path):
     path, client = recorded(kit, tmp_path)
-    lived = relived(kit, path)
-    assert len(lived.answers) == client.output.batch_id > 3 and not lived.differing
-    assert lived.state.about["model"] == "other" and not client.dropped
-    tracks = lived.tracks()
-    heard = min(len(tracks["context"]), lived.requests[-1].edge)
+    repeated = repeated_session(kit, path)
+    assert len(repeated.answers) == client.output.batch_id > 3 and not repeated.differing
+    assert repeated.state.about["model"] == "other" and not client.dropped
+    tracks = repeated.tracks()
+    heard = min(len(tracks["context"]), repeated.requests[-1].edge)
     assert np.array_equal(tracks["context"][:heard], music(2)[:heard])
-    zone = np.arange(2 * STEP.samples, (len(lived.answers) + 2) * STEP.samples)
+    zone = np.arange(2 * STEP.samples, (len(repeated.answers) + 2) * STEP.samples)
     assert np.allclose(tracks["bass"][zone], kit.tune(zone), atol=1e-6)
 
 
@@ -64,7 +64,7 @@ def test_another_answer_than_then_is_noticed(kit, tmp_path, monkeypatch):
         return answer
 
     monkeypatch.setattr(kit.FakeStreamer, "step", differently)
-    assert relived(kit, path).differing == [3]
+    assert repeated_session(kit, path).differing == [3]
 
 
 def test_a_recording_that_was_cut_off_is_whole_up_to_there(kit, tmp_path):
@@ -73,8 +73,8 @@ def test_a_recording_that_was_cut_off_is_whole_up_to_there(kit, tmp_path):
     cut = tmp_path / "cut.accomp"
     for length in (len(data) // 3, len(data) // 2, len(data) - 1):
         cut.write_bytes(data[:length])
-        lived = relived(kit, cut)
-        assert not lived.differing
+        repeated = repeated_session(kit, cut)
+        assert not repeated.differing
     for damage in (b"", b"[]\n", b"junk"):
         cut.write_bytes(damage)
         with pytest.raises(UserError):
@@ -115,8 +115,8 @@ def test_a_full_disk_ends_the_recording_and_nothing_else(kit, tmp_path, caplog, 
     monkeypatch.undo()
     assert not client.dropped and not client.output.late and len(client.steps) == client.output.batch_id
     assert caplog.text.count("recording: ended") == 1
-    lived = relived(kit, path)
-    assert not lived.differing and 100_000 < path.stat().st_size <= 300_000
+    repeated = repeated_session(kit, path)
+    assert not repeated.differing and 100_000 < path.stat().st_size <= 300_000
 
 
 def test_a_disk_that_stands_still_holds_nobody_up(tmp_path, monkeypatch, caplog):

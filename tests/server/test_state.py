@@ -272,7 +272,7 @@ def test_strangers_are_neither_heard_nor_answered(kit):
     bench = start(kit)
     for message in (osc.Reset(), osc.UpdateR(0.5), osc.LoadModel(), *kit.blocks(1, noise(26_460))):
         assert bench.state.on_datagram(message.pack(), "192.0.2.7", bench.t) == []
-    assert bench.state.settings.step == Step(0.1) and bench.state.tally.counts["stranger"] == 9
+    assert bench.state.settings.step == Step(0.1) and bench.state.tally.counts["unknown sender"] == 9
 
 
 def test_unclean_context_is_cleaned_before_it_is_heard(kit):
