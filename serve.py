@@ -73,7 +73,7 @@ def serve(args: argparse.Namespace) -> None:
 
 def run_server(args: argparse.Namespace, sources: set[str], rx: list[socket.socket]) -> None:
     """Load the model, warm up, report it, and serve."""
-
+    # These import torch, which takes seconds: not before the port is known to be free.
     from accomp.server.endpoint import Endpoint
     from accomp.server.models import device_name, models_beside, streamers_of
     from accomp.server.record import Recorder
