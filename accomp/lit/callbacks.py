@@ -1,4 +1,4 @@
-"""Runs that survive: whole checkpoints, a stop when asked to, no broken weights, and chance that can be repeated."""
+"""Runs that can be interrupted: whole checkpoints, a stop on signals, no broken weights, reproducible random numbers."""
 
 import logging
 import os
@@ -17,11 +17,12 @@ from accomp.errors import UserError
 
 log = logging.getLogger(__name__)
 
+LAST = "last.ckpt"
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class WholeCheckpoints(TorchCheckpointIO):
-    """Writes a checkpoint beside its place and moves it there at once; the one before it stays as `previous.ckpt`.
+    """Writes a checkpoint beside its place and moves it there at once; the last one before it stays as `previous.ckpt`.
 
     A kill at any moment leaves a whole `last.ckpt`. A full disk costs this checkpoint, not the run. (Lightning's own writes
     in the system's temporary folder and copies, which a full disk interrupts.)
@@ -36,7 +37,7 @@ class WholeCheckpoints(TorchCheckpointIO):
                 torch.save(checkpoint, file)
                 file.flush()
                 os.fsync(file.fileno())
-            if path.exists():  # a second name for it, so that there is a last.ckpt at every moment
+            if path.name == LAST and path.exists():  # a second name for it, so that there is one at every moment
                 link = path.with_name("linking.ckpt")
                 link.unlink(missing_ok=True)
                 os.link(path, link)
@@ -51,7 +52,7 @@ class WholeCheckpoints(TorchCheckpointIO):
 
 def read_last(folder: Path) -> tuple[Path | None, dict]:
     """The newest whole checkpoint of a run and what it holds; (None, {}) for a run without any."""
-    paths = [path for path in (folder / "last.ckpt", folder / "previous.ckpt") if path.is_file()]
+    paths = [path for path in (folder / LAST, folder / "previous.ckpt") if path.is_file()]
     for path in paths:
         try:
             return path, torch.load(path, map_location="cpu", weights_only=True, mmap=True)
@@ -114,7 +115,7 @@ class LastCheckpoint(Checkpoint):
     def save(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         if not all(bool(torch.isfinite(p).all()) for p in module.parameters()):
             raise UserError(f"weights are not finite after step {trainer.global_step}; the last good ones are kept")
-        trainer.save_checkpoint(self.dirpath / "last.ckpt", weights_only=False)
+        trainer.save_checkpoint(self.dirpath / LAST, weights_only=False)
         self.saved_at = time.monotonic()
 
     def stop(self, number: int) -> None:
@@ -164,7 +165,7 @@ class GradientGuard(Callback):
 
 
 class SeededSteps(Callback):
-    """All chance of a training step (dropout, noise) comes from its number, so that a resumed run repeats it."""
+    """Seeds torch for every batch by its number (for dropout and noise), so that a resumed run draws the same numbers."""
 
     def __init__(self, seed: int = 0):
         self.seed = seed

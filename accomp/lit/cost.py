@@ -17,7 +17,8 @@ class Cost(Callback):
     """Logs cost/wall_s, cost/cpu_s, cost/gpu_s and cost/teacher_calls at every validation, and to the log at the end.
 
     Seconds of CPU are this process's (not its data workers'), seconds of GPU those for which one was held; both are times
-    the number of ranks. A call of the teacher's network serves a whole batch; a guided answer takes two.
+    the number of ranks. A call of the teacher's network serves a whole batch; a guided answer takes two. Lightning's
+    ThroughputMonitor has none of these, forgets earlier sessions, and waits for the GPU at every batch.
     """
 
     def __init__(self, teacher: nn.Module):

@@ -111,7 +111,8 @@ class DenoisingModule(L.LightningModule):
 
     def validation_step(self, batch: dict, index: int) -> None:
         losses = self.losses(batch, seeded_generator(-1 - index))
-        values = {f"val/{name}": loss for name, loss in losses.items()}
+        values = {"val/loss": torch.stack(list(losses.values())).sum()}  # unless the objective has a loss of that name
+        values |= {f"val/{name}": loss for name, loss in losses.items()}
         self.log_dict(values, prog_bar=True, batch_size=len(batch["stem"]))
 
     def losses(self, batch: dict, generator: torch.Generator) -> dict[str, Tensor]:

@@ -1,5 +1,6 @@
-"""Checkpoints stay whole, whatever happens while they are written."""
+"""Checkpoints stay whole, whatever happens while they are written; the best one is kept on request."""
 
+import csv
 import logging
 import random
 import resource
@@ -7,7 +8,7 @@ import time
 from pathlib import Path
 
 import torch
-from processes import ended, forked
+from processes import ended, forked, said, state, train
 
 from accomp.lit.callbacks import WholeCheckpoints, read_last
 
@@ -50,3 +51,22 @@ def test_a_full_disk_costs_the_checkpoint_and_nothing_else(tmp_path):
     assert read_last(tmp_path)[1]["global_step"] == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["last.ckpt", "log"]
     assert "not written" in (tmp_path / "log").read_text()
+
+
+def test_the_best_checkpoint_is_kept_beside_the_last(tiny_training, tmp_path):
+    """Three epochs whose validation loss rises, as the learning rate is absurd: the best is the first one's."""
+    absurd = [
+        "callbacks=best",
+        "steps=12",
+        "module.learning_rate=10",
+        "callbacks.average.decay=0.0",
+        "module.warmup_steps=1",
+        "trainer.log_every_n_steps=2",
+    ]
+    assert train(tmp_path, *tiny_training, *absurd) == [0], said(tmp_path)
+    rows = list(csv.DictReader((tmp_path / "csv/version_0/metrics.csv").open()))
+    losses = {int(row["step"]): float(row["val/loss"]) for row in rows if row["val/loss"]}
+    best = torch.load(tmp_path / "checkpoints/best.ckpt", weights_only=True)["global_step"]
+    assert len(losses) == 3 and losses[best - 1] == min(losses.values())
+    assert state(tmp_path)["global_step"] == 12
+    assert any(float(row[name]) > 0 for row in rows for name in row if name.startswith("lr-") and row[name])
