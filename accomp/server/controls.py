@@ -40,6 +40,11 @@ class TransportTimeline:
         self._clock: tuple[osc.Clock, float] | None = None
         self._tempo: tuple[osc.Tempo, float] | None = None
 
+    @property
+    def is_known(self) -> bool:
+        """Whether a tempo alone can be placed."""
+        return self.transport is not None or self._clock is not None
+
     def receive(self, message: osc.Clock | osc.Tempo, t: float) -> None:
         """A message at time t; it replaces older ones of its kind, and a clock also replaces a tempo."""
         if isinstance(message, osc.Tempo):

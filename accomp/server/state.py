@@ -148,6 +148,8 @@ class ServerState:
 
     def _on_control(self, message: osc.Request, t: float) -> list[Action]:
         match message:
+            case osc.Tempo(bpm) if bpm and not self._transports.is_known:
+                return self._refuse("tempo", "the place of the beat is not known; send /clock first", t)
             case osc.Clock() | osc.Tempo():
                 self._transports.receive(message, t)
             case osc.Verbose(level):

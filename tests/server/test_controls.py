@@ -66,6 +66,7 @@ def test_a_new_tempo_goes_on_from_the_beat_and_tempo_0_lets_go(kit):
     one, two, three = bench.streamers[0].transports
     assert two.bpm == 60 and beat_at(two, two.sample) == pytest.approx(beat_at(one, two.sample)) and three is None
     bench.hear(osc.Tempo(100.0))  # alone it has no place
+    assert "send /clock first" in said(bench)[-1]["error"]
     play(kit, bench, [4])
     assert bench.streamers[0].transports[3] is None
 
