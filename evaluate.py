@@ -13,7 +13,7 @@ Common settings:
   model=models/live        the model folder          regime=paper             the nine regimes of the paper's figure
   stems='[bass,drums]'     what it plays             regimes='[{r:0.1,w:1}]'  any regimes
   tracks=3 seconds=30      how much (null: all)      seeds='[0,1,2]'          how often
-  name=mine                the output folder         clock=score              let it know the beat of the score
+  name=mine                the output folder         clock=score              tell it the beats of the score
   do='[score,report]'      only score what was played, or only report   sampler=all   every sampler of the model
 model, sampler, clock and protocol take a list as well: model='[models/live,models/mine]'.
 """

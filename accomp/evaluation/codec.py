@@ -90,7 +90,7 @@ def reference_weights(settings: Settings) -> Path | None:
 
 
 def score(settings: Settings, codec: Codec, reference: RoundTrip | None) -> Iterator[dict]:
-    """One line for every metric of every part of every song; for all together, what is heard where two steps meet.
+    """One line for every metric of every part of every song; for all together, how rough the sound is where two steps meet.
 
     That is held against the frames inside of steps, which have the same place on the codec's own grid, and against the
     recordings at the same places.

@@ -1,6 +1,6 @@
 """How long one cycle takes: ours, the paper's network in the original's way, and the same network in ours, side by side.
 
-A cycle is what happens between the last sample of a step being heard and the answer being there: encode the new
+A cycle is what happens between the arrival of a step's last sample and the answer being there: encode the new
 context, sample, decode the new audio. The original's way: float32, one kernel after the other, a Music2Latent that encodes
 6 s and decodes int(64 r) + 1 frames. Our way is the very Streamer that plays, made `quick`: the same network, the same number
 of calls; the decoder also says again the 2 frames that its seams need. Weights are random, which changes no time.
@@ -39,7 +39,7 @@ from accomp.window import masks
 log = logging.getLogger(__name__)
 
 CHANNELS = 64  # of the paper's latent image
-DRAWS = 17  # of unit noise, that its thirstiest sampler takes for a window
+DRAWS = 17  # of unit noise, that the sampler with most calls takes for a window
 Timing = dict[str, float]
 
 
@@ -59,10 +59,10 @@ def run(settings: Settings) -> Path:
     if codec is not None:
         model = paper_model(codec, PaperUNet().eval(), shape.paper_sampler, model.device)  # the live one is let go
         cycles = time_paper(codec, filler(model), settings, step)
-        told = {"sampler": shape.paper_sampler, "weights": "random", "weights_gb": weights_gb(model)}
-        result["paper"] = side(cycles, settings, step) | told
+        facts = {"sampler": shape.paper_sampler, "weights": "random", "weights_gb": weights_gb(model)}
+        result["paper"] = side(cycles, settings, step) | facts
         cycles = time_live(quick(model), settings, step, cycles=shape.paper_cycles, warm_up=1)
-        result["quick"] = side(cycles, settings, step) | told | {"weights_gb": weights_gb(model)}
+        result["quick"] = side(cycles, settings, step) | facts | {"weights_gb": weights_gb(model)}
         times_ms = {name: result[name]["cycle_ms"]["p50"] for name in ("live", "paper", "quick")}
         result["ratio"] = times_ms["paper"] / times_ms["live"]
         result["quick_ratio"] = times_ms["paper"] / times_ms["quick"]
@@ -87,15 +87,15 @@ def paper_model(codec: Codec, net: PaperUNet, sampler: str, device: torch.device
 def time_live(
     model: Model, settings: Settings, step: Step, sampler: str | None = None, cycles: int = 1, warm_up: int = 3
 ) -> list[Timing]:
-    """Cycles of our Streamer on noise, after `warm_up` unseen: each hears one new step and answers it."""
+    """Cycles of our Streamer on noise, after `warm_up` unseen: each takes in one new step and answers it."""
     streamer = Streamer(model, settings.stems, sampler=sampler, seed=settings.latency.seed)
     streamer.warm_up(step.samples, step.offset, warm_up)
     rng = np.random.default_rng(settings.latency.seed)
     timings = []
     for k in tqdm(range(warm_up + cycles), desc=model.name, unit="cycle"):
-        heard = (0.1 * rng.standard_normal(step.samples)).astype(np.float32)
+        block = (0.1 * rng.standard_normal(step.samples)).astype(np.float32)
         watch = Stopwatch()
-        streamer.push(k * step.samples, heard)
+        streamer.push(k * step.samples, block)
         streamer.step((k + 1) * step.samples, step.samples, step.offset, settings.overlap, watch.record)
         timings.append(watch.timings())
     return timings[warm_up:]
@@ -126,10 +126,10 @@ def time_paper(codec: Codec, fill: Callable[..., Tensor], settings: Settings, st
     own, clock = (torch.zeros(1, rows, FRAMES, device=device) for rows in (CHANNELS, CLOCK_FEATURES))
     timings = []
     for _ in tqdm(range(1 + settings.latency.paper_cycles), desc="in the original's way", unit="cycle"):
-        heard = 0.1 * torch.randn(1, WINDOW, generator=generator, device=device)
+        block = 0.1 * torch.randn(1, WINDOW, generator=generator, device=device)
         noise = torch.randn(DRAWS, *own.shape, generator=generator, device=device)
         watch = Stopwatch()
-        context = codec.encode(heard)
+        context = codec.encode(block)
         watch.record("encode")
         own = fill(own, Condition(context, own, mask, stem, clock), noise)
         watch.record("sample")
@@ -141,7 +141,7 @@ def time_paper(codec: Codec, fill: Callable[..., Tensor], settings: Settings, st
 
 
 def side(timings: Sequence[Timing], settings: Settings, step: Step) -> dict:
-    """What is told of everybody: times, how many, and how early an answer is."""
+    """What is reported of each of the three: times, how many, and how early an answer is."""
     times = summary(timings)
     lead = {key: lead_ms(value, step, settings.overlap) for key, value in times["cycle_ms"].items()}
     return times | {"cycles": len(timings), "lead_ms": lead}

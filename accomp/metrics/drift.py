@@ -1,6 +1,6 @@
 """Does it hold on? The last 20 s of a long answer against its first 20 s: how well it keeps the beat, and how loud it is.
 
-A model that goes on from its own past may get worse with every step of it, or louder, or fall silent. Each part is judged by
+A model that goes on from its own past may get worse with every step of it, or louder, or fall silent. Each part is scored by
 itself: beats tracked in the stem against the score's, and the level. The first part begins where the answer begins to sound.
 (LiveBand, 2026, scores the two halves of a 20 s continuation.)
 Failure rule: a part without a beat has F1 0, silence has -120 dB; an answer that sounds for less than 40 s is NaN.
