@@ -21,7 +21,7 @@ class CoherenceModule(L.LightningModule):
 
     Args:
         codec: the model folder (or run) whose latents the batches hold
-        net: values of `CoherenceConfig`
+        net: arguments of `Coherence`
         shortest_shift_s, longest_shift_s: how far a wrong context is shifted
     """
 

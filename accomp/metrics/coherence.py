@@ -11,7 +11,7 @@ Failure rule: pieces of an answer that are silent while the context sounds score
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -40,24 +40,17 @@ DILATIONS = (1, 2, 4, 8)  # a vector depends on the 3 s around it
 WEIGHTS = "coherence.safetensors"
 
 
-@dataclass(frozen=True)
-class CoherenceConfig:
-    width: int = 128
-    size: int = 64  # of the vectors
-    channels: int = 64  # of the latents
-
-
 class Encoder(nn.Module):
     """Latents (B, C, T) -> unit vectors (B, size, T / 2)."""
 
-    def __init__(self, c: CoherenceConfig):
+    def __init__(self, width: int, size: int, channels: int):
         super().__init__()
-        self.into = nn.Conv1d(c.channels, c.width, 5, stride=2, padding=2)
+        self.into = nn.Conv1d(channels, width, 5, stride=2, padding=2)
         self.blocks = nn.ModuleList(
-            nn.Sequential(nn.GroupNorm(8, c.width), nn.GELU(), nn.Conv1d(c.width, c.width, 3, padding=d, dilation=d))
+            nn.Sequential(nn.GroupNorm(8, width), nn.GELU(), nn.Conv1d(width, width, 3, padding=d, dilation=d))
             for d in DILATIONS
         )
-        self.out = nn.Conv1d(c.width, c.size, 1)
+        self.out = nn.Conv1d(width, size, 1)
 
     def forward(self, latents: Tensor) -> Tensor:
         h = self.into(latents)
@@ -69,16 +62,17 @@ class Encoder(nn.Module):
 class Coherence(nn.Module):
     """Latents of stems and of contexts (B, C, T) -> unit vectors; their mean inner product says how well two belong together.
 
-    `louder` (C, 1) is what a decibel adds to every frame of the codec's latents, `silence` (C, 1) a frame of nothing.
+    `width` is that of the networks, `size` that of the vectors, `channels` that of the latents. `louder` (C, 1) is what a
+    decibel adds to every frame of the codec's latents, `silence` (C, 1) a frame of nothing.
     """
 
-    def __init__(self, config: CoherenceConfig | None = None, **values):
+    def __init__(self, width: int = 128, size: int = 64, channels: int = 64):
         super().__init__()
-        self.config = c = config or CoherenceConfig(**values)
-        self.of_stem, self.of_context = Encoder(c), Encoder(c)
+        self.config = {"width": width, "size": size, "channels": channels}
+        self.of_stem, self.of_context = Encoder(**self.config), Encoder(**self.config)
         self.scale = nn.Parameter(torch.tensor(2.3))  # logarithm of the inverse temperature
-        self.register_buffer("louder", torch.ones(c.channels, 1))
-        self.register_buffer("silence", torch.zeros(c.channels, 1))
+        self.register_buffer("louder", torch.ones(channels, 1))
+        self.register_buffer("silence", torch.zeros(channels, 1))
 
     @torch.no_grad()
     def calibrate(self, codec: SketchCodec) -> None:
@@ -159,7 +153,7 @@ def sketch_codec(source: str) -> SketchCodec:
     """The codec of a model folder or a run. Raises UserError when its latents are no sketch, and so have no level."""
     codec = load_codec(source)
     if not isinstance(codec, SketchCodec):
-        raise UserError(f"{source}: coherence listens through a sketch codec; give one with module.codec=FOLDER")
+        raise UserError(f"{source}: coherence needs the latents of a sketch codec; give one with module.codec=FOLDER")
     return codec
 
 
@@ -176,7 +170,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     out = options.out
     out.mkdir(parents=True, exist_ok=True)
-    config = {"net": asdict(net.config), "codec": asdict(codec.config)}
+    config = {"net": net.config, "codec": asdict(codec.config)}
     write_whole(out / "config.yaml", yaml.safe_dump(config).encode())
     weights = {name: value.half().contiguous() for name, value in (net.state_dict() | codec.latent_weights()).items()}
     write_whole(out / WEIGHTS, save(weights))
