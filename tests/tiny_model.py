@@ -1,5 +1,6 @@
 """A small, untrained model with the shape of the real one, and a tracker that knows the beat of `clicks`."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -54,25 +55,25 @@ def fitted_tracker(codec: Autoencoder) -> Tracker:
     return tracker
 
 
-def write_tiny_model(folder: Path) -> Path:
-    folder.mkdir()
-    codec = shaken(Autoencoder(**CODEC))
+def write_model(folder: Path, codec: Autoencoder, net: type[torch.nn.Module], values: dict, **config) -> Path:
+    """A model folder of this codec, of two random networks, teacher and student, and of the other keys of `config`."""
+    folder.mkdir(exist_ok=True)
     save_weights(codec, folder / "codec.safetensors")
     for name, form in (("teacher", Denoiser), ("student", ConsistencyDenoiser)):
-        save_weights(shaken(form(Transformer(**NET))), folder / f"{name}.safetensors")
-    save_weights(fitted_tracker(codec), folder / "tracker.safetensors")
-    config = {
-        "codec": {"_target_": "accomp.codec.autoencoder.Autoencoder"} | CODEC,
-        "net": {"_target_": "accomp.diffusion.transformer.Transformer"} | NET,
-        "denoisers": {
-            "teacher": {"form": "edm", "sigma_data": 1.0},
-            "student": {"form": "consistency", "sigma_data": 1.0},
-        },
-        "samplers": DEFAULT_SAMPLERS,
-        "sampler": "student_2",
-        "frames": 64,
-        "longest_step": 40,
-        "tracker": TRACKER,
+        save_weights(shaken(form(net(**values))), folder / f"{name}.safetensors")
+    forms = {"teacher": "edm", "student": "consistency"}
+    config |= {
+        "codec": {"_target_": "accomp.codec.autoencoder.Autoencoder"} | asdict(codec.config),
+        "net": {"_target_": f"{net.__module__}.{net.__qualname__}"} | values,
+        "denoisers": {name: {"form": form, "sigma_data": 1.0} for name, form in forms.items()},
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     return folder
+
+
+def write_tiny_model(folder: Path) -> Path:
+    codec = shaken(Autoencoder(**CODEC))
+    folder.mkdir()
+    save_weights(fitted_tracker(codec), folder / "tracker.safetensors")
+    sampling = {"samplers": DEFAULT_SAMPLERS, "sampler": "student_2", "frames": 64, "longest_step": 40}
+    return write_model(folder, codec, Transformer, NET, tracker=TRACKER, **sampling)

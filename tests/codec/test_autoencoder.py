@@ -1,7 +1,5 @@
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from tiny_model import CODEC, shaken
 
 from accomp.codec.autoencoder import Autoencoder
@@ -19,51 +17,9 @@ def audio(codec):
     return 0.2 * torch.randn(2, FRAMES * codec.hop, generator=torch.Generator().manual_seed(1))
 
 
-splits = st.lists(st.integers(1, 8), min_size=1, max_size=12)
-
-
-def blocks(lengths):
-    """Lengths cut off so that they add up to FRAMES."""
-    at = 0
-    for n in [*lengths, FRAMES]:
-        n = min(n, FRAMES - at)
-        if n:
-            yield at, at + n
-        at += n
-
-
-@torch.inference_mode()
-@given(splits)
-@settings(max_examples=15, deadline=None)
-def test_any_split_of_the_stream_equals_one_pass(codec, audio, lengths):
-    whole = codec.encode(audio)
-    state, parts = None, []
-    for start, stop in blocks(lengths):
-        part, state = codec.encode_stream(audio[:, start * codec.hop : stop * codec.hop], state)
-        parts.append(part)
-    assert (torch.cat(parts, 2) - whole).abs().max() < 1e-5
-
-    offline = codec.decode(whole)
-    state, parts = None, []
-    for start, stop in blocks(lengths):
-        part, state = codec.decode_stream(whole[:, :, start:stop], state)
-        parts.append(part)
-    live = torch.cat(parts, 1)[:, codec.delay :]
-    assert (live - offline[:, : live.shape[1]]).abs().max() < 1e-5
-
-
-@torch.inference_mode()
-def test_nothing_after_a_frame_changes_it(codec, audio):
-    changed = audio.clone()
-    changed[:, 10 * codec.hop :] = torch.randn(changed[:, 10 * codec.hop :].shape)
-    a, b = codec.encode(audio), codec.encode(changed)
-    assert torch.equal(a[:, :, :10], b[:, :, :10])
-    assert not torch.allclose(a[:, :, 10], b[:, :, 10])
-
-
 @torch.inference_mode()
 def test_decoded_samples_are_final_after_the_stated_delay(codec, audio):
-    """An impulse in the latents is heard no earlier than `delay` before its frame, and does reach that far."""
+    """An impulse in the latents sounds no earlier than `delay` before its frame, and does reach that far."""
     latents = codec.encode(audio)
     changed = latents.clone()
     changed[:, :, 10] += 1
@@ -97,20 +53,20 @@ BAD = {
 @pytest.mark.parametrize("block", BAD.values(), ids=BAD)
 def test_extreme_input_stays_bounded_and_is_forgotten(codec, block):
     """Latents and audio stay finite and bounded; past the receptive field both are those of a stream without the block."""
-    latents, hearing = codec.encode_stream(block)
+    latents, encoder_state = codec.encode_stream(block)
     assert latents.isfinite().all() and latents.abs().max() <= codec.config.bound
-    audio, saying = codec.decode_stream(latents)
+    audio, decoder_state = codec.decode_stream(latents)
     assert audio.isfinite().all()
     after = 0.1 * torch.randn(1, 20 * codec.hop)
-    again, _ = codec.encode_stream(after, hearing)
+    again, _ = codec.encode_stream(after, encoder_state)
     clean = codec.encode(after)
-    heard = encoder_reach(codec)
-    torch.testing.assert_close(again[:, :, heard:], clean[:, :, heard:], atol=1e-4, rtol=0)
-    said = heard + decoder_reach(codec)
-    recovered, _ = codec.decode_stream(again, saying)
+    settled = encoder_reach(codec)
+    torch.testing.assert_close(again[:, :, settled:], clean[:, :, settled:], atol=1e-4, rtol=0)
+    settled = (settled + decoder_reach(codec)) * codec.hop
+    recovered, _ = codec.decode_stream(again, decoder_state)
     expected, _ = codec.decode_stream(clean)
     assert recovered.isfinite().all()
-    torch.testing.assert_close(recovered[:, said * codec.hop :], expected[:, said * codec.hop :], atol=1e-4, rtol=0)
+    torch.testing.assert_close(recovered[:, settled:], expected[:, settled:], atol=1e-4, rtol=0)
 
 
 def encoder_reach(codec) -> int:
@@ -128,7 +84,7 @@ def decoder_reach(codec) -> int:
 
 @torch.inference_mode()
 def test_receptive_fields_are_as_computed(codec):
-    """One frame less and the past can still be heard: the recovery tested above is as quick as it can be."""
+    """One frame less and the past still has an effect: the recovery tested above is as fast as it can be."""
     audio = 0.1 * torch.randn(1, 16 * codec.hop)
     other = audio.clone()
     other[:, codec.hop - 1] += 1  # the last sample of frame 0
@@ -139,33 +95,6 @@ def test_receptive_fields_are_as_computed(codec):
     changed[:, :, 0] += 1
     different = (codec.decode_stream(latents)[0] - codec.decode_stream(changed)[0]).abs()[0] > 1e-7
     assert int(different.nonzero()[-1]) // codec.hop == decoder_reach(codec)
-
-
-@torch.inference_mode()
-def test_blocks_of_nothing_change_nothing(codec, audio):
-    whole = codec.encode(audio)
-    _, hearing = codec.encode_stream(audio[:, : 4 * codec.hop])
-    empty, hearing = codec.encode_stream(audio[:, :0], hearing)
-    assert empty.shape == (2, codec.channels, 0)
-    rest, _ = codec.encode_stream(audio[:, 4 * codec.hop :], hearing)
-    torch.testing.assert_close(rest, whole[:, :, 4:], atol=1e-5, rtol=0)
-    said, saying = codec.decode_stream(whole)
-    nothing, saying = codec.decode_stream(whole[:, :, :0], saying)
-    assert nothing.shape == (2, 0)
-    torch.testing.assert_close(
-        codec.decode_stream(whole, saying)[0],
-        codec.decode_stream(torch.cat([whole, whole], 2))[0][:, said.shape[1] :],
-        atol=1e-5,
-        rtol=0,
-    )
-    assert codec.encode_stream(audio[:, :0])[0].shape == (2, codec.channels, 0)
-
-
-def test_part_of_a_frame_is_refused_in_a_stream_and_left_out_offline(codec):
-    with pytest.raises(ValueError, match="in frames of"):
-        codec.encode_stream(torch.zeros(1, 1000))
-    assert codec.encode(torch.zeros(1, 2 * codec.hop + 5)).shape[2] == 2
-    assert codec.encode(torch.zeros(1, 0)).shape[2] == 0
 
 
 def test_training_standardises_latents():

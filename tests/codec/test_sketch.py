@@ -1,49 +1,14 @@
 import pytest
 import torch
-from tiny_model import CODEC, shaken
+from test_causal_codecs import fitted_sketch
 
 from accomp.codec.fingerprint import fingerprint
-from accomp.codec.sketch import COARSE, FINE, SketchCodec, bands
+from accomp.codec.sketch import COARSE, FINE, bands
 
 
 @pytest.fixture(scope="module")
 def codec():
-    codec = SketchCodec(**CODEC)
-    audio = 0.1 * torch.randn(4, 60 * codec.hop, generator=torch.Generator().manual_seed(0))
-    codec = shaken(codec)
-    codec.fit(codec.features(audio * torch.linspace(0, 1, audio.shape[1]), None)[0].flatten(0, 1))
-    return codec
-
-
-@pytest.fixture(scope="module")
-def audio(codec):
-    return 0.2 * torch.randn(2, 24 * codec.hop, generator=torch.Generator().manual_seed(1))
-
-
-@torch.inference_mode()
-@pytest.mark.parametrize("lengths", [[1] * 24, [5, 1, 18], [23, 1]])
-def test_any_split_of_the_stream_equals_one_pass(codec, audio, lengths):
-    whole = codec.encode(audio)
-    state, parts = None, []
-    for block in audio.split([n * codec.hop for n in lengths], 1):
-        part, state = codec.encode_stream(block, state)
-        parts.append(part)
-    assert (torch.cat(parts, 2) - whole).abs().max() < 1e-5
-    offline = codec.decode(whole)
-    state, parts = None, []
-    for part in whole.split(lengths, 2):
-        part, state = codec.decode_stream(part, state)
-        parts.append(part)
-    live = torch.cat(parts, 1)[:, codec.delay :]
-    assert (live - offline[:, : live.shape[1]]).abs().max() < 1e-5
-
-
-@torch.inference_mode()
-def test_nothing_after_a_frame_changes_it(codec, audio):
-    changed = audio.clone()
-    changed[:, 10 * codec.hop :] *= -0.5
-    a, b = codec.encode(audio), codec.encode(changed)
-    assert torch.equal(a[:, :, :10], b[:, :, :10]) and not torch.allclose(a[:, :, 10], b[:, :, 10])
+    return fitted_sketch()
 
 
 @torch.inference_mode()

@@ -5,14 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-import yaml
 from leaky_codec import LeakyCodec
-from tiny_model import CODEC, shaken
+from tiny_model import CODEC, shaken, write_model
 
 from accomp.codec.autoencoder import Autoencoder
-from accomp.diffusion.precond import ConsistencyDenoiser, Denoiser
 from accomp.diffusion.unet import PaperUNet
-from accomp.export import save_weights
 from accomp.model import load_model
 from accomp.paper_checkpoint import SAMPLERS
 from accomp.stream.streamer import Streamer
@@ -23,25 +20,11 @@ ADPM2, CM = SAMPLERS["edm"]["adpm2_5"], SAMPLERS["consistency"]["cm_2"]
 
 @pytest.fixture(scope="module")
 def paper(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("paper")
-    codec, net = CODEC | {"channels": 64}, {"width": 16, "blocks": 1}
-    config = {
-        "codec": {"_target_": "accomp.codec.autoencoder.Autoencoder"} | codec,
-        "net": {"_target_": "accomp.diffusion.unet.PaperUNet"} | net,
-        "denoisers": {
-            "teacher": {"form": "edm", "sigma_data": 1.0},
-            "student": {"form": "consistency", "sigma_data": 1.0},
-        },
-        "samplers": {"adpm2_5": ADPM2 | {"denoiser": "teacher"}, "cm_2": CM | {"denoiser": "student"}},
-        "sampler": "cm_2",
-        "frames": 16,
-        "longest_step": 16,
-    }
-    save_weights(shaken(Autoencoder(**codec)), folder / "codec.safetensors")
-    for name, form in (("teacher", Denoiser), ("student", ConsistencyDenoiser)):
-        save_weights(shaken(form(PaperUNet(**net))), folder / f"{name}.safetensors")
-    (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    return load_model(folder)
+    codec = shaken(Autoencoder(**CODEC | {"channels": 64}))
+    samplers = {"adpm2_5": ADPM2 | {"denoiser": "teacher"}, "cm_2": CM | {"denoiser": "student"}}
+    sampling = {"samplers": samplers, "sampler": "cm_2", "frames": 16, "longest_step": 16}
+    net = {"width": 16, "blocks": 1}
+    return load_model(write_model(tmp_path_factory.mktemp("paper"), codec, PaperUNet, net, **sampling))
 
 
 def play(model, stems=("bass",), sampler=None, steps=4, change=None, **options):
