@@ -1,13 +1,14 @@
 """Gathers training runs (folders with config.yaml and checkpoints/last.ckpt) into a model folder that `serve.py` plays.
 
-python -m accomp.export OUT_DIR --codec RUN --teacher RUN [--student RUN] [--tracker RUN]
+    python -m accomp.export OUT_DIR --codec RUN --teacher RUN [--student RUN] [--tracker RUN]
+
+The folder appears whole or not at all, in place of the model that lay there, with a card (README.md) that says what its
+parts were trained with. Runs that do not belong together are refused.
 """
 
 import argparse
 import logging
-import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,44 +18,34 @@ from safetensors.torch import save
 from torch import nn
 
 from accomp.beat.tracker import Tracker
+from accomp.codec.fingerprint import fingerprint
+from accomp.command_line import command, parser_of
 from accomp.diffusion.precond import ConsistencyDenoiser, Denoiser
-from accomp.disk import write_whole
+from accomp.disk import whole_folder, write_whole
 from accomp.errors import UserError
+from accomp.model import load_model
+from accomp.model_card import card
+from accomp.paper_checkpoint import ADPM2
 from accomp.parts import build_part
-from accomp.training_run import codec_config, load_codec, read_run, run_config
+from accomp.run_kind import ROLES, export_command, kind_of
+from accomp.training_run import codec_config, load_codec, read_run, run_config, run_facts
 from accomp.window import PlayingDraw
 
 log = logging.getLogger(__name__)
 
-TEACHER = {
-    "denoiser": "teacher",
-    "function": "dpm_solver",
-    "sigma_min": 0.05,
-    "sigma_max": 20.0,
-    "rho": 5.0,
-    "guidance": 4.0,
-}
+TEACHER = {"denoiser": "teacher", "function": "dpm_solver", "sigma_max": 20.0, "rho": 5.0, "guidance": 4.0}
 STUDENT = {"denoiser": "student", "function": "consistency", "sigma_max": 20.0, "rho": 7.0}
 DEFAULT_SAMPLERS = {
     "teacher_4": TEACHER | {"steps": 4, "sigma_min": 0.3},
     "teacher_6": TEACHER | {"steps": 6, "sigma_min": 0.15},
-    "teacher_12": TEACHER | {"steps": 12},
+    "teacher_12": TEACHER | {"steps": 12, "sigma_min": 0.05},
     "student_1": STUDENT | {"steps": 1, "sigma_min": 20.0},
     "student_2": STUDENT | {"steps": 2, "sigma_min": 1.0},
     "student_2_of_4": STUDENT | {"steps": 2, "sigma_min": 1.0, "candidates": 4},
     "student_4": STUDENT | {"steps": 4, "sigma_min": 0.3},
 }
 # For the masks of `PaperDraw`, under which the network is not told what is known.
-REPLACEMENT = {
-    "adpm2_5": {
-        "denoiser": "teacher",
-        "function": "adpm2",
-        "steps": 5,
-        "sigma_min": 1e-4,
-        "sigma_max": 50.0,
-        "rho": 9.0,
-    }
-}
+REPLACEMENT = {"adpm2_5": {"denoiser": "teacher"} | ADPM2}
 
 
 def save_weights(module: nn.Module, path: Path) -> None:
@@ -63,56 +54,106 @@ def save_weights(module: nn.Module, path: Path) -> None:
     write_whole(path, save(weights))
 
 
-def gather(out: Path, codec: Path, teacher: Path, student: Path | None, tracker: Path | None) -> None:
-    """Put the averaged weights of training runs into a new model folder; it appears whole or not at all."""
-    module = run_config(teacher)["module"]
-    net, conditioner = build_part(module["net"], trusted=True), instantiate(module["conditioner"], _convert_="all")
-    parts = {"codec": load_codec(codec), "teacher": read_run(teacher, "denoiser.", Denoiser(net))}
-    denoisers = {"teacher": {"form": "edm", "sigma_data": 1.0}}
+def export(out: Path, runs: dict[str, Path]) -> None:
+    """Put the averaged weights of training runs, by role ("codec", "teacher", "student", "tracker"), into a model folder.
+
+    The codec may be that of a model folder. Raises UserError when the runs do not belong together or `out` is no model.
+    """
+    if out.is_dir() and any(out.iterdir()) and not (out / "codec.safetensors").is_file():
+        raise UserError(f"{out} exists and is no model folder; choose another place")
+    for role, run in runs.items():
+        check_role(role, run)
+    if "student" in runs:
+        check_teacher(runs["student"], runs["teacher"])
+    parts: dict[str, nn.Module] = {"codec": load_codec(runs["codec"])}
+    for role in runs.keys() - {"codec"}:
+        check_latents(runs[role], fingerprint(parts["codec"]))
+    config = configuration(runs)
+    for role, run in runs.items():
+        if role == "tracker":
+            parts[role] = read_run(run, "tracker.", Tracker(**config["tracker"]))
+        elif role != "codec":
+            form = Denoiser if role == "teacher" else ConsistencyDenoiser
+            parts[role] = read_run(run, "denoiser.", form(build_part(config["net"], trusted=True)))
+    with whole_folder(out) as folder:
+        for name, part in parts.items():
+            save_weights(part, folder / f"{name}.safetensors")
+        (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+        (folder / "README.md").write_text(card(out, config, parts, runs))
+        load_model(folder)
+
+
+def check_role(role: str, run: Path) -> None:
+    """UserError when a run did not train what it is given for."""
+    config = run_config(run)
+    if role == "codec" and "denoisers" in config:
+        return  # a model folder
+    kind = kind_of(config.get("module", {}))
+    if kind in ("paper", "coherence"):
+        raise UserError(f"{run} holds {ROLES[kind]}; its command is `{export_command(run, config['module'])}`")
+    if kind != role:
+        found = f"{ROLES[kind]}: give it as --{kind}" if kind else "something else"
+        raise UserError(f"--{role} {run}: this needs {ROLES[role]}, and the run holds {found}")
+
+
+def check_teacher(student: Path, teacher: Path) -> None:
+    """UserError when a student was distilled from another teacher: it has that one's network, masks and latents."""
+    own = Path(run_config(student)["module"]["teacher"])
+    if not own.exists():
+        log.warning("%s was distilled from %s, which is not there: not compared with %s", student, own, teacher)
+    elif own.resolve() != teacher.resolve():
+        raise UserError(f"{student} was distilled from {own}; give --teacher {own}, not {teacher}")
+
+
+def check_latents(run: Path, codec: str) -> None:
+    """UserError when a run was trained on the latents of another codec than that of this fingerprint."""
+    trained_on = run_facts(run).latents
+    if trained_on is None:
+        log.warning("%s does not say on which codec's latents it was trained", run)
+    elif trained_on != codec:
+        raise UserError(f"{run} was trained on latents of codec {trained_on}; the one given with --codec is {codec}")
+
+
+def configuration(runs: dict[str, Path]) -> dict:
+    """The model folder's config.yaml: its parts, and the samplers that their weights can serve."""
+    teacher = run_config(runs["teacher"])
+    conditioner = instantiate(teacher["module"]["conditioner"], _convert_="all")
+    forms = {"teacher": "edm", "student": "consistency"}
+    denoisers = {name: {"form": form, "sigma_data": 1.0} for name, form in forms.items() if name in runs}
     known = DEFAULT_SAMPLERS if isinstance(conditioner.draw, PlayingDraw) else REPLACEMENT
-    if not conditioner.cond_dropout:  # a teacher trained with its condition at all times cannot be guided
-        known = {name: {key: value for key, value in s.items() if key != "guidance"} for name, s in known.items()}
-    if student is not None:
-        parts["student"] = read_run(student, "denoiser.", ConsistencyDenoiser(build_part(module["net"], trusted=True)))
-        denoisers["student"] = {"form": "consistency", "sigma_data": 1.0}
+    samplers = {name: dict(values) for name, values in known.items() if values["denoiser"] in denoisers}
+    if not conditioner.cond_dropout:  # neither guided nor asked which answer fits best: it always had its condition
+        samplers = {name: values for name, values in samplers.items() if "candidates" not in values}
+        for values in samplers.values():
+            values.pop("guidance", None)
     config = {
-        "codec": codec_config(codec),
-        "net": module["net"],
+        "codec": codec_config(runs["codec"]),
+        "net": teacher["module"]["net"],
         "denoisers": denoisers,
-        "samplers": {name: s for name, s in known.items() if s["denoiser"] in denoisers},
-        "sampler": "student_2" if student is not None else next(iter(known)),
-        "frames": run_config(teacher)["data"]["frames"],
+        "samplers": samplers,
+        "sampler": "student_2" if "student_2" in samplers else next(iter(samplers)),
+        "frames": teacher["data"]["frames"],
         "longest_step": getattr(conditioner.draw, "longest_step", PlayingDraw.longest_step),
     }
-    if tracker is not None:
-        config["tracker"] = run_config(tracker)["module"]["tracker"]
-        parts["tracker"] = read_run(tracker, "tracker.", Tracker(**config["tracker"]))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent) as temporary:
-        for name, part in parts.items():
-            save_weights(part, Path(temporary) / f"{name}.safetensors")
-        (Path(temporary) / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-        out.mkdir(exist_ok=True)
-        for file in Path(temporary).iterdir():
-            os.replace(file, out / file.name)
+    if "tracker" in runs:
+        config["tracker"] = run_config(runs["tracker"])["module"]["tracker"]
+    return config
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def run_command(options: argparse.Namespace) -> None:
+    runs = {role: getattr(options, role) for role in ("codec", "teacher", "student", "tracker")}
+    export(options.out, {role: run for role, run in runs.items() if run is not None})
+    log.info("wrote %s; play it with `python serve.py --model %s`", options.out, options.out)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = parser_of(__doc__)
     parser.add_argument("out", type=Path, help="the model folder to write, e.g. models/mine")
-    parser.add_argument("--codec", type=Path, required=True, help="a run of experiment=autoencoder, or a model folder")
+    parser.add_argument("--codec", type=Path, required=True, help="a run of experiment=sketch, or a model folder")
     parser.add_argument("--teacher", type=Path, required=True, help="a run of experiment=diffusion")
-    parser.add_argument("--student", type=Path, help="a run of experiment=student")
+    parser.add_argument("--student", type=Path, help="a run of experiment=student, distilled from this teacher")
     parser.add_argument("--tracker", type=Path, help="a run of experiment=tracker")
-    options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        gather(options.out, options.codec, options.teacher, options.student, options.tracker)
-    except UserError as error:
-        log.error("error: %s", error)
-        return 2
-    log.info("wrote %s", options.out)
-    return 0
+    return command(parser, argv, run_command)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from accomp.diffusion.precond import ClassifierFreeGuidance, ConsistencyDenoiser
 from accomp.diffusion.unet import PaperUNet
 from accomp.errors import UserError
 from accomp.parts import build_part, part_class
+from accomp.run_kind import export_command
 
 LARGE = {Music2Latent, PaperUNet}  # take no room until they are loaded
 FORMS = {"edm": Denoiser, "consistency": ConsistencyDenoiser}
@@ -87,6 +88,9 @@ def load_model(folder: Path | str, device: str = "cpu", precision: torch.dtype =
     target = usable(device)
     try:
         config = yaml.safe_load((folder / "config.yaml").read_text())
+        if "module" in config:
+            command = export_command(folder, config["module"])
+            raise UserError(f"{folder} is a training run; `{command}` makes a model folder of it")
         if part_class(config["codec"]) is Music2Latent and not (folder / "codec.safetensors").is_file():
             raise UserError(f"{folder}: {WEIGHTS_MISSING}")
         codec = _build(config["codec"])

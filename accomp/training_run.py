@@ -1,5 +1,7 @@
 """Reads what a training run left in its folder: its configuration, and the averaged weights of its last checkpoint."""
 
+import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -12,20 +14,58 @@ from accomp.model import current_name, load_model
 from accomp.parts import build_part
 
 
-def read_run(run: Path, prefix: str, module: nn.Module, strict: bool = True) -> nn.Module:
-    """Load the averaged weights of a training run's last checkpoint, found under `prefix`, into a module.
+@dataclass(frozen=True)
+class RunFacts:
+    """How a run was trained: optimiser steps, the codec of its latents (None for audio, or unknown), data, code, command."""
 
-    Unless `strict`, what the run lacks stays as it is and what the module lacks is left out.
-    """
+    steps: int
+    latents: str | None
+    data: str
+    code: str
+    command: str
+
+
+def read_checkpoint(run: Path) -> dict:
+    """A training run's last checkpoint; its tensors stay in the file until they are used."""
     path = run / "checkpoints" / "last.ckpt"
     if not path.is_file():
         raise UserError(f"{path}: no checkpoint; train it first (python train.py experiment=...)")
-    state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+
+
+def read_run(run: Path, prefix: str, module: nn.Module, strict: bool = True) -> nn.Module:
+    """Load the averaged weights of a training run's last checkpoint, found under `prefix`, into a module.
+
+    Unless `strict`, what the run lacks stays as it is and what the module lacks is left out. Raises UserError when they do
+    not fit.
+    """
+    state = read_checkpoint(run)["state_dict"]
     chosen = {
         current_name(name.removeprefix(prefix)): value for name, value in state.items() if name.startswith(prefix)
     }
-    module.load_state_dict(chosen, strict=strict)
+    try:
+        module.load_state_dict(chosen, strict=strict)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split()).partition(": ")[2][:200]
+        raise UserError(
+            f"{run}: its network has another size or another conditioning than is needed here ({reason}); train it anew"
+        ) from error
     return module.eval()
+
+
+def run_facts(run: Path) -> RunFacts:
+    """How a run was trained, as its folder says."""
+    checkpoint, data = read_checkpoint(run), run_config(run)["data"]
+    sets = data.get("sets") or Path(data["root"]).name
+    first = (run / "config.yaml").read_text().partition("\n")[0]
+    status = run / "status.json"
+    return RunFacts(
+        steps=checkpoint["global_step"],
+        latents=checkpoint.get("SlakhDataModule", {}).get("codec"),
+        data=sets if isinstance(sets, str) else ", ".join(sets),
+        code=first.removeprefix("# code: ") if first.startswith("# code: ") else "unknown",
+        command=(json.loads(status.read_text()) if status.is_file() else {}).get("command", "unknown"),
+    )
 
 
 def run_config(run: Path) -> dict:

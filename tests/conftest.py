@@ -1,6 +1,7 @@
 import os
 from pathlib import Path
 
+import processes
 import pytest
 import torch
 from tiny_model import write_tiny_model
@@ -8,6 +9,9 @@ from tiny_model import write_tiny_model
 from accomp.data.band.__main__ import main as build_band
 from accomp.data.latents import main as encode
 from accomp.model import load_model
+
+TINY_CODEC = ("width=16", "latent_width=24", "encoder_blocks=1", "decoder_blocks=1", "latent_blocks=1", "channels=8")
+TINY_NET = ("channels=8", "width=16", "layers=1", "heads=2")
 
 torch.set_num_threads(1)
 # Processes that tests start use this checkout, not one that is installed.
@@ -38,5 +42,25 @@ def tiny_training(small_band, model_folder, tmp_path_factory) -> list[str]:
     latents = tmp_path_factory.mktemp("latents")
     assert encode(["--data", str(small_band), "--codec", str(model_folder), "--out", str(latents)]) == 0
     data = [f"root={small_band}", f"latents={latents}", "frames=64", "batch_size=2", "epoch_items=8"]
-    net = [f"module.net.{value}" for value in ("channels=8", "width=16", "layers=1", "heads=2")]
+    net = [f"module.net.{value}" for value in TINY_NET]
     return ["experiment=diffusion", *net, *(f"data.{value}" for value in (*data, "validation_items=2", "workers=0"))]
+
+
+@pytest.fixture(scope="session")
+def trained_runs(small_band, tmp_path_factory) -> dict[str, Path]:
+    """Folders of a codec, a diffusion model, its student and a beat tracker, by role; each trained for 3 steps."""
+    out = tmp_path_factory.mktemp("runs")
+    data = [f"data.root={small_band}", "data.batch_size=2", "data.validation_items=2", "data.epoch_items=4"]
+    latents = [f"data.latents={out}/latents", "data.frames=64"]
+
+    def train(role: str, *settings: str) -> Path:
+        ended = processes.train(out / role, *data, "data.workers=0", "steps=3", *settings)
+        assert ended == [0], processes.said(out / role)
+        return out / role
+
+    codec = train("codec", "experiment=autoencoder", "data.samples=16384", *(f"module.codec.{v}" for v in TINY_CODEC))
+    assert encode(["--data", str(small_band), "--codec", str(codec), "--out", f"{out}/latents"]) == 0
+    teacher = train("teacher", "experiment=diffusion", *latents, *(f"module.net.{value}" for value in TINY_NET))
+    student = train("student", "experiment=student", *latents, f"module.teacher={teacher}")
+    tracker = train("tracker", "experiment=tracker", *latents, "module.tracker.channels=8")
+    return {"codec": codec, "teacher": teacher, "student": student, "tracker": tracker}

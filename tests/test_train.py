@@ -1,8 +1,5 @@
-"""The whole way of a model: autoencoder, latents, diffusion, student, model folder, streamer; a few steps each."""
+"""train.py: what it leaves behind, its configurations, and what it says about a wrong command line."""
 
-from pathlib import Path
-
-import numpy as np
 import processes
 import pytest
 import torch
@@ -15,63 +12,20 @@ from omegaconf import OmegaConf
 from processes import said
 
 from accomp.compose import CONF, compose, explain
-from accomp.data.latents import main as encode
-from accomp.export import main as gather
-from accomp.model import load_model
-from accomp.stream.rollout import rollout
-from accomp.stream.streamer import Streamer
-from accomp.timeline import Step
-
-TINY_CODEC = ["width=16", "latent_width=24", "encoder_blocks=1", "decoder_blocks=1", "latent_blocks=1", "channels=8"]
 
 
-def train(*arguments):
-    """Train in `out_dir`, the last argument, in a process of its own."""
-    *settings, place = map(str, arguments)
-    out = Path(place.removeprefix("out_dir="))
-    assert processes.train(out, "data.workers=0", *settings) == [0], said(out)
+def test_runs_leave_their_figures_and_settings(trained_runs):
+    for run in trained_runs.values():
+        assert (run / "csv/version_0/metrics.csv").read_text().count("\n") > 1
+        assert yaml.safe_load((run / "config.yaml").read_text())["steps"] == 3
 
 
-@pytest.fixture(scope="module")
-def runs(small_band, tmp_path_factory):
-    """Folders of an autoencoder, a diffusion model and a student, each trained for a few steps."""
-    out = tmp_path_factory.mktemp("runs")
-    data = [f"data.root={small_band}", "data.batch_size=2", "data.validation_items=2", "data.epoch_items=4"]
-    codec = [f"module.codec.{value}" for value in TINY_CODEC]
-    train("experiment=autoencoder", *data, *codec, "data.samples=16384", "steps=3", f"out_dir={out}/codec")
-    latents = out / "latents"
-    assert encode(["--data", str(small_band), "--codec", str(out / "codec"), "--out", str(latents)]) == 0
-    data += [f"data.latents={latents}", "data.frames=64"]
-    net = ["net.channels=8", "net.width=16", "net.layers=1", "net.heads=2"]
-    train("experiment=diffusion", *data, *(f"module.{v}" for v in net), "steps=3", f"out_dir={out}/diffusion")
-    train("experiment=student", *data, f"module.teacher={out}/diffusion", "steps=3", f"out_dir={out}/student")
-    train("experiment=tracker", *data, "module.tracker.channels=8", "steps=3", f"out_dir={out}/tracker")
-    return out, data
-
-
-def test_trained_runs_become_a_model_that_plays(runs):
-    out, _ = runs
-    sources = ["--codec", out / "codec", "--teacher", out / "diffusion", "--student", out / "student"]
-    assert gather([str(a) for a in (out / "model", *sources, "--tracker", out / "tracker")]) == 0
-    model = load_model(out / "model")
-    assert model.frames == 64 and model.config["sampler"] == "student_2"
-    context = 0.1 * np.random.default_rng(0).standard_normal(3 * 44_100).astype(np.float32)
-    for sampler in model.config["samplers"]:
-        audio = rollout(Streamer(model, ("bass",), sampler=sampler), context, Step(0.1, 0)).audio
-        assert np.isfinite(audio).all() and np.abs(audio).max() > 0
-    for run in ("codec", "diffusion", "student", "tracker"):
-        assert (out / run / "csv/version_0/metrics.csv").read_text().count("\n") > 1
-        assert yaml.safe_load((out / run / "config.yaml").read_text())["steps"] == 3
-
-
-def test_an_interrupted_run_ends_with_the_weights_of_an_undisturbed_one(runs):
-    out, data = runs
-    net = [f"module.net.{v}" for v in ("channels=8", "width=16", "layers=1", "heads=2")]
-    common = ["experiment=diffusion", *data, *net, "steps=6", "callbacks.checkpoint.every_n_steps=1"]
-    train(*common, f"out_dir={out}/whole")
-    train(*common, "trainer.max_steps=3", f"out_dir={out}/parts")  # inside the second epoch
-    train(*common, f"out_dir={out}/parts")
-    one, two = (torch.load(out / run / "checkpoints/last.ckpt", weights_only=True) for run in ("whole", "parts"))
+def test_an_interrupted_run_ends_with_the_weights_of_an_undisturbed_one(tiny_training, tmp_path):
+    common = [*tiny_training, "steps=6", "data.epoch_items=4", "callbacks.checkpoint.every_n_steps=1"]
+    inside_the_second_epoch = "trainer.max_steps=3"
+    for name, more in (("whole", []), ("parts", [inside_the_second_epoch]), ("parts", [])):
+        assert processes.train(tmp_path / name, *common, *more) == [0], said(tmp_path / name)
+    one, two = processes.state(tmp_path / "whole"), processes.state(tmp_path / "parts")
     assert one["global_step"] == two["global_step"] == 6
     for name, value in one["current_model_state"].items():
         assert torch.equal(value, two["current_model_state"][name]), name

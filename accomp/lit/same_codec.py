@@ -3,18 +3,16 @@
 import logging
 from pathlib import Path
 
-import torch
-
 from accomp.data.datamodule import SlakhDataModule
 from accomp.errors import UserError
+from accomp.training_run import run_facts
 
 log = logging.getLogger(__name__)
 
 
 def refuse_other_codec(run: Path, data: SlakhDataModule) -> None:
     """UserError when a run was trained on latents of another codec than the one that made these."""
-    state = torch.load(run / "checkpoints" / "last.ckpt", map_location="cpu", weights_only=True, mmap=True)
-    codec = state.get(type(data).__qualname__, {}).get("codec")
+    codec = run_facts(run).latents
     if codec is None:
         log.warning("%s: does not say on which codec's latents it was trained; these are of codec %s", run, data.codec)
     elif codec != data.codec:

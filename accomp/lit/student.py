@@ -49,10 +49,10 @@ def student_module(
             f"{teacher}: trained with module.conditioner.cond_dropout=0, so it cannot be guided; "
             "set module.guidance=1, or train it with module.conditioner.cond_dropout=0.1"
         )
-    denoiser = read_denoiser(Path(teacher), Denoiser(instantiate(module["net"], _convert_="all")))
+    denoiser = read_run(Path(teacher), "denoiser.", Denoiser(instantiate(module["net"], _convert_="all")))
     net = copy.deepcopy(denoiser.net)
     if start is not None:
-        net = read_denoiser(Path(start), ConsistencyDenoiser(net)).net
+        net = read_run(Path(start), "denoiser.", ConsistencyDenoiser(net)).net
     return DenoisingModule(
         net.train(),
         replace(conditioner, self_generated_past=self_generated_past, cond_dropout=0.0),
@@ -73,7 +73,7 @@ def paper_student_module(
     """
     module = module_of(Path(teacher))
     net, conditioner, codec = (instantiate(module[part], _convert_="all") for part in ("net", "conditioner", "codec"))
-    denoiser = read_denoiser(Path(teacher), Denoiser(net))
+    denoiser = read_run(Path(teacher), "denoiser.", Denoiser(net))
     return DenoisingModule(
         copy.deepcopy(net).train(),
         conditioner,
@@ -92,14 +92,3 @@ def module_of(run: Path) -> dict:
     if not {"net", "conditioner"} <= module.keys():
         raise UserError(f"{run}: a run of {module.get('_target_')}; give module.teacher a run of experiment=diffusion")
     return module
-
-
-def read_denoiser(run: Path, denoiser: Denoiser) -> Denoiser:
-    """The denoiser with the run's weights; UserError when the run's network is another one."""
-    try:
-        return read_run(run, "denoiser.", denoiser)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split()).partition(": ")[2]
-        raise UserError(
-            f"{run}: its network has another size or another conditioning than this student's ({reason[:200]}); train it anew"
-        ) from error

@@ -1,0 +1,40 @@
+"""What a training run trained, and the command that makes a model folder of it."""
+
+from pathlib import Path
+
+ROLES = {
+    "codec": "a codec (experiment=sketch or experiment=autoencoder)",
+    "teacher": "a diffusion model (experiment=diffusion)",
+    "student": "a student (experiment=student)",
+    "tracker": "a beat tracker (experiment=tracker)",
+    "coherence": "a coherence model (experiment=coherence)",
+    "paper": "a model of the paper (experiment=paper_...)",
+}
+
+
+def kind_of(module: dict) -> str | None:
+    """The key of `ROLES` for the settings of a run's module; None when it is another kind."""
+    if "tracker" in module:
+        return "tracker"
+    if "teacher" in module:
+        return "student" if "guidance" in module else "paper"
+    if "net" in module and "codec" in module:
+        return "paper" if isinstance(module["codec"], dict) else "coherence"
+    if "net" in module:
+        return "teacher"
+    return "codec" if "codec" in module else None
+
+
+def export_command(run: Path, module: dict) -> str:
+    """The command that makes a model folder of a run; what it does not know is written in capitals."""
+    kind = kind_of(module)
+    if kind == "paper":
+        return f"python -m accomp.paper_checkpoint {run}/checkpoints/last.ckpt MODEL"
+    if kind == "coherence":
+        return f"python -m accomp.metrics.coherence {run} MODEL"
+    parts = {"codec": "CODEC", "teacher": "TEACHER"}
+    if kind == "student":
+        parts["teacher"] = module["teacher"]
+    if kind is not None:
+        parts[kind] = str(run)
+    return "python -m accomp.export MODEL " + " ".join(f"--{name} {value}" for name, value in parts.items())
