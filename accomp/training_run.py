@@ -55,8 +55,8 @@ def read_run(run: Path, prefix: str, module: nn.Module, strict: bool = True) -> 
 
 def run_facts(run: Path) -> RunFacts:
     """How a run was trained, as its folder says."""
-    checkpoint, data = read_checkpoint(run), run_config(run)["data"]
-    sets = data.get("sets") or Path(data["root"]).name
+    checkpoint, data = read_checkpoint(run), run_config(run).get("data", {})
+    sets = data.get("sets") or Path(data.get("root", "unknown")).name
     first = (run / "config.yaml").read_text().partition("\n")[0]
     status = run / "status.json"
     return RunFacts(

@@ -97,11 +97,12 @@ EXPERIMENTS = {
 
 
 @pytest.mark.parametrize("script", EXPERIMENTS)
-def test_every_experiment_has_an_output_folder_of_its_own(script):
-    """The sweeps too: no two commands of the documents write into one folder."""
-    commands = [[f"experiment={name}"] for name in EXPERIMENTS[script]] + [[]]
-    commands += [[f"sweep={path.stem}"] for path in (CONF / "sweep" / script).glob("*.yaml")]
-    folders = [compose(script, command).out_dir for command in commands]
+def test_every_experiment_and_sweep_has_an_output_folder_of_its_own(script):
+    """`name` and `out_dir` decide the folder, so that every file must set one of them, to what no other has."""
+    files = [CONF / f"{script}.yaml"]
+    files += [path for group in ("experiment", "sweep") for path in (CONF / group / script).rglob("*.yaml")]
+    settings = {path.stem: yaml.safe_load(path.read_text()) for path in files}
+    folders = [one.get("out_dir", "").replace("${name}", "") + one["name"] for one in settings.values()]
     assert len(set(folders)) == len(folders), folders
 
 
