@@ -77,7 +77,7 @@ def values(lines: list[dict], **wanted: str) -> list[str]:
 def test_csv_is_tidy_and_states_what_was_hidden(run):
     _, lines = run
     assert list(lines[0]) == [*rows.SUBJECT, "track", "stem", "seed", "metric", "value"]
-    assert {line["model"] for line in lines} == {"tiny", *rows.BASELINES, *rows.LOOPS}
+    assert {line["model"] for line in lines} == {"tiny", *rows.BASELINES, *rows.LIVE}
     hidden = {(line["w"], line["visibility_s"]) for line in lines if line["model"] == "tiny"}
     assert hidden == {("-1", "1.5"), ("0", "0"), ("1", "-1.5")}
     assert {(line["sampler"], line["clock"], line["protocol"]) for line in lines if line["model"] == "tiny"} == {
@@ -120,7 +120,7 @@ def test_results_can_be_read_seen_and_heard(run):
 def test_what_is_there_is_neither_played_nor_scored_again(run):
     chosen, lines = run
     answers = sorted((chosen.out_dir / "audio").rglob("*.wav"))
-    assert len(answers) == (3 + 4 + 2) * 3
+    assert len(answers) == (3 + 4 + 7) * 3
     scored = [path.with_suffix(".json") for path in answers]
     before = [path.stat().st_mtime_ns for path in answers + scored]
     answers[0].unlink()
@@ -296,7 +296,7 @@ def test_settings_that_make_no_sense_are_refused(model_folder, band, tmp_path, o
 @pytest.mark.parametrize(
     "override, complaint",
     [
-        ("metrics=[taste]", "choose among beats, coherence, drift, harmony, levels, separation"),
+        ("metrics=[taste]", "choose among bar_repetition, bass_notes, beats"),
         ("sampler=euphoric_1", "choose one of"),
         ("model=[{0},{0}/../tiny]", "same name"),
     ],

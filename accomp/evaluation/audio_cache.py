@@ -38,7 +38,8 @@ class AudioCache:
         A model's folder is compared file by file, so with its samplers' settings, which are in its config.yaml.
         """
         data = {key: value for key, value in vars(settings.data).items() if key != "on_bad"}
-        asked = {"data": data, "seconds": settings.seconds, "overlap": settings.overlap, "code": code_hash(*SOUND)}
+        asked = {"data": data, "code": code_hash(*SOUND)}
+        asked |= {key: getattr(settings, key) for key in ("seconds", "listen", "overlap")}
         _agree(self.root / "settings.yaml", asked)
         for name, folder in zip(models, settings.models, strict=True):
             files = [Path(folder) / "config.yaml", *sorted(Path(folder).glob("*.safetensors"))]

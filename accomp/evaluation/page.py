@@ -52,7 +52,7 @@ def write_page(
     if track not in names:
         raise UserError(f"page.track={track}: choose one of {', '.join(names)}")
     shown = [item for item in items if item.song.name == track and item.seed == settings.seeds[0]]
-    page = Clips(settings.page)
+    page = Clips(settings.page, settings.listen)
     head, body = cells(summary)
     own = {
         kind: files("accomp.evaluation").joinpath(f"page.{kind}").read_text("utf-8") for kind in ("html", "css", "js")
@@ -95,9 +95,9 @@ def chosen_models(items: Sequence[ScoringItem], most: int) -> dict[Row, list[Sco
 class Clips:
     """The sounds of the page, in the form that its template needs."""
 
-    def __init__(self, page: Page):
+    def __init__(self, page: Page, listen: float):
         self.compression = page.compression
-        self.part = slice(to_samples(page.start), to_samples(page.start + page.seconds))
+        self.part = slice(to_samples(listen + page.start), to_samples(listen + page.start + page.seconds))
         self.store = beside(Path(page.folder)) if page.folder else inside
 
     def truth(self, items: Iterable[ScoringItem]) -> dict[str, list[dict]]:

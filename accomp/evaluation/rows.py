@@ -6,12 +6,12 @@ from pathlib import Path
 
 from accomp.codec.fingerprint import fingerprint
 from accomp.errors import UserError
+from accomp.evaluation.recall import LIVE
 from accomp.evaluation.settings import Regime, Settings
 from accomp.model import Model, load_model
 
 CODEC_ROW = "codec"
 BASELINES = ("truth", CODEC_ROW, "random_pairing", "silence")  # need no regime
-LOOPS = ("loop_context", "loop_stem")  # have a live edge, and so a regime
 SUBJECT = ("model", "sampler", "clock", "protocol", "regime", "r", "w", "visibility_s")
 
 
@@ -69,7 +69,7 @@ def rows(settings: Settings, models: dict[str, Model]) -> list[Row]:
     codecs = {fingerprint(model.codec): name for name, model in reversed(models.items())}
     others = [name for name in models if name in codecs.values()][1:]
     baselines = [Row(name) for name in BASELINES] + [Row(f"{CODEC_ROW}_{name}") for name in others]
-    return played + baselines + [Row(name, regime=regime) for name in LOOPS for regime in ahead]
+    return played + baselines + [Row(name, regime=regime) for name in LIVE for regime in ahead]
 
 
 def samplers(model: Model, settings: Settings) -> list[str]:
@@ -88,7 +88,7 @@ def load_models(settings: Settings) -> dict[str, Model]:
     models = {model.name: model for model in loaded}
     if len(models) < len(loaded):
         raise UserError(f"model={settings.models}: two of these folders have the same name; rename one")
-    taken = sorted(set(models) & {*BASELINES, *LOOPS})
+    taken = sorted(set(models) & {*BASELINES, *LIVE})
     if taken:
         raise UserError(f"{taken[0]}: a model cannot have the name of a baseline; rename its folder")
     return models

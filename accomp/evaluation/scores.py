@@ -33,7 +33,7 @@ def run(settings: Settings) -> Path:
     metrics = metric_set(settings)
     models = load_models(settings)
     asked = rows(settings, models)  # before anything is played: a misspelt sampler is told at once
-    songs = load_songs(settings.data, settings.stems, settings.tracks, settings.seconds)
+    songs = load_songs(settings.data, settings.stems, settings.tracks, settings.seconds, settings.listen)
     embeddings = embeddings_of(settings, next(iter(models.values())))
     cache = AudioCache(settings.out_dir / "audio")
     cache.check(settings, list(models))

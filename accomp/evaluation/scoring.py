@@ -1,7 +1,7 @@
 """The second part of an evaluation: every metric on every answer, a few answers at a time in processes of their own.
 
-What is scored already is not scored again, unless the answer or the metric's code has changed. A metric that fails on one
-answer costs that one score: the reason is logged and all others stand.
+What is scored already is not scored again, unless the answer or the metric's code has changed. A metric that fails on
+one answer costs that one score: the reason is logged and all others stand.
 """
 
 import json
@@ -29,7 +29,7 @@ from accomp.evaluation.songs import Song
 from accomp.metrics import registry
 from accomp.metrics.contract import Excerpt, Metric, Options
 from accomp.provenance import code_hash
-from accomp.timeline import WINDOW
+from accomp.timeline import WINDOW, to_seconds
 
 log = logging.getLogger(__name__)
 CHUNK = 24  # answers of one stem of one song that a process scores in one go; what their context needs is done once
@@ -77,15 +77,15 @@ class ScoringItem:
 
     @property
     def audio(self) -> np.ndarray:
-        return audio.read(self.answer, stop=self.samples)
+        return audio.read(self.answer, self.song.lead, self.samples)
 
     @property
     def truth(self) -> np.ndarray:
-        return self.song.truth[self.stem][: self.samples]
+        return self.song.truth[self.stem][self.song.lead : self.samples]
 
     @property
     def context(self) -> np.ndarray:
-        return self.song.context[self.stem][: self.samples]
+        return self.song.context[self.stem][self.song.lead : self.samples]
 
 
 def metric_set(settings: Settings) -> MetricSet:
@@ -181,7 +181,10 @@ def score(chunk: Sequence[ScoringItem], metrics: MetricSet) -> list[str]:
     wrong = []
     for item in chunk:
         found = filed(item, metrics)
-        excerpt = Excerpt(item.stem, item.audio, item.context, item.truth, item.song.beats_until(item.samples))
+        song = item.song
+        chords = song.chords.shifted(to_seconds(song.lead))
+        score = song.beats_until(item.samples), song.downbeats_until(item.samples), chords
+        excerpt = Excerpt(item.stem, item.audio, item.context, item.truth, *score)
         for name in metrics.wanted(item.row):
             if name in found:
                 continue

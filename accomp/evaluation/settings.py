@@ -81,6 +81,7 @@ class Settings:
     stems: list[str] = field(default_factory=lambda: list(STEMS))
     tracks: int | None = None
     seconds: float | None = 30.0
+    listen: float = 0.0
     seeds: list[int] = field(default_factory=lambda: [0])
     overlap: int = 882
     metrics: list[str] = field(default_factory=list)
@@ -127,6 +128,10 @@ def read(config: DictConfig) -> Settings:
         value = getattr(settings, label)
         if value is not None and value <= 0:
             raise UserError(f"{label}={value}: must be positive" + ", or null for all there is" * (label in OPEN))
+    if settings.listen < 0:
+        raise UserError(
+            f"listen={settings.listen}: must not be negative, it counts seconds before those that are scored"
+        )
     if settings.overlap < 0:
         raise UserError(f"overlap={settings.overlap}: must not be negative, it counts samples")
     for regime in (*settings.regimes, settings.latency):

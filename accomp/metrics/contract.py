@@ -1,15 +1,15 @@
 """What a metric is to everything else: an excerpt in, named numbers out.
 
-A number is NaN where the question makes no sense (the harmony of drums). Where an answer FAILED (no beat in a silent stem) it
-is the worst value, never a gap: a mean over the answers that happened to work would be too good.
+A number is NaN where the question makes no sense (the harmony of drums). Where an answer FAILED (no beat in a silent
+stem) it is the worst value, never a gap: a mean over the answers that happened to work would be too good.
 
 A metric of excerpts is one module of this package; nothing else has to know it. It has
 
     COLUMNS: tuple of Column       what of it stands in tables (everything it returns is in scores.csv)
     make_metric(options) -> Metric
 
-and may have `depends_on(options) -> str`, a text that differs when the same answer may score differently (another tracker),
-and `OF_COPIES = True` if it only makes sense for what should resemble the recording itself.
+and may have `depends_on(options) -> str`, a text that differs when the same answer may score differently (another
+tracker), and `OF_COPIES = True` if it only makes sense for what should resemble the recording itself.
 """
 
 from collections.abc import Callable
@@ -17,13 +17,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from accomp.beat.chords import BeatChords
+
 
 @dataclass(frozen=True)
 class Excerpt:
     """One stem to be scored, with what it was played against and what it might have been.
 
-    `answer`, `context` and `truth` are (N,) float32 of the same length; `beats_s` are the beats of the score, in
-    seconds from the first sample, None where there is no score; `stem` is one of the four stems.
+    `answer`, `context` and `truth` are (N,) float32 of the same length; `stem` is one of the four stems. `beats_s` and
+    `downbeats_s` are the beats of the score and those that begin a bar, in seconds from the first sample, and `chords`
+    what stands at each beat; None where there is no score.
     """
 
     stem: str
@@ -31,6 +34,8 @@ class Excerpt:
     context: np.ndarray
     truth: np.ndarray
     beats_s: np.ndarray | None
+    downbeats_s: np.ndarray | None = None
+    chords: BeatChords | None = None
 
     def __post_init__(self):
         lengths = {len(self.answer), len(self.context), len(self.truth)}
@@ -39,7 +44,9 @@ class Excerpt:
 
 @dataclass(frozen=True)
 class Column:
-    """A number as it stands in tables. A normalised one also has a place between a random pairing (0) and the truth (1)."""
+    """A number as it stands in tables. A normalised one also has a place between a random pairing (0) and the truth
+    (1).
+    """
 
     name: str
     heading: str
