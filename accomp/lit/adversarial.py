@@ -1,13 +1,14 @@
 """Training of a codec with a discriminator that learns to tell its reconstructions from recordings."""
 
-from torch import Tensor, nn
+import torch
+from torch import nn
 from torch.func import functional_call
 
 from accomp.codec.contract import Codec
 from accomp.codec.discriminator import adversarial_loss, discriminator_loss, feature_loss
 from accomp.codec.losses import sdr
 from accomp.lit.autoencoder import AutoencoderModule, nonsilent
-from accomp.lit.seeds import step_generator
+from accomp.lit.training import Values
 
 
 class AdversarialAutoencoderModule(AutoencoderModule):
@@ -38,21 +39,18 @@ class AdversarialAutoencoderModule(AutoencoderModule):
         super().__init__(codec, learning_rate, warmup_steps, steps, noise, start)
         self.discriminator = discriminator
 
-    def training_step(self, batch: dict, index: int) -> Tensor:
+    def measure(self, batch: dict, generator: torch.Generator) -> tuple[Values, Values]:
+        if not self.training:
+            return super().measure(batch, generator)
         audio = nonsilent(batch, self.codec.hop)
-        estimate = self.noisy_round_trip(audio, step_generator(self, index))
-        reconstruction = self.distance(estimate, audio, self.window())
-
+        estimate = self.codec.decode(self.noisy(self.codec.encode(audio), generator)).float()
         constant = {name: value.detach() for name, value in self.discriminator.named_parameters()}
         fake_scores, fake_features = functional_call(self.discriminator, constant, (estimate,))
         real_scores, real_features = self.discriminator(audio)
-        adversarial = adversarial_loss(fake_scores)
-        features = feature_loss(real_features, fake_features)
-        discrimination = discriminator_loss(real_scores, self.discriminator(estimate.detach())[0])
-
-        losses = {"loss": reconstruction, "adversarial": adversarial, "features": features}
-        losses["discriminator"] = discrimination
-        self.log_dict({f"train/{name}": value for name, value in losses.items()}, prog_bar=True)
-        self.log("train/sdr_db", sdr(estimate.detach(), audio).median(), prog_bar=True)
-        h = self.hparams
-        return reconstruction + h.adversarial_weight * adversarial + h.feature_weight * features + discrimination
+        losses = {
+            "loss": self.distance(estimate, audio),
+            "adversarial": self.hparams.adversarial_weight * adversarial_loss(fake_scores),
+            "features": self.hparams.feature_weight * feature_loss(real_features, fake_features),
+            "discriminator": discriminator_loss(real_scores, self.discriminator(estimate.detach())[0]),
+        }
+        return losses, {"sdr_db": sdr(estimate.detach(), audio).median()}

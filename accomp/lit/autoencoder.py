@@ -1,19 +1,16 @@
 """Training of a codec: reconstruct audio through slightly noisy latents."""
 
-from pathlib import Path
+from functools import partial
 
-import lightning as L
 import torch
 from torch import Tensor
 
 from accomp.codec.contract import Codec
 from accomp.codec.losses import WINDOWS, reconstruction_loss, sdr
-from accomp.lit.optimiser import adamw, warmup_cosine
-from accomp.lit.seeds import step_generator
-from accomp.training_run import read_run
+from accomp.lit.training import TrainingModule, Values, adamw
 
 
-class AutoencoderModule(L.LightningModule):
+class AutoencoderModule(TrainingModule):
     """A codec and its reconstruction loss.
 
     Args:
@@ -25,6 +22,7 @@ class AutoencoderModule(L.LightningModule):
     """
 
     windows = WINDOWS
+    optimiser = staticmethod(partial(adamw, betas=(0.8, 0.99)))
 
     def __init__(
         self,
@@ -38,42 +36,27 @@ class AutoencoderModule(L.LightningModule):
         super().__init__()
         self.save_hyperparameters(ignore=["codec", "discriminator"])
         self.codec = codec
-        if start is not None:
-            read_run(Path(start), "codec.", codec, strict=False).train()
+        self.begin_with(start, "codec", strict=False)
 
-    def training_step(self, batch: dict, index: int) -> Tensor:
+    def measure(self, batch: dict, generator: torch.Generator) -> tuple[Values, Values]:
         audio = nonsilent(batch, self.codec.hop)
-        estimate = self.noisy_round_trip(audio, step_generator(self, index))
-        loss = self.distance(estimate, audio, self.window())
-        self.log("train/loss", loss, prog_bar=True)
-        self.log("train/sdr_db", sdr(estimate.detach(), audio).median(), prog_bar=True)
-        return loss
-
-    def noisy_round_trip(self, audio: Tensor, generator: torch.Generator) -> Tensor:
-        """Audio (B, N) through the codec, with noise on its latents."""
-        return self.codec.decode(self.noisy(self.codec.encode(audio), generator)).float()
+        latents = self.codec.encode(audio)
+        estimate = self.codec.decode(self.noisy(latents, generator)).float()
+        return {"loss": self.distance(estimate, audio)}, {"sdr_db": sdr(estimate.detach(), audio).median()}
 
     def noisy(self, latents: Tensor, generator: torch.Generator) -> Tensor:
-        """Latents (B, C, T) with Gaussian noise of a random level per item."""
+        """Latents (B, C, T), in training with Gaussian noise of a random level per item."""
+        if not self.training:
+            return latents
         level = 2 * self.hparams.noise * torch.rand(len(latents), 1, 1, generator=generator)
         return latents + (level * torch.randn(latents.shape, generator=generator)).to(latents)
 
-    def window(self) -> tuple[int]:
-        """One window length of the loss per step, in turn, which costs a fraction of all of them."""
-        return (self.windows[self.global_step % len(self.windows)],)
+    def window_lengths(self) -> tuple[int, ...]:
+        """Window lengths of the loss in samples: in training one per step, in turn, which costs a fraction of all of them."""
+        return (self.windows[self.global_step % len(self.windows)],) if self.training else self.windows
 
-    def distance(self, estimate: Tensor, audio: Tensor, windows: tuple[int, ...]) -> Tensor:
-        return reconstruction_loss(estimate, audio, windows)
-
-    def validation_step(self, batch: dict, index: int) -> None:
-        audio = nonsilent(batch, self.codec.hop)
-        estimate = self.codec.decode(self.codec.encode(audio)).float()
-        self.log("val/loss", self.distance(estimate, audio, self.windows), prog_bar=True, batch_size=len(audio))
-        self.log("val/sdr_db", sdr(estimate, audio).median(), prog_bar=True, batch_size=len(audio))
-
-    def configure_optimizers(self):
-        h = self.hparams
-        return warmup_cosine(adamw(self.parameters(), h.learning_rate, (0.8, 0.99)), h.warmup_steps, h.steps)
+    def distance(self, estimate: Tensor, audio: Tensor) -> Tensor:
+        return reconstruction_loss(estimate, audio, self.window_lengths())
 
 
 def nonsilent(batch: dict, hop: int) -> Tensor:

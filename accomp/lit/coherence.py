@@ -1,28 +1,28 @@
 """Training of the coherence model: a stem must find the context it was played with among all others of the batch."""
 
-import lightning as L
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from accomp.codec.fingerprint import fingerprint
 from accomp.errors import UserError
-from accomp.lit.optimiser import adamw, warmup_cosine
+from accomp.lit.training import TrainingModule, Values
 from accomp.metrics.coherence import PIECE, Coherence, sketch_codec
 from accomp.timeline import to_samples
 
 
-class CoherenceModule(L.LightningModule):
+class CoherenceModule(TrainingModule):
     """Contrastive loss (InfoNCE, van den Oord et al. 2018) both ways, plus each stem's own context shifted in time.
 
-    The shifted context is what makes it hear the beat: it has the same notes and the same sound, only not at that moment.
-    Only stems of one instrument compete for a context, or it would be found by the instrument it lacks. Excerpts must be
+    The shifted context makes it sensitive to the beat: it has the same notes and the same sound, only not at that moment. Only
+    stems of one instrument compete for a context, which would else be found by the instrument it lacks. Excerpts must be
     longer than 5 s by `longest_shift_s`. Items whose stem or context is silent are left out.
 
     Args:
         codec: the model folder (or run) whose latents the batches hold
         net: arguments of `Coherence`
         shortest_shift_s, longest_shift_s: how far a wrong context is shifted
+        start: a training run with whose weights to begin
     """
 
     def __init__(
@@ -34,32 +34,28 @@ class CoherenceModule(L.LightningModule):
         steps: int = 3000,
         shortest_shift_s: float = 0.1,
         longest_shift_s: float = 1.5,
+        start: str | None = None,
     ):
         super().__init__()
         self.save_hyperparameters()
-        ear = sketch_codec(codec)
+        sketch = sketch_codec(codec)
         self.net = Coherence(**(net or {}))
-        self.net.calibrate(ear)
-        self.latents = fingerprint(ear)
-        self.frames = PIECE // ear.hop
-        self.shifts = [round(to_samples(shift_s) / ear.hop) for shift_s in (shortest_shift_s, longest_shift_s)]
+        self.net.calibrate(sketch)
+        self.begin_with(start, "net")
+        self.latents = fingerprint(sketch)
+        self.frames = PIECE // sketch.hop
+        self.shifts = [round(to_samples(shift_s) / sketch.hop) for shift_s in (shortest_shift_s, longest_shift_s)]
 
     def on_train_start(self) -> None:
-        dealt = self.trainer.datamodule.codec
-        if dealt != self.latents:
-            raise UserError(f"module.codec={self.hparams.codec}: data.latents holds those of another codec ({dealt})")
+        codec = self.trainer.datamodule.codec
+        if codec != self.latents:
+            raise UserError(f"module.codec={self.hparams.codec}: data.latents holds those of another codec ({codec})")
 
-    def training_step(self, batch: dict, index: int) -> Tensor:
-        loss, found, unshifted = self.judge(batch, torch.Generator().manual_seed(2**40 + self.global_step))
-        self.log_dict({"train/loss": loss, "train/found": found, "train/unshifted": unshifted}, prog_bar=True)
-        return loss
+    def measure(self, batch: dict, generator: torch.Generator) -> tuple[Values, Values]:
+        loss, found, unshifted = self.compare(batch, generator)
+        return {"loss": loss}, {"found": found, "unshifted": unshifted}
 
-    def validation_step(self, batch: dict, index: int) -> None:
-        loss, found, unshifted = self.judge(batch, torch.Generator().manual_seed(index))
-        said = {"val/loss": loss, "val/found": found, "val/unshifted": unshifted}
-        self.log_dict(said, prog_bar=True, batch_size=len(batch["stem"]))
-
-    def judge(self, batch: dict, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    def compare(self, batch: dict, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """The loss, how often the right context was the nearest, and how often it was nearer than the shifted one."""
         target, context = batch["target"][..., : self.frames], batch["context"]
         heard = self.net.sounds(target) & self.net.sounds(context[..., : self.frames])
@@ -79,7 +75,3 @@ class CoherenceModule(L.LightningModule):
         right = torch.arange(len(stems), device=stems.device)
         loss = (F.cross_entropy(torch.cat([pairs, wrong], 1), right) + F.cross_entropy(pairs.T, right)) / 2
         return loss, (pairs.argmax(1) == right).float().mean(), (pairs.diagonal() > wrong[:, 0]).float().mean()
-
-    def configure_optimizers(self):
-        h = self.hparams
-        return warmup_cosine(adamw(self.net.parameters(), h.learning_rate), h.warmup_steps, h.steps)

@@ -18,10 +18,8 @@ from accomp.errors import UserError
 from accomp.lit.conditioner import Conditioner, ContextConditioner
 from accomp.lit.cost import Cost
 from accomp.lit.objective import Nets, Objective
-from accomp.lit.optimiser import adamw, warmup_cosine
 from accomp.lit.same_codec import refuse_other_codec
-from accomp.lit.seeds import seeded_generator, step_generator
-from accomp.training_run import read_run
+from accomp.lit.training import TrainingModule, Values, adamw
 
 
 class Frozen:
@@ -52,7 +50,7 @@ class Frozen:
         return digest.hexdigest()[:16]
 
 
-class DenoisingModule(L.LightningModule):
+class DenoisingModule(TrainingModule):
     """A denoiser, what it is told, and what it learns. Everything random comes from the number of the step.
 
     Args:
@@ -88,8 +86,7 @@ class DenoisingModule(L.LightningModule):
         self.save_hyperparameters({"conditioner": asdict(conditioner)})  # which masks it knew travels with the weights
         self.conditioner, self.objective, self.optimiser = conditioner, objective, optimiser
         self.denoiser = form(net)
-        if start is not None:
-            read_run(Path(start), "denoiser.", self.denoiser).train()
+        self.begin_with(start, "denoiser")
         self.helpers = nn.ModuleDict(objective.helpers(self.denoiser))
         self.codec = codec and Frozen(codec)
         self.teacher = teacher and Frozen(teacher)
@@ -104,21 +101,16 @@ class DenoisingModule(L.LightningModule):
             for run in self.same_latents:
                 refuse_other_codec(run, self.trainer.datamodule)
 
-    def training_step(self, batch: dict, index: int) -> Tensor:
-        losses = self.losses(batch, step_generator(self, index))
-        self.log_dict({f"train/{name}": loss for name, loss in losses.items()}, prog_bar=True)
-        return torch.stack(list(losses.values())).sum()
+    def measure(self, batch: dict, generator: torch.Generator) -> tuple[Values, Values]:
+        return self.losses(batch, generator), {}
 
-    def validation_step(self, batch: dict, index: int) -> None:
-        losses = self.losses(batch, seeded_generator(-1 - index))
-        values = {"val/loss": torch.stack(list(losses.values())).sum()}  # unless the objective has a loss of that name
-        values |= {f"val/{name}": loss for name, loss in losses.items()}
-        self.log_dict(values, prog_bar=True, batch_size=len(batch["stem"]))
-
-    def losses(self, batch: dict, generator: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, batch: dict, generator: torch.Generator) -> Values:
         """The objective's losses by name."""
-        nets = Nets(self.denoiser, self.teacher, self.helpers)
-        return self.objective(nets, self.conditioner, self.latents(batch), generator)
+        return self.objective(self.nets, self.conditioner, self.latents(batch), generator)
+
+    @property
+    def nets(self) -> Nets:
+        return Nets(self.denoiser, self.teacher, self.helpers)
 
     @torch.no_grad()
     def latents(self, batch: dict) -> dict:
@@ -133,12 +125,7 @@ class DenoisingModule(L.LightningModule):
         return batch | {"context": encode(batch["context"]), "target": encode(batch["target"])}
 
     def on_before_zero_grad(self, optimizer: torch.optim.Optimizer) -> None:
-        self.objective.after_step(Nets(self.denoiser, self.teacher, self.helpers))
-
-    def configure_optimizers(self):
-        h = self.hparams
-        optimiser = self.optimiser([p for p in self.parameters() if p.requires_grad], lr=h.learning_rate)
-        return optimiser if h.steps is None else warmup_cosine(optimiser, h.warmup_steps, h.steps)
+        self.objective.after_step(self.nets)
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
         if self.teacher:

@@ -4,10 +4,10 @@ import torch
 from torch import Tensor
 
 from accomp.codec.contract import Codec
-from accomp.codec.losses import MAGNITUDE_WINDOWS, level_loss, magnitude_loss
+from accomp.codec.losses import MAGNITUDE_WINDOWS, level_loss, magnitude_loss, sdr
 from accomp.codec.sources import LONG, QUIET, partials
 from accomp.lit.autoencoder import AutoencoderModule, nonsilent
-from accomp.lit.seeds import step_generator
+from accomp.lit.training import Values
 
 EXAMPLES = 400  # excerpts to fit the projection on
 FIRST_EXAMPLE = 2**40  # their numbers begin here: training never deals as many
@@ -38,14 +38,14 @@ class SketchModule(AutoencoderModule):
                 frames.append(self.codec.features(audio, None)[0][0])
         self.codec.fit(torch.cat(frames))
 
-    def training_step(self, batch: dict, index: int) -> Tensor:
+    def measure(self, batch: dict, generator: torch.Generator) -> tuple[Values, Values]:
+        if not self.training:
+            return super().measure(batch, generator)
         audio = nonsilent(batch, self.codec.hop)
-        latents = self.noisy(self.codec.encode(audio), step_generator(self, index))
-        features, _ = self.codec.hidden(latents, {})
+        features, _ = self.codec.hidden(self.noisy(self.codec.encode(audio), generator), {})
         estimate = self.codec.aligned(*self.codec.synthesise(features, {})).float()
-        loss, tones = self.distance(estimate, audio, self.window()), self.tones(features, audio)
-        self.log_dict({"train/loss": loss, "train/tones": tones}, prog_bar=True)
-        return loss + self.hparams.tones * tones
+        losses = {"loss": self.distance(estimate, audio), "tones": self.hparams.tones * self.tones(features, audio)}
+        return losses, {"sdr_db": sdr(estimate.detach(), audio).median()}
 
     def tones(self, features: Tensor, audio: Tensor) -> Tensor:
         """Squared error of the oscillators against the partials of the recording, away from the ends of the excerpt.
@@ -58,5 +58,5 @@ class SketchModule(AutoencoderModule):
         error = (self.codec.oscillators.roots(features) - wanted)[:, end:-end]
         return QUIET * error.square().sum(2).mean()
 
-    def distance(self, estimate: Tensor, audio: Tensor, windows: tuple[int, ...]) -> Tensor:
-        return magnitude_loss(estimate, audio, windows) + 0.2 * level_loss(estimate, audio)
+    def distance(self, estimate: Tensor, audio: Tensor) -> Tensor:
+        return magnitude_loss(estimate, audio, self.window_lengths()) + 0.2 * level_loss(estimate, audio)

@@ -10,7 +10,7 @@ CHANNELS, FRAMES = 8, 140
 NET = {"width": 16, "size": 8, "channels": CHANNELS}
 
 
-class Ear:
+class Sketch:
     """Latents that are levels: a decibel is 1 in every channel, silence is -5."""
 
     hop, basis = 2048, torch.eye(CHANNELS)
@@ -22,7 +22,7 @@ class Ear:
 @pytest.fixture
 def module(monkeypatch) -> CoherenceModule:
     torch.manual_seed(0)
-    monkeypatch.setattr(coherence, "sketch_codec", lambda source: Ear())
+    monkeypatch.setattr(coherence, "sketch_codec", lambda source: Sketch())
     monkeypatch.setattr(coherence, "fingerprint", lambda codec: "0")
     return CoherenceModule("nowhere", NET)
 
@@ -39,7 +39,7 @@ def test_it_learns_to_find_the_context_that_sounds_together(module):
     optimiser = torch.optim.Adam(module.parameters(), 3e-3)
     losses = []
     for step in range(40):
-        loss, _, unshifted = module.judge(batch(12, step), torch.Generator().manual_seed(step))
+        loss, _, unshifted = module.compare(batch(12, step), torch.Generator().manual_seed(step))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -51,7 +51,7 @@ def test_it_learns_to_find_the_context_that_sounds_together(module):
 def test_stems_of_other_instruments_do_not_compete(module):
     twins = {key: value[:1].repeat(2, *[1] * (value.ndim - 1)) for key, value in batch(2, 0).items()}
     found = [
-        module.judge(twins | {"stem": torch.tensor(kinds)}, torch.Generator().manual_seed(0))[1]
+        module.compare(twins | {"stem": torch.tensor(kinds)}, torch.Generator().manual_seed(0))[1]
         for kinds in ([0, 0], [0, 1])
     ]
     assert found == [0.5, 1]
@@ -59,15 +59,15 @@ def test_stems_of_other_instruments_do_not_compete(module):
 
 def test_silence_is_left_out_and_a_silent_batch_costs_nothing(module):
     some = batch(4, 0)
-    whole, *_ = module.judge(some, torch.Generator().manual_seed(0))
+    whole, *_ = module.compare(some, torch.Generator().manual_seed(0))
     nothing = {
         "target": torch.full((1, CHANNELS, FRAMES), -5.0),
         "context": some["context"][:1],
         "stem": torch.zeros(1),
     }
     more = {key: torch.cat([value, nothing[key]]) for key, value in some.items()}
-    with_silence, *_ = module.judge(more, torch.Generator().manual_seed(0))
+    with_silence, *_ = module.compare(more, torch.Generator().manual_seed(0))
     assert torch.isclose(whole, with_silence)
-    loss, found, _ = module.judge(nothing, torch.Generator())
+    loss, found, _ = module.compare(nothing, torch.Generator())
     loss.backward()
     assert loss == 0 and found == 0
