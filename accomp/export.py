@@ -28,7 +28,7 @@ from accomp.model_card import card
 from accomp.paper_checkpoint import ADPM2
 from accomp.parts import build_part
 from accomp.run_kind import ROLES, export_command, kind_of
-from accomp.training_run import codec_config, load_codec, read_run, run_config, run_facts
+from accomp.training_run import codec_config, latents_codec, load_codec, read_run, run_config
 from accomp.window import PlayingDraw
 
 log = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ def check_teacher(student: Path, teacher: Path) -> None:
 
 def check_latents(run: Path, codec: str) -> None:
     """UserError when a run was trained on the latents of another codec than that of this fingerprint."""
-    trained_on = run_facts(run).latents
+    trained_on = latents_codec(run)
     if trained_on is None:
         log.warning("%s does not say on which codec's latents it was trained", run)
     elif trained_on != codec:

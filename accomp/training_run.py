@@ -16,10 +16,9 @@ from accomp.parts import build_part
 
 @dataclass(frozen=True)
 class RunFacts:
-    """How a run was trained: optimiser steps, the codec of its latents (None for audio, or unknown), data, code, command."""
+    """How a run was trained: optimiser steps, data sets, the commit of the code, and the command."""
 
     steps: int
-    latents: str | None
     data: str
     code: str
     command: str
@@ -53,15 +52,19 @@ def read_run(run: Path, prefix: str, module: nn.Module, strict: bool = True) -> 
     return module.eval()
 
 
+def latents_codec(run: Path) -> str | None:
+    """The fingerprint of the codec on whose latents a run was trained; None when it was on audio, or the run does not say."""
+    return read_checkpoint(run).get("SlakhDataModule", {}).get("codec")
+
+
 def run_facts(run: Path) -> RunFacts:
     """How a run was trained, as its folder says."""
-    checkpoint, data = read_checkpoint(run), run_config(run).get("data", {})
-    sets = data.get("sets") or Path(data.get("root", "unknown")).name
+    data = run_config(run)["data"]
+    sets = data.get("sets") or Path(data["root"]).name
     first = (run / "config.yaml").read_text().partition("\n")[0]
     status = run / "status.json"
     return RunFacts(
-        steps=checkpoint["global_step"],
-        latents=checkpoint.get("SlakhDataModule", {}).get("codec"),
+        steps=read_checkpoint(run)["global_step"],
         data=sets if isinstance(sets, str) else ", ".join(sets),
         code=first.removeprefix("# code: ") if first.startswith("# code: ") else "unknown",
         command=(json.loads(status.read_text()) if status.is_file() else {}).get("command", "unknown"),

@@ -5,14 +5,14 @@ from pathlib import Path
 
 from accomp.data.datamodule import SlakhDataModule
 from accomp.errors import UserError
-from accomp.training_run import run_facts
+from accomp.training_run import latents_codec
 
 log = logging.getLogger(__name__)
 
 
 def refuse_other_codec(run: Path, data: SlakhDataModule) -> None:
     """UserError when a run was trained on latents of another codec than the one that made these."""
-    codec = run_facts(run).latents
+    codec = latents_codec(run)
     if codec is None:
         log.warning("%s: does not say on which codec's latents it was trained; these are of codec %s", run, data.codec)
     elif codec != data.codec:
