@@ -33,16 +33,7 @@ def _server_kit():
 
 
 kit = _server_kit()
-tune, free_port, Stage = kit.tune, kit.free_port, kit.Stage
-
-
-def stage_at(port: int, clientport: int):
-    """A stage on ports that the client already uses."""
-    ports, kit.free_port = iter((port, clientport)), lambda: next(ports)
-    try:
-        return Stage()
-    finally:
-        kit.free_port = free_port
+tune, free_port, RunningServer = kit.tune, kit.free_port, kit.RunningServer
 
 
 def song(seconds: float) -> np.ndarray:
@@ -58,9 +49,9 @@ def heard_right(heard: np.ndarray, step: Step, fade: int = FADE) -> np.ndarray:
     return np.abs(heard - want) < 1e-6
 
 
-def context_of(stage) -> np.ndarray:
+def context_of(running) -> np.ndarray:
     """What the server has heard since the last session began, (N,)."""
-    pushed = stage.streamers[-1].pushed
+    pushed = running.streamers[-1].pushed
     assert [start for start, _ in pushed] == list(np.cumsum([0] + [len(x) for _, x in pushed])[:-1])
     return np.concatenate([x for _, x in pushed])
 
@@ -95,11 +86,11 @@ class Road(threading.Thread):
 
 
 @contextmanager
-def lossy(stage, loss: float):
-    """(port to speak to, port to listen on, what was lost on the way back), as a client of the stage should use them."""
+def lossy(running, loss: float):
+    """(port to speak to, port to listen on, what was lost on the way back), as a client of the running should use them."""
     mine = free_port()
-    there, back = Road(stage.port, loss, seed=1), Road(mine, loss, seed=2)
-    stage.endpoint._client = ("127.0.0.1", back.port)
+    there, back = Road(running.port, loss, seed=1), Road(mine, loss, seed=2)
+    running.endpoint._client = ("127.0.0.1", back.port)
     try:
         yield there.port, mine, back
     finally:
@@ -249,4 +240,4 @@ def clients():
 def tools():
     """The helpers of this file, for the tests beside it."""
     return type("Tools", (), {name: staticmethod(globals()[name]) for name in (
-        "song", "tune", "heard_right", "context_of", "lossy", "spans_lost", "free_port", "Stage", "stage_at")})  # fmt: skip
+        "song", "tune", "heard_right", "context_of", "lossy", "spans_lost", "free_port", "RunningServer")})  # fmt: skip

@@ -45,20 +45,20 @@ class Card(threading.Thread):
 
 
 def live(tools, tmp_path, card, *more):
-    with tools.Stage() as stage:
+    with tools.RunningServer() as running:
         words = [
             "--r",
             "0.125",
             "--serverport",
-            stage.port,
+            running.port,
             "--clientport",
-            stage.clientport,
+            running.clientport,
             "--out",
             tmp_path,
             *more,
         ]
         play.play(play.arguments([str(word) for word in words]), card)
-        return tools.context_of(stage)
+        return tools.context_of(running)
 
 
 def test_what_is_played_live_is_heard_by_the_server_and_answered_to_the_sample(tools, tmp_path):
@@ -93,7 +93,7 @@ def test_a_recording_can_go_round(tools, tmp_path):
 def test_the_beat_is_told_with_every_step(tools, tmp_path):
     heard = []
 
-    class Ear:
+    class Recorder:
         def __init__(self, state):
             self.hear, state.on_datagram = state.on_datagram, self
 
@@ -101,9 +101,9 @@ def test_the_beat_is_told_with_every_step(tools, tmp_path):
             heard.append(osc.parse_request(data))
             return self.hear(data, address, t)
 
-    with tools.Stage() as stage:
-        Ear(stage.state)
-        words = ["--r", "0.125", "--serverport", stage.port, "--clientport", stage.clientport, "--out", tmp_path,
+    with tools.RunningServer() as running:
+        Recorder(running.state)
+        words = ["--r", "0.125", "--serverport", running.port, "--clientport", running.clientport, "--out", tmp_path,
                  "--seconds", "3", "--bpm", "90", "--beats", "3"]  # fmt: skip
         play.play(play.arguments([str(word) for word in words]), Card(tools.song(3)))
     clocks = [message for message in heard if isinstance(message, osc.Clock)]

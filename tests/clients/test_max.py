@@ -16,11 +16,11 @@ pytestmark = pytest.mark.flaky(reruns=3)  # in real time: a busy machine may be 
 
 def check_song(tools, node, seconds, ratio, strict=False):
     context, step = tools.song(seconds), Step(ratio, 1.0)
-    with tools.Stage() as stage:
+    with tools.RunningServer() as running:
         heard, said = node(
-            context, stage.port, stage.clientport, [["r", ratio], ["instruments", 0, 1, 0, 1]], strict=strict
+            context, running.port, running.clientport, [["r", ratio], ["instruments", 0, 1, 0, 1]], strict=strict
         )
-        received = tools.context_of(stage)
+        received = tools.context_of(running)
     drums, piano = heard[1], heard[3]
     assert tools.heard_right(drums, step).all() and not heard[0].any() and not heard[2].any()
     first = 2 * step.samples
@@ -41,7 +41,7 @@ def test_every_answer_of_a_minute_is_heard_to_the_sample(tools, node, ratio):
 
 def test_what_the_network_loses_is_silence_and_nothing_else(tools, node):
     context, step = tools.song(9), Step(0.125, 1.0)
-    with tools.Stage() as stage, tools.lossy(stage, 0.03) as (port, clientport, back):
+    with tools.RunningServer() as running, tools.lossy(running, 0.03) as (port, clientport, back):
         heard = node(context, port, clientport, [["r", 0.125]])[0][0]
         lost = tools.spans_lost(back, step, len(heard))
     right = tools.heard_right(heard, step)
@@ -55,9 +55,9 @@ def test_settings_change_at_the_border_of_a_step(tools, node):
     context = tools.song(8)
     during = [[60_000, ["r", 0.0625]], [100_000, ["samples", 997]], [150_000, ["fade", 0.01]], [200_000, ["w", 2]],
               [250_000, ["instruments", 0, 0, 0, 1]]]  # fmt: skip
-    with tools.Stage() as stage:
-        heard, _ = node(context, stage.port, stage.clientport, [["r", 0.125], ["instruments", 1, 0, 0, 1]], during)
-        assert not stage.state.tally.counts.keys() & {"step", "package_size", "mixed batch", "straggler"}
+    with tools.RunningServer() as running:
+        heard, _ = node(context, running.port, running.clientport, [["r", 0.125], ["instruments", 1, 0, 0, 1]], during)
+        assert not running.state.tally.counts.keys() & {"step", "package_size", "mixed batch", "straggler"}
     piano, want = heard[3], tools.tune(np.arange(len(context)))
     piano = np.where(np.abs(piano - want) > 1 / 128, piano - 1 / 64, piano)  # first it is the second voice
     silent = (heard[3] == 0) & (np.arange(len(want)) > 70_000)
@@ -72,12 +72,12 @@ def test_a_server_that_comes_late_goes_and_comes_back(tools, node):
     def meanwhile():
         time.sleep(4.5)
         for rest_s in (5, 0):
-            with tools.stage_at(port, clientport) as stage:
+            with tools.RunningServer(port=port, clientport=clientport) as running:
                 until_s = time.monotonic() + 8
-                while not (stage.streamers and len(stage.streamers[-1].steps) > 2):
+                while not (running.streamers and len(running.streamers[-1].steps) > 2):
                     assert time.monotonic() < until_s
                     time.sleep(0.05)
-                assert stage.state.settings.stems == ("bass",) and stage.state.settings.step.ratio == 0.0625
+                assert running.state.settings.stems == ("bass",) and running.state.settings.step.ratio == 0.0625
             time.sleep(rest_s)
 
     _, said = node(tools.song(16), port, clientport, [["r", 0.0625]], meanwhile=meanwhile)
@@ -120,10 +120,10 @@ def test_the_transport_of_max_is_followed(tools, node):
 
 
 def test_a_datagram_too_large_for_the_system_is_said_and_a_smaller_one_plays(tools, node):
-    with tools.Stage() as stage:
+    with tools.RunningServer() as running:
         settings = [["r", 0.0625], ["samples", 4410]]
         heard, said = node(
-            tools.song(5), stage.port, stage.clientport, settings, [[90_000, ["samples", 1837]]], largest=9216
+            tools.song(5), running.port, running.clientport, settings, [[90_000, ["samples", 1837]]], largest=9216
         )
     assert "does not send datagrams of 22" in said and "choose fewer samples, 1837 or less" in said
     assert "above 1837 samples nothing leaves a Mac" in said  # when it was chosen

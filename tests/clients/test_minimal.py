@@ -15,12 +15,12 @@ pytestmark = pytest.mark.flaky(reruns=3)  # in real time: a busy machine may be 
 def test_the_smallest_client_plays_and_hears_to_the_sample(tools, clients, tmp_path):
     step, song = Step(0.125, 1.0), tools.song(3.1)
     soundfile.write(tmp_path / "song.wav", song, SAMPLE_RATE, subtype="FLOAT")
-    with tools.Stage() as stage:
-        ports = ["--serverport", stage.port, "--clientport", stage.clientport]
+    with tools.RunningServer() as running:
+        ports = ["--serverport", running.port, "--clientport", running.clientport]
         command = [sys.executable, clients / "python" / "minimal.py", "song.wav", "bass.wav", *ports]
         done = subprocess.run([*map(str, command)], cwd=tmp_path, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
-        received = tools.context_of(stage)
+        received = tools.context_of(running)
     assert np.array_equal(received, song[: 4 * step.samples])
     heard = soundfile.read(tmp_path / "bass.wav", dtype="float32")[0]
     answered = np.arange(2 * step.samples, len(song))

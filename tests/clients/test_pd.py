@@ -32,11 +32,11 @@ MICROPHONE = """#N canvas 0 0 400 300 12;
 
 def check_song(tools, pd, seconds, ratio):
     context, step = tools.song(seconds), Step(ratio, 1.0)
-    with tools.Stage() as stage:
-        heard = pd.play_file(context, stage.port, stage.clientport, f"acc-r {ratio}")
+    with tools.RunningServer() as running:
+        heard = pd.play_file(context, running.port, running.clientport, f"acc-r {ratio}")
         assert np.array_equal(heard[: len(context), 0], context)  # the player hears himself
         assert tools.heard_right(heard[: len(context), 1], step).all()
-        received = tools.context_of(stage)
+        received = tools.context_of(running)
     assert np.array_equal(received, context[: len(received)]) and len(received) >= len(context) - 2 * step.samples
     assert pd.cpu < 0.2
 
@@ -53,7 +53,7 @@ def test_every_answer_of_a_minute_is_heard_to_the_sample(tools, pd, ratio):
 
 def test_what_the_network_loses_is_silence_and_nothing_else(tools, pd):
     context, step = tools.song(9), Step(0.125, 1.0)
-    with tools.Stage() as stage, tools.lossy(stage, 0.03) as (port, clientport, back):
+    with tools.RunningServer() as running, tools.lossy(running, 0.03) as (port, clientport, back):
         heard = pd.play_file(context, port, clientport, "acc-r 0.125")[: len(context), 1]
         lost = tools.spans_lost(back, step, len(heard))
     right = tools.heard_right(heard, step)
@@ -66,7 +66,7 @@ def test_settings_change_at_the_border_of_a_step(tools, pd):
     """Whatever is changed in the middle of a step, every answer still lies where it belongs."""
     context = tools.song(9)
     changes = ["acc-r 0.0625", "acc-package 997", "acc-fade 0.01", "acc-w 2", "acc-instruments 0 1 0 1"]
-    with tools.Stage() as stage:
+    with tools.RunningServer() as running:
 
         def change():
             pd.wait_for("accomp: playing")
@@ -76,8 +76,8 @@ def test_settings_change_at_the_border_of_a_step(tools, pd):
 
         changing = threading.Thread(target=change, daemon=True)
         changing.start()
-        heard = pd.play_file(context, stage.port, stage.clientport, "acc-r 0.125")[: len(context), 1]
-        assert not stage.state.tally.counts.keys() & {"step", "package_size", "mixed batch", "straggler"}
+        heard = pd.play_file(context, running.port, running.clientport, "acc-r 0.125")[: len(context), 1]
+        assert not running.state.tally.counts.keys() & {"step", "package_size", "mixed batch", "straggler"}
     first, want = 2 * Step(0.125).samples, tools.tune(np.arange(len(context)))
     two = np.abs(heard - 2 * want - 1 / 64) < 1e-6  # drums and, a little higher, piano
     wrong = ~(tools.heard_right(heard, Step(0.125)) | two)[first:]
@@ -91,15 +91,15 @@ def test_a_server_that_is_absent_and_one_that_starts_anew_are_noticed(tools, pd)
     pd.send(f"acc-server 127.0.0.1 {port} {clientport}")
     pd.wait_for("accomp: no word from the server")
     for ready in (1, 2):
-        stage = tools.stage_at(port, clientport)
-        with stage:
+        running = tools.RunningServer(port=port, clientport=clientport)
+        with running:
             pd.wait_for("accomp: ready", ready)
             pd.send("acc-source 1", "acc-length 5", "acc-r 0.0625", *(["acc-play 1"] if ready == 1 else []))
             until_s = time.monotonic() + 10
-            while not (stage.streamers and len(stage.streamers[-1].steps) > 3):
+            while not (running.streamers and len(running.streamers[-1].steps) > 3):
                 assert time.monotonic() < until_s, pd.said
                 time.sleep(0.05)
-            assert stage.state.settings.step.ratio == 0.0625  # it was told, the second one too
+            assert running.state.settings.step.ratio == 0.0625  # it was told, the second one too
         pd.wait_for("accomp: no word from the server", 1 + ready)
 
 
@@ -110,15 +110,15 @@ def test_a_loop_is_recorded_once_and_goes_round_without_a_seam(tools, pd, tmp_pa
     soundfile.write(tmp_path / "song.wav", context, SAMPLE_RATE, subtype="FLOAT")
     (tmp_path / "mic.pd").write_text(MICROPHONE.format(frames=len(context), file=tmp_path / "song.wav"))
     pd.send(f"pd open mic.pd {tmp_path}")
-    with tools.Stage() as stage:
-        pd.send(f"acc-server 127.0.0.1 {stage.port} {stage.clientport}", "acc-source 1", "acc-length 5", "acc-r 0.125",
+    with tools.RunningServer() as running:
+        pd.send(f"acc-server 127.0.0.1 {running.port} {running.clientport}", "acc-source 1", "acc-length 5", "acc-r 0.125",
                 f"acc-record {tmp_path / 'take.wav'}")  # fmt: skip
         pd.wait_for("accomp: ready")
         pd.send("acc-play 1")
         time.sleep(9)
         pd.send("acc-play 0")
         pd.wait_for("accomp: stopped")
-        received = tools.context_of(stage)
+        received = tools.context_of(running)
     time.sleep(0.3)
     heard = soundfile.read(tmp_path / "take.wav", dtype="float32")[0]
     lag = int(np.argmax(received == context[0]))
@@ -150,8 +150,8 @@ def test_the_beat_at_the_end_of_every_step_is_told(tools, pd):
 
 
 def test_panic_and_impossible_wishes(tools, pd, tmp_path):
-    with tools.Stage() as stage:
-        pd.send(f"acc-server 127.0.0.1 {stage.port} {stage.clientport}")
+    with tools.RunningServer() as running:
+        pd.send(f"acc-server 127.0.0.1 {running.port} {running.clientport}")
         pd.wait_for("accomp: ready")
         pd.send("acc-source 2", "acc-play 1")
         pd.wait_for("accomp: too short: open a file")
@@ -159,9 +159,9 @@ def test_panic_and_impossible_wishes(tools, pd, tmp_path):
         pd.wait_for("above 1837 samples do not leave a Mac")
         pd.send("acc-source 0", "acc-r 0.0625", "acc-play 1")
         time.sleep(1.5)
-        assert stage.state.settings.package == 13_095  # the largest that fits into a datagram
+        assert running.state.settings.package == 13_095  # the largest that fits into a datagram
         pd.send("acc-panic bang")
         pd.wait_for("accomp: stopped", 2)
         time.sleep(0.3)
-        assert stage.state.tally.counts["panic"] == 1
+        assert running.state.tally.counts["panic"] == 1
     assert "error" not in pd.said, pd.said

@@ -1,9 +1,10 @@
-"""A stand-in for the model's player, and short ways to talk to a server state."""
+"""A stand-in for the model, and servers around it: one under a simulated clock, one with sockets and threads."""
 
 import socket
 import threading
 import time
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -61,8 +62,8 @@ class FakeStreamer:
         self.warmed += 1
 
 
-class Bench:
-    """A state and a worker under a clock of our own: requests take `cycle_s`, answers are collected."""
+class SimulatedServer:
+    """A state and a worker without threads, under a clock of its own: requests take `cycle_s`, answers are collected."""
 
     def __init__(self, cycle_s=0.01, fails=()):
         self.t, self.cycle_s = 100.0, cycle_s
@@ -137,11 +138,11 @@ def free_port():
         return probe.getsockname()[1]
 
 
-class Stage:
+class RunningServer:
     """A running server with a stand-in for the model, and the ports to reach it."""
 
-    def __init__(self, load=None, recorder=None, **fake):
-        self.port, self.clientport, self.streamers = free_port(), free_port(), []
+    def __init__(self, load=None, recorder=None, port=None, clientport=None, **fake):
+        self.port, self.clientport, self.streamers = port or free_port(), clientport or free_port(), []
 
         def make(stems):
             self.streamers.append(FakeStreamer(stems, **fake))
@@ -173,11 +174,5 @@ class Stage:
 @pytest.fixture(scope="session")
 def kit():
     """The helpers of this file, for the tests beside it."""
-
-    class Kit:
-        pass
-
-    kit = Kit()
-    kit.tune, kit.FakeStreamer, kit.Bench, kit.blocks, kit.CLIENT = tune, FakeStreamer, Bench, blocks, CLIENT
-    kit.Stage, kit.free_port = Stage, free_port
-    return kit
+    names = "tune", "FakeStreamer", "SimulatedServer", "RunningServer", "blocks", "CLIENT", "free_port"
+    return SimpleNamespace(**{name: globals()[name] for name in names})

@@ -90,53 +90,53 @@ def quiet():
 
 def storm(kit, count):
     """So many hurt datagrams through the state and what follows from them: the slowest one's ms, and the growth in MB."""
-    rng, bench = random.Random(0), kit.Bench()
+    rng, server = random.Random(0), kit.SimulatedServer()
     messages, slowest_ms, grown = corpus(np.random.default_rng(0)), 0.0, 0.0
     gc.collect()
     gc.freeze()  # as serve.py does before it plays
     for n in range(count):
         data = hurt(rng.choice(messages), rng)
         began = time.thread_time()
-        actions = bench.state.on_datagram(data, kit.CLIENT[0], bench.t)
+        actions = server.state.on_datagram(data, kit.CLIENT[0], server.t)
         took_ms = 1e3 * (time.thread_time() - began)
         slowest_ms = max(slowest_ms, took_ms)
-        bench.act(actions)
-        bench.t += 0.0005
+        server.act(actions)
+        server.t += 0.0005
         if n % 100 == 0:
-            bench.wait(0.01)
-            for seen in (bench.sent, bench.answers, bench.silences, bench.requests, bench.loads):
+            server.wait(0.01)
+            for seen in (server.sent, server.answers, server.silences, server.requests, server.loads):
                 seen.clear()
-            for streamer in bench.streamers:
+            for streamer in server.streamers:
                 streamer.pushed.clear(), streamer.steps.clear(), streamer.transports.clear()
-            del bench.streamers[:-1]
+            del server.streamers[:-1]
         if n == count // 4:
             gc.collect()
             grown = -resident_mb()
     gc.unfreeze()
     gc.collect()
-    return bench, slowest_ms, grown + resident_mb()
+    return server, slowest_ms, grown + resident_mb()
 
 
-def play_on(kit, bench):
+def play_on(kit, server):
     """Whether the next clean steps are answered to the sample."""
-    bench.wait(5)
-    bench.hear(osc.Reset(), osc.UpdatePackageSize(4410), osc.UpdateR(0.1), osc.W(1), osc.UpdateFade(0.02), osc.Density(1.0),
+    server.wait(5)
+    server.hear(osc.Reset(), osc.UpdatePackageSize(4410), osc.UpdateR(0.1), osc.W(1), osc.UpdateFade(0.02), osc.Density(1.0),
                osc.Hello(44_100, 264_600, "again"), osc.PredictInstruments(1, 0, 0, 0), osc.Tempo(0))  # fmt: skip
-    bench.answers.clear()
+    server.answers.clear()
     for i in (1, 2, 3):
-        bench.hear(*kit.blocks(i, np.zeros(STEP, np.float32)))
-        bench.wait(0.6)
-    for request, (chunks,) in bench.answers:
+        server.hear(*kit.blocks(i, np.zeros(STEP, np.float32)))
+        server.wait(0.6)
+    for request, (chunks,) in server.answers:
         want = kit.tune(np.arange(-FADE, STEP) + (request.batch_id + 1) * STEP)
         assert np.array_equal(np.concatenate([c.samples for c in chunks]), want)
-    return len(bench.answers) == 3
+    return len(server.answers) == 3
 
 
 @pytest.mark.parametrize("count", [10_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
 def test_hurt_datagrams_stop_nothing_cost_little_and_leave_nothing_behind(kit, quiet, count):
-    bench, slowest_ms, grown_mb = storm(kit, count)
+    server, slowest_ms, grown_mb = storm(kit, count)
     assert slowest_ms < 5 and grown_mb < 5, (slowest_ms, grown_mb)
-    assert play_on(kit, bench)
+    assert play_on(kit, server)
 
 
 class Abuse(RuleBasedStateMachine):
@@ -146,39 +146,39 @@ class Abuse(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.bench = self.kit.Bench()
-        self.bench.hear(osc.UpdatePackageSize(4410), osc.UpdateR(0.1), osc.PredictInstruments(1, 0, 0, 0))
+        self.server = self.kit.SimulatedServer()
+        self.server.hear(osc.UpdatePackageSize(4410), osc.UpdateR(0.1), osc.PredictInstruments(1, 0, 0, 0))
         self.next_id = 1
 
     @rule(jump=st.integers(1, 3), lose=st.sets(st.integers(0, 5), max_size=2), wait=st.floats(0, 1))
     def batch(self, jump, lose, wait):
         self.next_id += jump
         blocks = self.kit.blocks(self.next_id, np.zeros(STEP, np.float32))
-        self.bench.hear(*[b for k, b in enumerate(blocks) if k not in lose])
-        self.bench.wait(wait)
+        self.server.hear(*[b for k, b in enumerate(blocks) if k not in lose])
+        self.server.wait(wait)
 
     @rule(back=st.integers(0, 12), chunk=st.integers(0, 5))
     def straggler(self, back, chunk):
         old = max(0, self.next_id - back)
-        self.bench.hear(self.kit.blocks(old, np.zeros(STEP, np.float32))[chunk])
-        self.next_id = self.bench.state.newest_id or self.next_id
+        self.server.hear(self.kit.blocks(old, np.zeros(STEP, np.float32))[chunk])
+        self.next_id = self.server.state.newest_id or self.next_id
 
     @rule(message=st.sampled_from([osc.Reset(), osc.Panic(), osc.LoadModel(), osc.Calibrate(), osc.W(-1), osc.W(1),
                                    osc.UpdateR(0.2), osc.UpdateR(0.1), osc.Predict(), osc.Density(0.3)]))  # fmt: skip
     def control(self, message):
-        self.bench.hear(message)
+        self.server.hear(message)
 
     @invariant()
     def books_balance(self):
-        state = self.bench.state
-        edges = [request.edge for request in self.bench.requests if request.session == state._session.number]
+        state = self.server.state
+        edges = [request.edge for request in self.server.requests if request.session == state._session.number]
         assert edges == sorted(set(edges)) and len(state._session.runs) <= 20 * state.settings.step.window
         assert sum(len(x) for _, x in state._session.runs) <= 2 * 15 * 44_100
-        answered = [(request.session, request.batch_id) for request, _ in self.bench.answers]
+        answered = [(request.session, request.batch_id) for request, _ in self.server.answers]
         assert len(answered) == len(set(answered))
 
     def teardown(self):
-        assert play_on(self.kit, self.bench)
+        assert play_on(self.kit, self.server)
 
 
 def test_any_order_of_events_leaves_a_server_that_plays(kit):
@@ -198,19 +198,19 @@ def test_no_file_is_named_by_the_network(kit, tmp_path, monkeypatch):
         (tmp_path / name / "codec.safetensors").touch()
     (tmp_path / "secret").mkdir()
     (tmp_path / "secret" / "config.yaml").touch()  # a folder of a score's model, say, that cannot play
-    bench, known = kit.Bench(), models_beside(tmp_path / "live")
+    server, known = kit.SimulatedServer(), models_beside(tmp_path / "live")
     assert sorted(known) == ["live", "other"]
     for word in WORDS:
-        bench.hear(wire.pad(b"/model") + wire.pad(b",s") + wire.pad(word))
-        bench.act(bench.state.on_load_failed("x", "no such model", bench.t))
-    assert all(name not in known for name in bench.loads) and len(bench.loads) > 3
+        server.hear(wire.pad(b"/model") + wire.pad(b",s") + wire.pad(word))
+        server.act(server.state.on_load_failed("x", "no such model", server.t))
+    assert all(name not in known for name in server.loads) and len(server.loads) > 3
     assert sorted(p.name for p in tmp_path.iterdir()) == ["live", "other", "secret"]
 
 
 def test_nobody_else_is_heard_or_answered(kit):
     """A whole performance's worth of requests from another address of this machine: not a byte goes anywhere for it."""
-    with kit.Stage() as stage, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rx:
-        rx.bind(("127.0.0.1", stage.clientport))
+    with kit.RunningServer() as running, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rx:
+        rx.bind(("127.0.0.1", running.clientport))
         rx.settimeout(0.3)
         while True:  # /ready and /status
             try:
@@ -222,12 +222,12 @@ def test_nobody_else_is_heard_or_answered(kit):
             stranger.settimeout(0.2)
             for message in (osc.PredictInstruments(1), osc.UpdateR(0.1), osc.AskStatus(), osc.PacketTest(1, np.zeros(9)),
                             osc.LoadModel(), *kit.blocks(1, np.zeros(STEP, np.float32))):  # fmt: skip
-                stranger.sendto(message.pack(), ("127.0.0.1", stage.port))
+                stranger.sendto(message.pack(), ("127.0.0.1", running.port))
             with pytest.raises(TimeoutError):
                 stranger.recv(65_536)
         said = itertools.takewhile(bool, iter(lambda: _recv(rx), None))
         assert all(osc.parse_reply(d) == osc.Ready() or b"ready" in d for d in said)
-        assert stage.state.settings.stems == () and stage.state.tally.counts["unknown sender"] == 11
+        assert running.state.settings.stems == () and running.state.tally.counts["unknown sender"] == 11
 
 
 def _recv(rx):
@@ -306,27 +306,27 @@ def test_a_log_that_nobody_reads_holds_nobody_up():
 @pytest.mark.parametrize("minutes", [10, pytest.param(60, marks=pytest.mark.slow)])
 def test_a_long_performance_leaves_nothing_behind(kit, quiet, minutes):
     """On a virtual clock, with lost datagrams and settings that change: no leak and no growing delay."""
-    bench, rng = kit.Bench(), random.Random(1)
-    bench.hear(osc.UpdatePackageSize(10_240), osc.UpdateR(0.25), osc.PredictInstruments(1, 0, 0, 0))
+    server, rng = kit.SimulatedServer(), random.Random(1)
+    server.hear(osc.UpdatePackageSize(10_240), osc.UpdateR(0.25), osc.PredictInstruments(1, 0, 0, 0))
     steps, step = minutes * 40, Step(0.25)
     silence, cycles, early_mb = np.zeros(step.samples, np.float32), [], 0.0
     for i in range(1, steps + 1):
         whole = kit.blocks(i, silence, 10_240)
-        bench.hear(*[b for b in whole if rng.random() > 0.02])
+        server.hear(*[b for b in whole if rng.random() > 0.02])
         if i % 50 == 0:
-            bench.hear(osc.W(rng.choice([0.0, 1.0])), osc.Clock(0.0, 120.0, 4, i), osc.AskStatus())
-        bench.wait(0.3)
-        bench.t += step.seconds - 0.3
+            server.hear(osc.W(rng.choice([0.0, 1.0])), osc.Clock(0.0, 120.0, 4, i), osc.AskStatus())
+        server.wait(0.3)
+        server.t += step.seconds - 0.3
         cycles += [
-            json.loads(m.text)["cycle_ms"] for m in bench.sent if isinstance(m, osc.Status) and "batch_id" in m.text
+            json.loads(m.text)["cycle_ms"] for m in server.sent if isinstance(m, osc.Status) and "batch_id" in m.text
         ]
-        for seen in (bench.sent, bench.answers, bench.requests):
+        for seen in (server.sent, server.answers, server.requests):
             seen.clear()
-        for streamer in bench.streamers:
+        for streamer in server.streamers:
             streamer.pushed.clear(), streamer.steps.clear(), streamer.transports.clear()
         if i == steps // 2:
             gc.collect()
             early_mb = resident_mb()
     gc.collect()
     assert (resident_mb() - early_mb) / (steps / 200) < 1 and len(cycles) >= 0.97 * steps
-    assert np.mean(cycles[-50:]) < 1.1 * np.mean(cycles[:50]) + 1 and bench.state._session.edge == steps * step.samples
+    assert np.mean(cycles[-50:]) < 1.1 * np.mean(cycles[:50]) + 1 and server.state._session.edge == steps * step.samples

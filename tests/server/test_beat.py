@@ -20,12 +20,12 @@ class Player:
     """A session with the tests' model, which follows `clicks`; `streamers` in the order of their making."""
 
     def __init__(self, kit, model):
-        self.kit, self.bench, self.streamers, self.next_id = kit, kit.Bench(), [], 1
+        self.kit, self.server, self.streamers, self.next_id = kit, kit.SimulatedServer(), [], 1
         # 13 s, as much as the tracker remembers
         self.model = dataclasses.replace(model, config=model.config | {"frames": 280})
         self.audio, self.beat = clicks((BEFORE + AFTER + 1) * STEP.seconds, BPM)
-        self.bench.worker.swap(self.make)
-        self.bench.hear(osc.UpdatePackageSize(4410), osc.UpdateR(0.25), osc.W(1.0), osc.PredictInstruments(1))
+        self.server.worker.swap(self.make)
+        self.server.hear(osc.UpdatePackageSize(4410), osc.UpdateR(0.25), osc.W(1.0), osc.PredictInstruments(1))
 
     def make(self, stems):
         streamer = Streamer(self.model, stems)
@@ -36,16 +36,16 @@ class Player:
     def play(self, count):
         for _ in range(count):
             start = (self.next_id - 1) * STEP.samples
-            self.bench.hear(*self.kit.blocks(self.next_id, self.audio[start : start + STEP.samples]))
-            self.bench.wait(STEP.seconds)
+            self.server.hear(*self.kit.blocks(self.next_id, self.audio[start : start + STEP.samples]))
+            self.server.wait(STEP.seconds)
             self.next_id += 1
 
     def add_an_instrument(self):
-        self.bench.hear(osc.PredictInstruments(1, 1, 0, 0))
+        self.server.hear(osc.PredictInstruments(1, 1, 0, 0))
 
     def change_the_model(self):
-        self.bench.worker.swap(self.make)
-        self.bench.act(self.bench.state.on_loaded("other", self.bench.t)[1:])
+        self.server.worker.swap(self.make)
+        self.server.act(self.server.state.on_loaded("other", self.server.t)[1:])
 
     def fail_once(self):
         def fail(*args, **more):
@@ -54,22 +54,22 @@ class Player:
         self.streamers[-1].step = fail
 
     def compute_slowly_for_a_while(self):
-        self.bench.cycle_s = 4.0
+        self.server.cycle_s = 4.0
         self.play(4)
-        self.bench.cycle_s = 0.01
-        assert self.bench.dropped
+        self.server.cycle_s = 0.01
+        assert self.server.dropped
 
     def lose_two_batches(self):
         self.next_id += 2
 
     def measure_the_latency_in_vain(self):
-        self.bench.hear(osc.Calibrate())
+        self.server.hear(osc.Calibrate())
         self.play(3)
-        assert self.bench.state._calibration is None
+        assert self.server.state._calibration is None
 
     def be_heard_late(self):
-        settings = self.bench.state.settings
-        self.bench.state.settings = dataclasses.replace(settings, latency=4410)
+        settings = self.server.state.settings
+        self.server.state.settings = dataclasses.replace(settings, latency=4410)
 
     def nothing(self):
         pass
@@ -94,7 +94,7 @@ def test_the_beat_keeps_its_place(kit, model, event, restarts):
     event(player)
     player.play(3)
     assert len(player.streamers) == 1 + restarts
-    request, _ = player.bench.answers[-1]
+    request, _ = player.server.answers[-1]
     assert request.batch_id == player.next_id - 1
     latency = request.settings.latency
     first = (request.edge - latency) // model.codec.hop

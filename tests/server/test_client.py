@@ -126,7 +126,7 @@ def test_a_server_that_goes_is_missed_and_a_new_one_is_told_the_settings(kit, ca
     """In mid-song, on the same ports: the music goes on with the new server, which cannot know what was set."""
     caplog.set_level("INFO", "accomp.server.client")
     setup = Setup(("piano",), Step(0.0625, 1.0), 0.02, 1024)
-    with kit.Stage() as first:
+    with kit.RunningServer() as first:
         client = Client(
             {"context": kit.tune(np.arange(12 * 44_100))}, setup, ("127.0.0.1", first.port), first.clientport
         )
@@ -135,13 +135,7 @@ def test_a_server_that_goes_is_missed_and_a_new_one_is_told_the_settings(kit, ca
         playing.start()
         until(lambda: len(client.output.answered) > 1)
     until(lambda: "no answer to the last 3 steps" in caplog.text)
-    ports, free_port = iter((first.port, first.clientport)), kit.Stage.__init__.__globals__["free_port"]
-    kit.Stage.__init__.__globals__["free_port"] = lambda: next(ports)
-    try:
-        second = kit.Stage()
-    finally:
-        kit.Stage.__init__.__globals__["free_port"] = free_port
-    with second:
+    with kit.RunningServer(port=first.port, clientport=first.clientport) as second:
         until(lambda: "the server answers again" in caplog.text)
         assert second.state.settings.stems == ("piano",) and second.state.settings.step == setup.step
         client.__exit__()

@@ -29,15 +29,15 @@ def noise(seconds):
 def test_two_seconds_of_music_are_heard_to_the_sample(kit, stems, mode):
     played = noise(2)
     planes = {"context": played} if mode == 0 else {"drums": played / 2, "guitar": played / 2}
-    with kit.Stage(sleep_s=0.02) as stage, stage.client(planes, targets=stems, send_mode=mode) as client:
+    with kit.RunningServer(sleep_s=0.02) as running, running.client(planes, targets=stems, send_mode=mode) as client:
         assert client.connect(5)
         heard = client.play()
-    assert stage.streamers[0].warmed == 14 and stage.streamers[1].stems == stems
+    assert running.streamers[0].warmed == 14 and running.streamers[1].stems == stems
     for voice, stem in enumerate(stems):
         first, stop = 2 * STEP.samples, (len(played) // STEP.samples - 1 + 1) * STEP.samples
         want = kit.tune(np.arange(first, stop)) + np.float32(voice / 64)
         assert np.allclose(heard[stem][first:stop], want, atol=1e-6)
-    for start, samples in stage.streamers[1].pushed:
+    for start, samples in running.streamers[1].pushed:
         assert np.allclose(samples, played[start : start + len(samples)], atol=1e-6)
     assert not client.output.late and not client.dropped and client.about["model"] == "fake"
     assert [s["missing"] for s in client.steps] == [0] * len(client.steps)
@@ -45,7 +45,7 @@ def test_two_seconds_of_music_are_heard_to_the_sample(kit, stems, mode):
 
 
 def test_late_answers_are_heard_late_and_counted(kit):
-    with kit.Stage(sleep_s=0.36) as stage, stage.client({"context": noise(1.6)}) as client:
+    with kit.RunningServer(sleep_s=0.36) as running, running.client({"context": noise(1.6)}) as client:
         client.connect(5)
         heard = client.play()["bass"]
     first = 2 * STEP.samples - FADE
@@ -56,14 +56,14 @@ def test_late_answers_are_heard_late_and_counted(kit):
 def test_noise_on_the_wire_harms_nobody(kit):
     rng = random.Random(0)
     played = noise(1.6)
-    with kit.Stage() as stage, stage.client({"context": played}) as client:
+    with kit.RunningServer() as running, running.client({"context": played}) as client:
         client.connect(5)
         stop = threading.Event()
 
         def flood():
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
                 while not stop.is_set():
-                    for port in (stage.port, stage.clientport):
+                    for port in (running.port, running.clientport):
                         s.sendto(rng.randbytes(4 * rng.randrange(300)), ("127.0.0.1", port))
                         s.sendto(b"/context" + rng.randbytes(40), ("127.0.0.1", port))
                     time.sleep(0.002)
@@ -125,14 +125,14 @@ def test_a_client_with_a_small_buffer_that_looks_every_ten_milliseconds_gets_eve
 
 
 def test_a_client_here_is_heard_by_whichever_address_localhost_is(kit):
-    with kit.Stage() as stage:
+    with kit.RunningServer() as running:
         for family, ip, ratio in [(socket.AF_INET, "127.0.0.1", 0.5), (socket.AF_INET6, "::1", 0.125)]:
             with socket.socket(family, socket.SOCK_DGRAM) as tx:
-                tx.sendto(osc.UpdateR(ratio).pack(), (ip, stage.port))
+                tx.sendto(osc.UpdateR(ratio).pack(), (ip, running.port))
             until = time.monotonic() + 5
-            while stage.state.settings.step.ratio != ratio and time.monotonic() < until:
+            while running.state.settings.step.ratio != ratio and time.monotonic() < until:
                 time.sleep(0.01)
-            assert stage.state.settings.step.ratio == ratio and not stage.state.tally.counts
+            assert running.state.settings.step.ratio == ratio and not running.state.tally.counts
 
 
 def test_loopback_is_heard_only_where_the_client_is_on_this_machine():
@@ -158,9 +158,9 @@ def test_only_a_client_on_this_machine_may_speak_from_loopback():
 
 def test_a_client_that_is_not_there_stops_nothing(kit, caplog):
     caplog.set_level(logging.INFO, "accomp")
-    with kit.Stage() as stage:
+    with kit.RunningServer() as running:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as tx:
             for message in (osc.PredictInstruments(1), osc.UpdateR(0.0625), *kit.blocks(1, noise(0.375)[:16_537])):
-                tx.sendto(message.pack(), ("127.0.0.1", stage.port))
+                tx.sendto(message.pack(), ("127.0.0.1", running.port))
         time.sleep(0.5)
-        assert stage.state.tally.steps == 1 and "lead_ms=" in caplog.text
+        assert running.state.tally.steps == 1 and "lead_ms=" in caplog.text

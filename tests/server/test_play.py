@@ -31,8 +31,8 @@ def run(*arguments, cwd):
     return process.returncode, said, complained
 
 
-def ports(stage):
-    return "--serverport", stage.port, "--clientport", stage.clientport
+def ports(running):
+    return "--serverport", running.port, "--clientport", running.clientport
 
 
 def heard(folder, *names):
@@ -42,8 +42,8 @@ def heard(folder, *names):
 def test_takes_are_numbered_and_hold_what_was_heard(kit, tmp_path):
     audio.write(tmp_path / "song.wav", np.zeros(75_000, np.float32))
     for number in (1, 2):
-        with kit.Stage() as stage:
-            code, said, complained = run("song.wav", "--stem", "bass", "piano", *ports(stage), cwd=tmp_path)
+        with kit.RunningServer() as running:
+            code, said, complained = run("song.wav", "--stem", "bass", "piano", *ports(running), cwd=tmp_path)
         assert code == 0, complained
         bass, piano, mix = heard(tmp_path / "out" / "play" / f"take-00{number}", "bass", "piano", "mix")
         zone = np.arange(2 * STEP, 4 * STEP)
@@ -55,10 +55,10 @@ def test_takes_are_numbered_and_hold_what_was_heard(kit, tmp_path):
 @pytest.mark.parametrize("interrupts, number", [(1, signal.SIGINT), (5, signal.SIGINT), (1, signal.SIGTERM)])
 def test_an_interrupt_ends_the_take_and_keeps_it_however_often_it_comes(kit, tmp_path, interrupts, number):
     audio.write(tmp_path / "song.wav", np.zeros(60 * SAMPLE_RATE, np.float32))
-    with kit.Stage() as stage:
-        process = start("song.wav", *ports(stage), cwd=tmp_path)
+    with kit.RunningServer() as running:
+        process = start("song.wav", *ports(running), cwd=tmp_path)
         until_s = time.monotonic() + 30
-        while stage.state.tally.steps < 3 and time.monotonic() < until_s:
+        while running.state.tally.steps < 3 and time.monotonic() < until_s:
             time.sleep(0.01)
         for _ in range(interrupts):
             process.send_signal(number)

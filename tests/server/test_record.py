@@ -27,7 +27,10 @@ def recorded(kit, folder, **fake):
     """Two seconds of music over real sockets, with a swap of the model in the middle."""
     recorder = Recorder(folder, {"about": {"model": "fake"}})
     load = lambda name: lambda stems: kit.FakeStreamer(stems)  # noqa: E731
-    with kit.Stage(recorder=recorder, load=load, **fake) as stage, stage.client({"context": music(2)}) as client:
+    with (
+        kit.RunningServer(recorder=recorder, load=load, **fake) as running,
+        running.client({"context": music(2)}) as client,
+    ):
         client.connect(5)
         client.play(lambda client: client.send(osc.UseModel("other")) if client.output.batch_id == 2 else None)
         client.settle()
