@@ -33,6 +33,12 @@ def compose(script: str, overrides: Sequence[str] = (), with_hydra: bool = False
         return hydra.compose(script, own_groups(overrides, script), return_hydra_config=with_hydra)
 
 
+def quoted(key: str, value: object) -> str:
+    """An override with any text as its value: quoted, since Hydra's grammar refuses a bare path with spaces, for example."""
+    text = str(value).replace('"', '\\"')
+    return f'{key}="{text}"'
+
+
 def explain(error: Exception, script: str, overrides: Sequence[str] = ()) -> str:
     """One line for a composition error, with the nearest setting or option that exists."""
     text = " ".join(str(error).split())

@@ -33,6 +33,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from accomp.command_line import command, parser_of
+from accomp.compose import quoted
 from accomp.errors import UserError
 from accomp.launch import is_being_written, only_writer
 from accomp.trials import read_status
@@ -106,7 +107,7 @@ def train(run: Path, overrides: Sequence[str], objective: str) -> float:
 
     A signal that stops this worker goes to the training, which saves; then the worker goes as it would have.
     """
-    command = [sys.executable, str(ROOT / "train.py"), *overrides, f"out_dir={run}"]
+    command = [sys.executable, str(ROOT / "train.py"), *overrides, quoted("out_dir", run)]
     run.mkdir(parents=True, exist_ok=True)
     with (run / "output.log").open("a") as output:
         process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)

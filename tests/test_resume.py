@@ -113,6 +113,7 @@ def test_the_same_data_in_another_place_continues_a_run(stopped, tmp_path):
     assert state(run)["global_step"] == STEPS
 
 
+@pytest.mark.slow
 def test_weights_and_biases_changes_nothing_and_knows_the_run_again(settings, tmp_path):
     """Out of reach (no account here), offline and absent: the same weights; a run that is resumed is the same run there."""
     assert train(tmp_path / "absent", *settings) == [0]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
@@ -13,6 +14,7 @@ from optuna.trial import TrialState
 from processes import ended, forked
 
 from accomp import tune
+from accomp.compose import quoted
 from accomp.errors import UserError
 
 RANGE = "x=interval(0.0,1.0)"
@@ -96,13 +98,20 @@ def test_workers_share_a_search(tmp_path, monkeypatch):
     assert len(trials) == 12 and all(trial.state == TrialState.COMPLETE for trial in trials)
 
 
+@pytest.mark.parametrize("text", ["runs/a b", "Übung", 'a "b"', "it's", "a=b", "a,b", "[a]", "(1)"])
+def test_any_folder_can_be_an_override(text):
+    override = OverridesParser.create().parse_override(quoted("out_dir", text))
+    assert override.key_or_group == "out_dir" and override.value() == text and not override.is_sweep_override()
+
+
 @pytest.mark.slow
 def test_a_real_training_is_a_trial(tiny_training, tmp_path):
+    folder = tmp_path / 'Suche nach "Übung" = 1'  # the grammar of overrides knows these characters
     arguments = [
         *tiny_training,
         "steps=2",
         "callbacks.progress=null",
         "module.learning_rate=tag(log,interval(1e-4,1e-2))",
     ]
-    assert tune.main([str(tmp_path), "--trials", "2", *arguments]) == 0
-    assert len([trial for trial in study_of(tmp_path).trials if trial.state == TrialState.COMPLETE]) == 2
+    assert tune.main([str(folder), "--trials", "2", *arguments]) == 0
+    assert len([trial for trial in study_of(folder).trials if trial.state == TrialState.COMPLETE]) == 2

@@ -39,6 +39,7 @@ def test_every_answer_of_a_minute_is_heard_to_the_sample(tools, node, ratio):
     check_song(tools, node, 60, ratio, strict=True)
 
 
+@pytest.mark.slow
 def test_what_the_network_loses_is_silence_and_nothing_else(tools, node):
     context, step = tools.song(9), Step(0.125, 1.0)
     with tools.RunningServer() as running, tools.lossy(running, 0.03) as (port, clientport, back):
@@ -50,6 +51,7 @@ def test_what_the_network_loses_is_silence_and_nothing_else(tools, node):
     assert not right[lost].all() and (np.abs(heard[lost & ~right]) <= 0.26).all()
 
 
+@pytest.mark.slow
 def test_settings_change_at_the_border_of_a_step(tools, node):
     """Whatever is changed in the middle of a step, every answer still lies where it belongs."""
     context = tools.song(8)
@@ -66,6 +68,7 @@ def test_settings_change_at_the_border_of_a_step(tools, node):
     assert joints[70_000:].sum() <= silent.sum() + 4 * 882, joints[70_000:].sum()
 
 
+@pytest.mark.slow
 def test_a_server_that_comes_late_goes_and_comes_back(tools, node):
     port, clientport = tools.free_port(), tools.free_port()
 

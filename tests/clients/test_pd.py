@@ -51,6 +51,7 @@ def test_every_answer_of_a_minute_is_heard_to_the_sample(tools, pd, ratio):
     check_song(tools, pd, 60, ratio)
 
 
+@pytest.mark.slow
 def test_what_the_network_loses_is_silence_and_nothing_else(tools, pd):
     context, step = tools.song(9), Step(0.125, 1.0)
     with tools.RunningServer() as running, tools.lossy(running, 0.03) as (port, clientport, back):
@@ -62,6 +63,7 @@ def test_what_the_network_loses_is_silence_and_nothing_else(tools, pd):
     assert not right[lost].all() and (np.abs(heard[lost & ~right]) <= 0.26).all()
 
 
+@pytest.mark.slow
 def test_settings_change_at_the_border_of_a_step(tools, pd):
     """Whatever is changed in the middle of a step, every answer still lies where it belongs."""
     context = tools.song(9)
@@ -86,6 +88,7 @@ def test_settings_change_at_the_border_of_a_step(tools, pd):
     assert wrong.sum() <= silent.sum() + 4 * 882
 
 
+@pytest.mark.slow
 def test_a_server_that_is_absent_and_one_that_starts_anew_are_noticed(tools, pd):
     port, clientport = tools.free_port(), tools.free_port()
     pd.send(f"acc-server 127.0.0.1 {port} {clientport}")
@@ -103,6 +106,7 @@ def test_a_server_that_is_absent_and_one_that_starts_anew_are_noticed(tools, pd)
         pd.wait_for("accomp: no word from the server", 1 + ready)
 
 
+@pytest.mark.slow
 def test_a_loop_is_recorded_once_and_goes_round_without_a_seam(tools, pd, tmp_path):
     """The context of later rounds is the first one again, and answers lie across the end of the arrays."""
     frames = 64 * int(5 * SAMPLE_RATE / 64)

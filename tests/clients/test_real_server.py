@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -67,24 +68,28 @@ def through_python(python, context, port, clientport, ratio, strict=False):
     return heard
 
 
-def test_pd_plays_what_the_model_plays(clients, tools, pd, model_folder):
-    context = tones(8)
-    with serving(clients, tools, model_folder) as ports:
-        heard = through_pd(pd, context, *ports, 0.25)
+@pytest.fixture(scope="module")
+def ports(clients, tools, model_folder) -> Iterator[tuple[int, int]]:
+    """Of one server with the tests' model, which the clients use one after the other."""
+    with serving(clients, tools, model_folder) as pair:
+        yield pair
+
+
+def test_pd_plays_what_the_model_plays(ports, pd, model_folder):
+    context = tones(6)
+    heard = through_pd(pd, context, *ports, 0.25)
     check(heard, context, model_folder, Step(0.25, 1.0))
 
 
-def test_max_plays_what_the_model_plays(clients, tools, node, model_folder):
-    context = tones(8)
-    with serving(clients, tools, model_folder) as ports:
-        heard = through_node(node, context, *ports, 0.25)
+def test_max_plays_what_the_model_plays(ports, node, model_folder):
+    context = tones(6)
+    heard = through_node(node, context, *ports, 0.25)
     check(heard, context, model_folder, Step(0.25, 1.0))
 
 
-def test_python_plays_what_the_model_plays(clients, tools, python, model_folder):
-    context = tones(8)
-    with serving(clients, tools, model_folder) as ports:
-        heard = through_python(python, context, *ports, 0.25)
+def test_python_plays_what_the_model_plays(ports, python, model_folder):
+    context = tones(6)
+    heard = through_python(python, context, *ports, 0.25)
     check(heard, context, model_folder, Step(0.25, 1.0))
 
 
