@@ -54,7 +54,7 @@ def masks(frames: int, start: Tensor, edge: Tensor, known: Tensor, target: Tenso
 
 @dataclass(frozen=True)
 class PlayingDraw:
-    """Training is playing: every item draws how much is heard, how much is known and how much is to be played.
+    """Masks drawn as they occur in playing: every item draws how much is visible, how much is known, how much is to be played.
 
     Lengths are in frames; probabilities are per item.
     """

@@ -1,4 +1,4 @@
-"""The beat as the player's own machine tells it: a transport's place and tempo."""
+"""The beat given by the player's own software: the place and tempo of a transport."""
 
 from dataclasses import dataclass, replace
 from typing import Self

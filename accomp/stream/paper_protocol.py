@@ -39,7 +39,7 @@ def paper_rollout(
     """
     frames, shift, visible = _in_frames(model, step)
     length = max(context.shape[1], WINDOW)
-    heard = torch.from_numpy(np.pad(context, ((0, 0), (0, length - context.shape[1])))).float()
+    padded = torch.from_numpy(np.pad(context, ((0, 0), (0, length - context.shape[1])))).float()
     seeds = [seed] * len(stems) if isinstance(seed, int) else seed
     generator, clock = Generator(model, stems, seeds, sampler), own_clock(model)
     track = np.zeros((len(stems), length), np.float32)
@@ -48,10 +48,10 @@ def paper_rollout(
     for k, start in enumerate(range(0, length - WINDOW + 1, step.samples)):
         first, new = k * shift, shift if k else frames
         watch = Stopwatch()
-        latents = model.codec.encode(heard[:, start : start + WINDOW].to(model.device))[:, :, :frames]
+        latents = model.codec.encode(padded[:, start : start + WINDOW].to(model.device))[:, :, :frames]
         watch.record("encode")
-        told = max(visible - new, 0)  # what the clock knows already
-        clock.listen(latents[:, :, told:visible], first + told)
+        old = max(visible - new, 0)  # frames that the clock was given in steps before
+        clock.listen(latents[:, :, old:visible], first + old)
         beat = clock.features(first, first + frames).to(model.device)
         span = {"stop": first + frames, "count": new, "start": first, "edge": first + visible, "known": first}
         own[:, :, frames - new :] = generator(latents, own, beat, **span)

@@ -58,7 +58,7 @@ class Streamer:
         clock: Clock | None = None,
         together: bool = False,
     ):
-        self.model, self.stems, self.sampler, self.seed = model, tuple(stems), sampler, seed
+        self.model, self.stems = model, tuple(stems)
         self.hop, self.frames, self.together = model.codec.hop, model.frames, together
         self.clock = own_clock(model) if clock is None else clock
         seeds = [seed] * len(self.stems) if isinstance(seed, int) else seed
