@@ -150,6 +150,7 @@ def _track(messages: list[tuple[int, mido.Message]]) -> mido.MidiTrack:
     rank = {"note_off": 1, "note_on": 2}
     track, before = mido.MidiTrack(), 0
     for tick, message in sorted(messages, key=lambda item: (item[0], rank.get(item[1].type, 0))):
-        track.append(message.copy(time=tick - before))
+        message.time = tick - before
+        track.append(message)
         before = tick
     return track

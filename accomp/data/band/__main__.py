@@ -11,6 +11,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from accomp.command_line import command
@@ -36,6 +37,9 @@ def _band_from_midi(args: argparse.Namespace) -> list[BuildResult]:
     settings |= {"folders": [path.name for path in args.midi], "soundfonts": [path.name for path in args.soundfont]}
     if args.classes != 3:
         settings |= {"classes": args.classes}
+    if args.human:
+        specs = [replace(spec, human=True) for spec in specs]
+        settings |= {"human": True}
     if args.variants:
         specs = with_variants(specs, args.soundfont, args.variants, args.transpose, args.tempo, args.seed)
         settings |= {"variants": args.variants, "transpose": list(args.transpose), "tempo": list(args.tempo)}
@@ -73,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     midi.add_argument("--variants", type=int, default=0, help="so many more copies of each song in train, varied:")
     midi.add_argument("--transpose", type=_span(int), default=(-3, 3), metavar="LOW:HIGH", help="by so many semitones")
     midi.add_argument("--tempo", type=_span(float), default=(0.9, 1.1), metavar="LOW:HIGH", help="times its own tempo")
+    midi.add_argument("--human", action="store_true", help="give the notes human timing; for songs that lack it")
     midi.set_defaults(build=_band_from_midi)
     for sub in (composed, midi):
         sub.add_argument("--out", type=Path, required=True)

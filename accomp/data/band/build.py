@@ -1,16 +1,12 @@
 """Makes the tracks of a band, in one or several processes; a build that was stopped goes on where it stopped."""
 
 import csv
-import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
-from multiprocessing import get_context
 from pathlib import Path
 
 import yaml
@@ -18,8 +14,10 @@ from tqdm import tqdm
 
 from accomp.data.band.render import SongSource, Synthesiser, render_track
 from accomp.data.band.tracks import TrackSpec, playing
+from accomp.data.command import claim
+from accomp.data.processes import for_each
 from accomp.data.splits import FOLDERS
-from accomp.disk import DiskFull, watched, write_csv, write_whole
+from accomp.disk import DiskFull, watched, write_csv
 from accomp.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -85,17 +83,6 @@ def _attempt(spec: TrackSpec, out: Path) -> BuildResult:
         return replace(_result(spec), skipped=f"{type(reason).__name__}: {reason}")
 
 
-def _run(specs: Sequence[TrackSpec], out: Path, workers: int) -> Iterator[BuildResult]:
-    if workers == 1:
-        yield from (_attempt(spec, out) for spec in specs)
-        return
-    try:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            yield from pool.map(_attempt, specs, [out] * len(specs))
-    except BrokenProcessPool:
-        raise UserError("a worker process died (out of memory?); run the same command again, with --jobs 1") from None
-
-
 def build(specs: Sequence[TrackSpec], out: Path, workers: int, settings: dict) -> list[BuildResult]:
     """Make all tracks that are not there yet; songs.csv lists what was made, skipped.csv what was not and why."""
     _open(out, settings)
@@ -103,7 +90,7 @@ def build(specs: Sequence[TrackSpec], out: Path, workers: int, settings: dict) -
     log.info("%s: %d tracks to make, %d there already", out, len(todo), len(specs) - len(todo))
     made, fresh = {row["track"]: row for row in _rows(out / "songs.csv")}, []
     columns = [column.name for column in fields(BuildResult) if column.name != "skipped"]
-    for done in tqdm(_run(todo, out, workers), total=len(todo), unit="track", disable=not todo):
+    for done in tqdm(for_each(_attempt, todo, out, workers), total=len(todo), unit="track", disable=not todo):
         fresh.append(done)
         if not done.skipped:
             made[done.track] = asdict(done)
@@ -120,13 +107,10 @@ def build(specs: Sequence[TrackSpec], out: Path, workers: int, settings: dict) -
 
 def _open(out: Path, settings: dict) -> None:
     """Make the folders; refuse to mix two builds with different settings in one place."""
-    record = out / "build.json"
-    if record.exists() and json.loads(record.read_text()) != settings:
-        raise UserError(f"{out} was built with other settings ({record}); choose another --out or delete that folder")
+    claim(out, settings)
     for split in FOLDERS:
         (out / split).mkdir(parents=True, exist_ok=True)
     (out / ".partial").mkdir(exist_ok=True)
-    write_whole(record, (json.dumps(settings, indent=1, sort_keys=True) + "\n").encode())
 
 
 def _rows(path: Path) -> list[dict]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from accomp.data.band.compose import compose
 from accomp.data.band.render import FOUR, inst_class
+from accomp.data.humanise import humanised
 from accomp.data.midi import read_song, song_bytes
 from accomp.data.song import Song
 from accomp.errors import UserError
@@ -49,6 +50,7 @@ class MidiTrackSpec(TrackSpec):
     classes: int = 3  # at least so many of the four must play
     semitones: int = 0
     speed: float = 1.0  # times the song's own tempo
+    human: bool = False  # with human timing
 
     def song(self) -> Song:
         song = read_song(self.midi)
@@ -58,11 +60,12 @@ class MidiTrackSpec(TrackSpec):
         classes = playing(song)
         if len(classes) < self.classes:
             raise UserError(f"only {len(classes)} of the four classes play ({', '.join(classes) or 'none'})")
-        return song
+        return humanised(song, int(draw("human", self.source) * 2**32)) if self.human else song
 
     def uuid(self) -> str:
         varied = f"{self.semitones:+d}x{self.speed}".encode() if (self.semitones, self.speed) != (0, 1.0) else b""
-        return hashlib.md5(self.midi.read_bytes() + varied).hexdigest()
+        human = b"human" if self.human else b""
+        return hashlib.md5(self.midi.read_bytes() + varied + human).hexdigest()
 
 
 @dataclass(frozen=True)
