@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import platform
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -224,3 +225,17 @@ def test_a_folder_of_useless_songs_is_an_error(tmp_path, caplog):
     assert "none of the 1 songs" in caplog.text
     with pytest.raises(UserError, match="make data"):
         find_tracks(out)
+
+
+def test_human_timing_is_given_when_asked_for(tmp_path):
+    (tmp_path / "songs").mkdir()
+    write_song(tmp_path / "songs" / "a.mid", quartet(60))
+    words = ["midi", "--midi", str(tmp_path / "songs"), "--seconds", "9", "--jobs", "1", "--human"]
+    assert build_band([*words, "--out", str(tmp_path / "band")]) == 0
+    assert json.loads((tmp_path / "band" / "build.json").read_text())["human"] is True
+    (made,) = (read_song(path) for path in (tmp_path / "band").glob("*/*/all_src.mid"))
+    starts = np.array([note.start for note in made.parts[0].notes]) / made.ticks_per_quarter
+    assert np.std(starts * 2 - np.round(starts * 2)) > 0.005  # eighths, no longer exactly
+    (spec,) = tracks.midi_specs([tmp_path / "songs"], [tracks.shipped_font()], 9.0, 0)
+    human = replace(spec, human=True)
+    assert human.uuid() != spec.uuid() and human.song() == human.song() != spec.song()
