@@ -1,12 +1,9 @@
 """What all commands have in common: progress goes to the log, and a failure is one line that says what to do."""
 
 import argparse
-import json
 import logging
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
-from accomp.disk import write_whole
 from accomp.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -37,12 +34,3 @@ def parser_of(doc: str) -> argparse.ArgumentParser:
 
 def add_on_bad(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--on-bad", choices=ON_BAD, default="refuse", help="what to do about damaged tracks")
-
-
-def claim(out: Path, settings: dict) -> None:
-    """Make the folder for what is built with these settings; refuse one in which something else was built."""
-    out.mkdir(parents=True, exist_ok=True)
-    record = out / "build.json"
-    if record.exists() and json.loads(record.read_text()) != settings:
-        raise UserError(f"{out} was built with other settings ({record}); choose another --out or delete that folder")
-    write_whole(record, (json.dumps(settings, indent=1, sort_keys=True) + "\n").encode())

@@ -14,8 +14,7 @@ from tqdm import tqdm
 
 from accomp.data.band.render import SongSource, Synthesiser, render_track
 from accomp.data.band.tracks import TrackSpec, playing
-from accomp.data.command import claim
-from accomp.data.processes import for_each
+from accomp.data.builds import claim, for_each
 from accomp.data.splits import FOLDERS
 from accomp.disk import DiskFull, watched, write_csv
 from accomp.errors import UserError

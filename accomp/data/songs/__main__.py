@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from accomp.data.command import command, parser_of
+from accomp.command_line import command, parser_of
 from accomp.data.songs.build import build
 from accomp.data.songs.drummers import Performance, read_performances
 from accomp.data.songs.sheet import read_charts

@@ -9,10 +9,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from accomp.data.band.tracks import playing
-from accomp.data.command import claim
+from accomp.data.builds import claim, for_each
 from accomp.data.humanise import finely_timed, humanised
 from accomp.data.midi import write_song
-from accomp.data.processes import for_each
 from accomp.data.song import Song
 from accomp.data.songs.drummers import drum_part
 from accomp.data.songs.instruments import arranged
