@@ -10,10 +10,11 @@ import pytest
 from accomp.data.band.tracks import midi_specs, playing
 from accomp.data.midi import read_song, write_song
 from accomp.data.song import Metre, Note, Part, Song, Tempo
+from accomp.data.songs import mma
 from accomp.data.songs.__main__ import main
 from accomp.data.songs.chords import KNOWN, playable, transposed
 from accomp.data.songs.drummers import drum_part, near, read_performances
-from accomp.data.songs.grooves import families, family_of
+from accomp.data.songs.grooves import Groove, families, family_of
 from accomp.data.songs.instruments import COMPASS, arranged
 from accomp.data.songs.mma import ADDED, accompaniment
 from accomp.data.songs.pop909 import chord_name, read_pop_song
@@ -291,34 +292,27 @@ def test_unsteady_beats_are_refused(tmp_path):
 
 @needs_mma
 @pytest.mark.slow
-def test_mma_knows_every_groove_and_every_chord():
-    """All versions and fills of a metre in one song, one bar each, and all chords."""
-    for metre in sorted({family.metre for family in families()}):
-        bars, grooves = [], []
-        for family in (family for family in families() if family.metre == metre):
-            grooves += [name for groove in family.grooves for name in (*groove.versions, *groove.fills)]
-        chords = [f"C{quality}" for quality in sorted(KNOWN)]
-        for number in range(max(len(grooves), len(chords))):
-            bars.append(Bar(metre[0], ((0.0, chords[number % len(chords)]),)))
-        whole = Sheet("all", "All", "", 120.0, metre[1], tuple(bars))
-        made = accompaniment_of_all(whole, grooves)
-        assert made.end / made.ticks_per_quarter == pytest.approx(whole.beats * 4 / metre[1], abs=1)
+@pytest.mark.parametrize("family", families(), ids=lambda family: family.name)
+def test_mma_knows_every_groove_of_a_family_and_its_comping(family, monkeypatch):
+    names = [name for groove in family.grooves for name in (*groove.versions, *groove.fills)]
+    bars = [Bar(family.metre[0], ((0.0, "C"),)) for _ in names]
+    whole = Sheet("all", "All", "", 120.0, family.metre[1], tuple(bars))
+
+    def source(*_):
+        comping = [f"Begin {ADDED}{n}\n Sequence {text}\nEnd" for n, text in enumerate(family.comping)]
+        bars = [f"Groove {name}\n{number} C" for number, name in enumerate(names, 1)]
+        return "\n".join(["Tempo 120", f"Groove {names[0]}", *comping, *bars]) + "\n"
+
+    monkeypatch.setattr(mma, "mma_source", source)
+    made = accompaniment(whole, family.grooves[0], "", 0)
+    assert made.end / made.ticks_per_quarter == pytest.approx(whole.beats * 4 / family.metre[1], abs=1)
 
 
-def accompaniment_of_all(whole, grooves):
-    """The sheet with another groove in every bar."""
-    from accomp.data.songs import mma
-    from accomp.data.songs.grooves import Groove
-
-    def source(sheet, *_):
-        lines = [f"Tempo {sheet.tempo_bpm}"]
-        for number, bar in enumerate(sheet.bars):
-            lines += [f"Groove {grooves[number % len(grooves)]}", f"{number + 1} {bar.chords[0][1]}"]
-        return "\n".join(lines) + "\n"
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mma, "mma_source", source)
-        return accompaniment(whole, Groove.of("none"), "", 0)
+@needs_mma
+def test_mma_knows_every_chord():
+    chords = sheet(tuple(f"C{quality}" for quality in sorted(KNOWN)), times=1)
+    made = accompaniment(chords, Groove.of("Swing"), "{1 1 80}", 0)
+    assert made.end / made.ticks_per_quarter == pytest.approx(chords.beats, abs=1)
 
 
 @needs_mma

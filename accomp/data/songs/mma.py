@@ -16,7 +16,7 @@ from accomp.errors import UserError
 SECTION = 8  # bars with one version of the groove and one loudness; the last of them is a fill
 LOUDNESS = ("mp", "m", "m", "mf", "mf", "f")
 ADDED = "Chord-Added"  # MMA's name for the track that plays `comping`
-LONGEST_S = 60.0  # MMA takes under a second a song
+LONGEST_S = 300.0  # MMA takes under a second a song, on a machine with nothing else to do
 MOST_BARS = 2000
 
 
