@@ -2,7 +2,8 @@
 
 Layout of a track: all_src.mid, metadata.yaml, mix.flac, MIDI/SXX.mid, stems/SXX.flac; mono, 44.1 kHz, 16 bit. As in
 Slakh, every stem is brought to -13 LUFS, and when the mix then peaks above -1 dBFS, one gain (overall_gain) lowers mix
-and stems alike, so that the mix stays the sum of the stems. SongSource: slakh-utils README and slakh-generation.
+and stems alike, so that the mix stays the sum of the stems. Source: slakh-utils README and slakh-generation.
+Loudness is measured here: torchaudio's differs by up to 0.05 LU, which would change the sound of the published band.
 """
 
 import math
