@@ -27,8 +27,10 @@ def stop_with(number: int, step: int, rank: int | None = None) -> str:
     return f"+callbacks.stop={{_target_: processes.SignalAt, step: {step}, number: {int(number)}, rank: {where}}}"
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize(
+    ("ranks", "workers"),
+    [(1, 0), (2, 2), pytest.param(1, 2, marks=pytest.mark.slow), pytest.param(2, 0, marks=pytest.mark.slow)],
+)
 def test_a_killed_run_ends_with_the_weights_of_an_undisturbed_one(settings, tmp_path, ranks, workers):
     common = [*settings, f"data.workers={workers}", f"data.epoch_items={8 * ranks}", f"devices={ranks}"]
     common += ["trainer=ddp", "trainer.accelerator=cpu", "gpus=0"] * (ranks > 1)

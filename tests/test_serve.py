@@ -217,6 +217,7 @@ def test_it_ends_within_half_a_second_in_the_middle_of_a_step(model_folder, time
         bind("127.0.0.1", port).close()
 
 
+@pytest.mark.slow
 def test_a_server_that_was_killed_is_back_in_the_song(model_folder):
     """kill -9 in mid-song; the next one says /ready by itself, is told the settings, and answers within two steps."""
     step = Step(0.125, 1.0)
