@@ -27,11 +27,13 @@ MODEL ?= models/live
 demo: $(BAND)  ## play 30 s to the server in real time and write out/demo/
 	$(PY) -m accomp.server.demo --model $(MODEL) $(ARGS)
 
+# Two tests at once; those in real time one after the other (tests/conftest.py).
+TWO := -n 2 --dist loadgroup
 test: $(VENV)/.installed  ## run the quick tests
-	$(PY) -m pytest
+	$(PY) -m pytest $(TWO)
 
 test-all: $(VENV)/.installed  ## run every test but those that need a GPU or Slurm, the commands of the documentation included
-	$(PY) -m pytest -m "not gpu and not cluster"
+	$(PY) -m pytest $(TWO) -m "not gpu and not cluster"
 
 fault-bench: $(VENV)/.installed  ## everything that can go wrong on stage, whole (under 10 minutes on a quiet machine)
 	$(PY) -m pytest -m "not gpu and not cluster" --durations=10 tests/server/test_faults.py tests/server/test_abuse.py \

@@ -18,6 +18,17 @@ torch.set_num_threads(1)
 os.environ["PYTHONPATH"] = str(Path(__file__).parent.parent)
 
 
+TESTS = Path(__file__).parent
+REAL_TIME = ("clients", "server", "test_serve.py")  # folders and files whose tests wait for the clock and need a core
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `-n 2 --dist loadgroup` (make test): tests in real time one after the other, the others file by file beside them."""
+    for item in items:
+        place = item.path.relative_to(TESTS)
+        item.add_marker(pytest.mark.xdist_group("real time" if place.parts[0] in REAL_TIME else str(place)))
+
+
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory) -> Path:
     return write_tiny_model(tmp_path_factory.mktemp("model") / "tiny")
