@@ -2,7 +2,6 @@
 
 import ast
 import subprocess
-from collections.abc import Iterator
 from functools import cache
 from hashlib import sha256
 from importlib.util import find_spec
@@ -56,14 +55,16 @@ def _source(name: str) -> str | None:
     return Path(spec.origin).read_text("utf-8") if spec and spec.origin else None
 
 
-def _imports(name: str) -> Iterator[str]:
+@cache
+def _imports(name: str) -> tuple[str, ...]:
     """The names that could be modules of accomp in the import statements of a module, wherever they stand."""
+    found: list[str] = []
     for node in ast.walk(ast.parse(_source(name))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "accomp":
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        if isinstance(node, ast.ImportFrom):
+            found += [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "accomp")
+            found += [alias.name for alias in node.names]
+    return tuple(other for other in found if other.split(".")[0] == "accomp")
 
 
 @cache

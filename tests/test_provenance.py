@@ -22,8 +22,8 @@ def package(tmp_path, monkeypatch):
 
 
 def hashed(name: str = "accomp.made_up.first") -> str:
-    provenance._source.cache_clear()
-    provenance._meaning.cache_clear()
+    for cached in (provenance._source, provenance._imports, provenance._meaning):
+        cached.cache_clear()
     return provenance.code_hash(name)
 
 
