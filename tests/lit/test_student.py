@@ -32,7 +32,7 @@ def run(tmp_path):
 def write_run(folder, draw="PlayingDraw", net=NET, cond_dropout=0.9, codec=None):
     denoiser = shaken(Denoiser(Transformer(**net)), seed=1)
     (folder / "checkpoints").mkdir(parents=True)
-    state = {"state_dict": {f"denoiser.{k}": v for k, v in denoiser.state_dict().items()}}
+    state = {"global_step": 1, "state_dict": {f"denoiser.{k}": v for k, v in denoiser.state_dict().items()}}
     torch.save(state | {"SlakhDataModule": {"codec": codec}}, folder / "checkpoints" / "last.ckpt")
     module = {
         "_target_": "accomp.lit.denoising.DenoisingModule",
