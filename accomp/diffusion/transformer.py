@@ -46,7 +46,7 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 def harmonics(clock: Tensor) -> Tensor:
     """The clock with more harmonics of its phases, (B, CLOCK_FEATURES, T) -> (B, 2 (BEAT + BAR) + 2, T).
 
-    A drum stroke is short beside a beat; from slow sinusoids alone a network takes very long to learn where it falls.
+    A drum stroke is short compared with a beat; from slow sinusoids alone a network takes very long to learn where it falls.
     """
     rows = []
     for (sin, cos), count in ((clock[:, 0:2].unbind(1), BEAT), (clock[:, 4:6].unbind(1), BAR)):
@@ -142,8 +142,8 @@ class Transformer(nn.Module):
         past, context = condition.past * known, condition.context * visible
         parts = [x * target, past, context, visible, known, target, clock]
         if self.pitch_head is not None:
-            heard = self.pitch_head(context).sigmoid() * visible
-            parts += [self.pitch_head(past).sigmoid() * known, heard, recent_chroma(heard, visible)]
+            chroma = self.pitch_head(context).sigmoid() * visible
+            parts += [self.pitch_head(past).sigmoid() * known, chroma, recent_chroma(chroma, visible)]
         h = self.into(self.tokens(torch.cat(parts, 1)))
         modulation = self.noise(self.embed(c_noise)) + self.stem(condition.stem)
         modulation = modulation[:, None] + self.clock(self.tokens(clock))

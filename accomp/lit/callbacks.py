@@ -94,7 +94,7 @@ class LastCheckpoint(Checkpoint):
             signal.signal(number, self.note)
 
     def note(self, number: int, frame: object) -> None:
-        """Remember the signal: a checkpoint written between two instructions would not be a whole one."""
+        """Keep the signal until the step is over: a checkpoint in the middle of a step would be inconsistent."""
         if self.signal == signal.SIGINT == number:
             raise KeyboardInterrupt  # asked twice: at once
         self.signal = number

@@ -54,16 +54,19 @@ class ChromaProbe(nn.Module):
     ) -> dict[str, Tensor]:
         """Errors in the pitch classes (B, 2 PITCH_CLASSES, T) of the player and of the target, by name.
 
-        `notes`: read from the planning layer's output, `hidden`. If the network has a pitch-class head also `heard`: what the
-        head finds in the visible context; and `sounded`: what the same head finds in the denoised target, `estimate`.
+        `notes`: read from the planning layer's output, `hidden`. If the network has a pitch-class head also
+        `notes_context`: what the head finds in the visible context, and `notes_target`: what it finds in the denoised target,
+        `estimate`.
         """
         losses = {"notes": masked_bce(self(hidden), notes)}
         if net.pitch_head is not None:
             theirs, own = notes.split(PITCH_CLASSES, 1)
             visible = condition.masks.visible
-            losses["heard"] = masked_bce(net.pitch_head(condition.context * visible.unsqueeze(1)), theirs, visible)
+            losses["notes_context"] = masked_bce(
+                net.pitch_head(condition.context * visible.unsqueeze(1)), theirs, visible
+            )
             # With the head's weights held constant, or it would learn to find what the network intends.
             constant = {name: weight.detach() for name, weight in net.pitch_head.named_parameters()}
-            sounded = functional_call(net.pitch_head, constant, estimate)
-            losses["sounded"] = masked_bce(sounded, own, condition.masks.target)
+            found = functional_call(net.pitch_head, constant, estimate)
+            losses["notes_target"] = masked_bce(found, own, condition.masks.target)
         return {name: self.weight * loss for name, loss in losses.items()}

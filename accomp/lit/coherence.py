@@ -58,9 +58,9 @@ class CoherenceModule(TrainingModule):
     def compare(self, batch: dict, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """The loss, how often the right context was the nearest, and how often it was nearer than the shifted one."""
         target, context = batch["target"][..., : self.frames], batch["context"]
-        heard = self.net.sounds(target) & self.net.sounds(context[..., : self.frames])
-        target, context, kind = target[heard], context[heard], batch["stem"][heard]
-        if len(target) < 2:  # nothing to tell apart; keep the graph whole
+        audible = self.net.sounds(target) & self.net.sounds(context[..., : self.frames])
+        target, context, kind = target[audible], context[audible], batch["stem"][audible]
+        if len(target) < 2:  # nothing to tell apart; a zero with gradients
             zero = 0.0 * sum(parameter.sum() for parameter in self.net.parameters())
             return zero, zero.detach(), zero.detach()
         low, high = self.shifts

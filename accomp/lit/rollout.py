@@ -22,7 +22,7 @@ class Rollout(Objective):
     It plays `fewest` to `most` steps of up to `longest_step` frames, in windows of `window` frames that move along the
     excerpt; each step is one call at the first of `levels`, or more. Every item has a depth of its own, -1, 0 or 1, and with
     probability `cold` no past of its own at the start. The last `supervised_steps` are compared with the teacher's answer,
-    and all steps together with the true stem (`drift`, weighed by `whole`). Gradients flow through the last call of a
+    and all steps together with the true stem (`drift`, with weight `drift_weight`). Gradients flow through the last call of a
     supervised step and never from one step into the next, or the student would learn pasts that are easy to continue (Huang
     et al. 2025, Self Forcing); so memory does not grow with the number of steps. `change` as in `masked_mse`.
     """
@@ -36,14 +36,14 @@ class Rollout(Objective):
     teacher_steps: int = 3
     sigma_min: float = 0.3
     cold: float = 0.25
-    whole: float = 0.1
+    drift_weight: float = 0.1
     change: float = 0.0
 
     def __call__(self, nets: Nets, conditioner: Callable, batch: dict, generator: torch.Generator) -> dict[str, Tensor]:
         steps, step = self.draw(batch["target"].shape[2], generator)
         played, distances = self.play(nets, conditioner, batch, steps, step, generator)
         truth = batch["target"][:, :, self.window - step :][:, :, : steps * step]
-        return {"rollout": torch.stack(distances).mean(), "whole": self.whole * drift(played, truth).mean()}
+        return {"rollout": torch.stack(distances).mean(), "drift": self.drift_weight * drift(played, truth).mean()}
 
     def draw(self, frames: int, generator: torch.Generator) -> tuple[int, int]:
         """How many steps a batch of excerpts of so many frames plays, and of how many frames each."""

@@ -44,10 +44,19 @@ def test_the_auxiliary_losses_teach_their_layers_and_leave_the_first_loss_as_it_
     shaken(plain.denoiser)
     probed.denoiser.load_state_dict(plain.denoiser.state_dict())
     losses = [m.losses(batch(), seeded_generator(6)) for m in (plain, probed)]
-    assert losses[0] == {"loss": losses[1]["loss"]} and losses[1].keys() == {"loss", "notes", "heard", "sounded"}
+    assert losses[0] == {"loss": losses[1]["loss"]} and losses[1].keys() == {
+        "loss",
+        "notes",
+        "notes_context",
+        "notes_target",
+    }
 
     net, probe = probed.denoiser.net, probed.helpers["probe"]
-    taught = {"notes": [net.planning_layer.down, probe.read], "heard": [net.pitch_head.near], "sounded": [net.out]}
+    taught = {
+        "notes": [net.planning_layer.down, probe.read],
+        "notes_context": [net.pitch_head.near],
+        "notes_target": [net.out],
+    }
     for name, layers in taught.items():
         probed.zero_grad()
         losses[1][name].backward(retain_graph=True)
@@ -62,7 +71,7 @@ def test_the_pitch_head_does_not_learn_to_find_what_the_network_intends():
     estimate, hidden = torch.randn(B, C, T, requires_grad=True), torch.randn(B, T // 2, NET["width"])
     condition = probed.conditioner(batch(), seeded_generator(7), probed.denoiser)
     losses = probed.helpers["probe"].losses(net, hidden, estimate, condition, batch()["notes"])
-    losses["sounded"].backward()
+    losses["notes_target"].backward()
     assert estimate.grad.any() and all(weight.grad is None for weight in net.pitch_head.parameters())
 
 

@@ -12,9 +12,7 @@ from hydra.utils import instantiate
 
 from accomp.codec.music2latent import Music2Latent
 from accomp.compose import compose
-from accomp.diffusion.consistency import grid
-from accomp.diffusion.precond import SIGMA_MIN
-from accomp.lit.paper import RHO, SIGMA_MAX, PaperConsistency
+from accomp.lit.paper import PaperConsistency
 from accomp.lit.student import paper_student_module
 from accomp.paper_checkpoint import main as convert
 
@@ -101,7 +99,7 @@ def test_optimisers_are_the_published_ones(runs):
 
 
 def test_noise_levels_are_the_published_ones():
-    sigmas = grid(18, SIGMA_MIN, SIGMA_MAX, RHO)
+    sigmas = PaperConsistency().grid()
     torch.testing.assert_close(sigmas[[0, 8, 9, 17]], torch.tensor([80, 1.31, 0.667, 1e-4]), rtol=5e-3, atol=0)
     sigma = PaperConsistency().draw_sigma(10_000, torch.Generator().manual_seed(0))
     low, curve = sigma[:5000].log(), sigma[5000:]
