@@ -28,7 +28,7 @@ class Deliver:
     result: StepResult
     ready_s: float
     hold_until_s: float  # until then only headers
-    lossy: bool  # datagrams have lately been lost
+    lossy: bool  # datagrams have been lost in the last batches
 
 
 @dataclass(frozen=True)

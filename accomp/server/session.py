@@ -46,7 +46,7 @@ class Session:
 
     @property
     def reorder_jitter_s(self) -> float:
-        """By how much datagrams have lately overtaken each other; at least LOSSY_S where some were lost."""
+        """Jitter of the last batches' datagrams in seconds; at least LOSSY_S where some were lost."""
         return max(self._reorder_jitter)
 
     def is_late(self, batch_id: int, t: float, fresh: bool) -> bool:

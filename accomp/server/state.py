@@ -62,7 +62,7 @@ class ServerState:
         self._loading: str | None = None
         self._fresh = False  # the client has introduced itself: its numbers may begin anew
         self._transports = TransportTimeline()
-        self._forget()
+        self._begin_session()
 
     @property
     def newest_id(self) -> int | None:
@@ -214,10 +214,10 @@ class ServerState:
         """Begin a new session: drop the open and the waiting batch."""
         abandoned = [self._session.open.batch_id] if self._session.open is not None else []
         abandoned += [self._waiting.batch_id] if self._waiting is not None else []
-        self._forget()
+        self._begin_session()
         return [action for i in abandoned for action in self._drop(i, "abandoned", "a new session began", t)]
 
-    def _forget(self) -> None:
+    def _begin_session(self) -> None:
         self._session = Session(self._session.number + 1 if self._session else 0, self.tally)
         self._waiting: StepRequest | None = None
         self._delivered: deque[StepRequest] = deque(maxlen=2)  # the client accepts no answers to older ones

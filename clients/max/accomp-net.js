@@ -14,13 +14,13 @@ const ASK_MS = 1000; // between two questions whether the server is there
 const LOST_MS = 3000; // without a word from it
 
 let at = { host: "127.0.0.1", serverport: 7000, clientport: 8000 };
-let ear = null;
+let rx = null;
 let heardAt = 0;
 let lost = true;
 
-const mouth = dgram.createSocket("udp4");
-mouth.on("error", error => Max.outlet("trouble", error.message));
-mouth.bind(0, () => grow(() => mouth.setSendBufferSize(BUFFER_BYTES)));
+const tx = dgram.createSocket("udp4");
+tx.on("error", error => Max.outlet("trouble", error.message));
+tx.bind(0, () => grow(() => tx.setSendBufferSize(BUFFER_BYTES)));
 
 function grow(set) {
   try {
@@ -31,7 +31,7 @@ function grow(set) {
 }
 
 function send(bytes) {
-  mouth.send(bytes, at.serverport, at.host, error => {
+  tx.send(bytes, at.serverport, at.host, error => {
     if (!error) return;
     const size = "this system does not send datagrams of " + bytes.length + " bytes: choose fewer samples, 1837 or less";
     Max.outlet("trouble", error.code === "EMSGSIZE" ? size : "cannot send to " + at.host + ": " + (error.code || error));
@@ -68,13 +68,13 @@ function report(text) {
 }
 
 function listen() {
-  if (ear) ear.close();
-  const mine = (ear = dgram.createSocket("udp4"));
+  if (rx) rx.close();
+  const mine = (rx = dgram.createSocket("udp4"));
   mine.on("error", error => {
     const taken = "port " + at.clientport + " is taken by another program: close it, or choose another port here and for serve.py";
     Max.outlet("trouble", error.code === "EADDRINUSE" ? taken : error.message);
     mine.close();
-    if (ear === mine) ear = null;
+    if (rx === mine) rx = null;
   });
   mine.on("message", hear);
   mine.bind(at.clientport, () => grow(() => mine.setRecvBufferSize(BUFFER_BYTES)));
@@ -93,7 +93,7 @@ Max.addHandler("context", (batch, start, total, ...samples) =>
 );
 
 setInterval(() => {
-  if (!ear) return listen();
+  if (!rx) return listen();
   send(osc.pack(lost ? "/load_model" : "/status", "", []));
   if (Date.now() - heardAt < LOST_MS) return;
   heardAt = Date.now() + 1e12; // said once, until it is heard again
