@@ -53,6 +53,19 @@ def test_sound_that_is_not_of_these_notes_is_named(song, audio, found):
     assert faults == ([found] if found else [])
 
 
+def test_notes_of_one_level_are_no_noise(song):
+    """A synthesiser's bass can hold one level through all its notes; then its pitch changes."""
+    pitch_hz = 60 * 2 ** (np.floor(2 * time_s()) / 12)
+    audio = np.where(time_s() < REST_FROM_S, 0.3 * np.sin(np.cumsum(2 * np.pi * pitch_hz) / SAMPLE_RATE), 0)
+    assert sound_against_notes(audio.astype(np.float32), song, SAMPLE_RATE) == []
+
+
+@pytest.mark.parametrize("rate", [16_000, SAMPLE_RATE])
+def test_noise_is_named_at_either_rate(song, rate):
+    (fault,) = sound_against_notes(noise(0.2)[: rate * 9].astype(np.float32), song, rate)
+    assert fault[1].startswith("one level")
+
+
 @pytest.mark.parametrize("rate", [16_000, SAMPLE_RATE])
 @pytest.mark.parametrize("length_s", [0.0, 0.05, 0.5])
 def test_nothing_is_said_about_less_than_a_second(song, rate, length_s):
