@@ -98,7 +98,7 @@ def test_baselines_are_what_they_say(run):
     assert values(lines, model="silence", metric="silence_ratio") == ["1"] * 3
     distances = {line["metric"] for line in lines if line["metric"].startswith(("fad", "kad"))}
     (fad,) = distances  # 21 points are too few for the kernel distance
-    assert fad.startswith("fad_causal_"), "the embedding is in the name"
+    assert fad.startswith("fad_autoencoder_"), "the embedding is in the name"
     assert float(values(lines, model="truth", metric=fad)[0]) == pytest.approx(0, abs=1e-3)
     for value in values(lines, model="truth", metric="rms_db") + values(lines, model="random_pairing", metric="rms_db"):
         assert float(value) == pytest.approx(-20, abs=0.1)
