@@ -71,7 +71,7 @@ def test_songs_from_charts_are_whole_resumable_and_readable_by_the_band(tmp_path
         tmp_path / "c.jsonl", chart(), chart(id="x-2", title="Äther: 2", meter="6/8", bars=[[["C", 6.0]]]), "{"
     )
     out = tmp_path / "songs"
-    words = ["charts", "--charts", str(charts), "--groove", str(groove), "--out", str(out), "--jobs", "1"]
+    words = ["charts", "--charts", str(charts), "--groove-midi", str(groove), "--out", str(out), "--jobs", "1"]
     assert main(words) == 0
     made = sorted(path.name for path in out.glob("*.mid"))
     assert len(made) == 4 and made[0].startswith("a-song__x-1_00") and made[2].startswith("ather-2__x-2_00")

@@ -1,7 +1,7 @@
 """Writes songs to train on as MIDI files: chord charts or POP909, played by the program MMA and human drummers.
 
-    python -m accomp.data.songs charts --charts charts.jsonl --groove groove/ --out data/songs_charts
-    python -m accomp.data.songs pop909 --pop909 POP909/ --groove groove/ --out data/songs_pop909
+    python -m accomp.data.songs charts --charts charts.jsonl --groove-midi groove/ --out data/songs_charts
+    python -m accomp.data.songs pop909 --pop909 POP909/ --groove-midi groove/ --out data/songs_pop909
 
 Needs the program `mma` (Debian and Ubuntu: apt-get install mma). Work that stops half-way goes on where it stopped.
 """
@@ -38,11 +38,11 @@ def _from_pop909(o: argparse.Namespace) -> None:
 def _drummers(o: argparse.Namespace) -> list[Performance]:
     if o.jobs < 1:
         raise UserError("--jobs must be at least 1")
-    return read_performances(o.groove) if o.groove else []
+    return read_performances(o.groove_midi) if o.groove_midi else []
 
 
 def _common(o: argparse.Namespace) -> dict:
-    return {"seed": o.seed, "human_drums": bool(o.groove)}
+    return {"seed": o.seed, "human_drums": bool(o.groove_midi)}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,7 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     pop.add_argument("--pop909", type=Path, required=True, help="folder with POP909's songs, 001 to 909")
     pop.set_defaults(write=_from_pop909)
     for sub in (charts, pop):
-        sub.add_argument("--groove", type=Path, default=None, help="folder of Groove MIDI, for human drums in a third")
+        sub.add_argument(
+            "--groove-midi", type=Path, default=None, help="folder of Groove MIDI, for human drums in some songs"
+        )
         sub.add_argument("--out", type=Path, required=True)
         sub.add_argument("--seed", type=int, default=0)
         sub.add_argument("--jobs", type=int, default=2, help="processes")

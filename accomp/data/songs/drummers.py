@@ -44,7 +44,7 @@ def read_performances(folder: Path) -> list[Performance]:
     """The grooves in quarters of Groove MIDI's info.csv that are long enough; its single fills are left out."""
     table = folder / "info.csv"
     if not table.is_file():
-        raise UserError(f"{table}: no such file; give --groove the folder of Groove MIDI that holds info.csv")
+        raise UserError(f"{table}: no such file; give --groove-midi the folder of Groove MIDI that holds info.csv")
     found = []
     with table.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):

@@ -1,7 +1,7 @@
 """A lead sheet: the bars of a song with their chords, read from charts, and written beside every song that is made."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -45,7 +45,7 @@ class Sheet:
         names = {name for bar in self.bars for _, name in bar.chords}
         return self._with_chords(playable), sorted(f"{n} > {playable(n)}" for n in names if n != playable(n))
 
-    def _with_chords(self, change) -> "Sheet":
+    def _with_chords(self, change: Callable[[str], str]) -> "Sheet":
         bars = (replace(bar, chords=tuple((at, change(name)) for at, name in bar.chords)) for bar in self.bars)
         return replace(self, bars=tuple(bars))
 

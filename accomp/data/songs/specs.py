@@ -15,7 +15,7 @@ from accomp.data.songs.pop909 import BEATS, read_pop_song
 from accomp.data.songs.sheet import Sheet
 from accomp.errors import UserError
 
-HUMAN_DRUMS = 0.45  # of the songs for which a performance is near in tempo and style; about a third of all
+HUMAN_DRUMS = 0.45  # of the songs for which a performance is near in tempo and style: nearly four in ten of all
 OWN_TEMPO = 0.5  # of the charts that state a tempo; the others are drawn from the range of the family
 OTHER_TEMPO = 0.1  # how far from its chart's tempo a song may be
 SLOW_BPM = 80  # pop songs below this get the grooves of ballads
