@@ -1,9 +1,10 @@
 """A causal, streamable autoencoder: each new frame of audio is encoded once, each new latent is decoded once.
 
-Audio is cut into short Fourier frames (1536 samples every 512), a stack of causal ConvNeXt blocks turns four of them into
-one latent frame (hop 2048, 46 ms), and the mirror image turns latents back into Fourier frames, which are overlapped and
-added. No layer looks ahead, so a live stream and an offline pass give the same numbers. Frames enter and leave as real and
-imaginary parts: with a magnitude and phase head the same network does not learn waveforms (tried on a CPU).
+Audio is cut into short Fourier frames (1536 samples every 512), a stack of causal ConvNeXt blocks turns four of them
+into one latent frame (hop 2048, 46 ms), and the mirror image turns latents back into Fourier frames, which are
+overlapped and added. No layer looks ahead, so a live stream and an offline pass give the same numbers. Frames enter and
+leave as real and imaginary parts: with a magnitude and phase head the same network does not learn waveforms (tried on a
+CPU).
 
 Blocks follow ConvNeXt (Liu et al. 2022) as Vocos (Siuzdak 2023) uses them; magnitudes are compressed by the power 0.3.
 """

@@ -31,6 +31,10 @@ class Codec(nn.Module, ABC):
     def encode(self, audio: Tensor) -> Tensor:
         """Audio (B, N) -> latents (B, C, N // hop). A last, incomplete frame is left out."""
 
+    def encode_recording(self, audio: Tensor) -> Tensor:
+        """`encode` for audio that is known to its end: a codec may look ahead here."""
+        return self.encode(audio)
+
     @abstractmethod
     def decode(self, latents: Tensor) -> Tensor:
         """Latents (B, C, T) -> audio (B, T * hop), aligned: sample n of the result is sample n of what was encoded.

@@ -1,8 +1,8 @@
 """The discriminator that tells recordings from reconstructions, for adversarial training of a codec's decoder.
 
 One small convolutional network for each of several window lengths takes the complex spectrogram, real and imaginary
-parts, with magnitudes to the power 0.4 (after the multi-scale STFT discriminator of Défossez et al. 2022, EnCodec). The losses
-are the hinge loss (Lim and Ye 2017) and feature matching (Kumar et al. 2019, MelGAN).
+parts, with magnitudes to the power 0.4 (after the multi-scale STFT discriminator of Défossez et al. 2022, EnCodec). The
+losses are the hinge loss (Lim and Ye 2017) and feature matching (Kumar et al. 2019, MelGAN).
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,8 @@ from accomp.codec.losses import compressed_stft
 
 
 class StftDiscriminator(nn.Module):
-    """Audio (B, N) -> scores (B, 1, T, F'), one for each window, and features (B, D, T, F'), one for each window and layer.
+    """Audio (B, N) -> scores (B, 1, T, F'), one for each window, and features (B, D, T, F'), one for each window and
+    layer.
 
     A score is positive where the audio passes for a recording. `windows` are lengths in samples.
     """

@@ -1,8 +1,8 @@
 """How far a reconstruction is from the music: waveform and spectrum at once.
 
 `reconstruction_loss` adds, over several window lengths, the distance between compressed complex spectra (so that quiet
-partials and phases both count) and between their magnitudes, and a logarithmic signal-to-distortion term. On a CPU budget
-this learns waveforms where log-magnitude losses alone stay below 0 dB SDR.
+partials and phases both count) and between their magnitudes, and a logarithmic signal-to-distortion term. On a CPU
+budget this learns waveforms where log-magnitude losses alone stay below 0 dB SDR.
 """
 
 import torch
@@ -26,7 +26,9 @@ def sdr(estimate: Tensor, reference: Tensor) -> Tensor:
 
 
 def compressed_stft(audio: Tensor, length: int) -> tuple[Tensor, Tensor]:
-    """Audio (B, N) -> spectrum with magnitudes to the power 0.4: real and imaginary parts (B, F, T, 2), magnitude (B, F, T)."""
+    """Audio (B, N) -> spectrum with magnitudes to the power 0.4: real and imaginary parts (B, F, T, 2), magnitude (B,
+    F, T).
+    """
     window = torch.hann_window(length, device=audio.device)
     spectrum = torch.stft(audio, length, length // 4, window=window, return_complex=True, pad_mode="constant")
     spectrum = torch.view_as_real(spectrum) / length**0.5

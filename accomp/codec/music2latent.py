@@ -3,11 +3,12 @@
 A thin wrapper of the package `music2latent` (Pasini, Lattner and Fazekas, ISMIR 2024). LICENCE: its code and weights
 are CC BY-NC 4.0, so whatever is made with this codec may not be used commercially.
 
-The package fetches its weights from a model hub when first used; this wrapper never does. It reads a file that the
-user already has or, to time the paper's system, runs on random weights.
+The package fetches its weights from a model hub when first used; this wrapper never does. It reads a file that the user
+already has or, to time the paper's system, runs on random weights.
 
-Its frames depend on what follows them, so a stream of it is made of windows: the encoder takes the last 6 s again for every
-block, as the paper's does, with silence after the live edge; the decoder decodes its last frames again and crossfades.
+Its frames depend on what follows them, so a stream of it is made of windows: the encoder takes the last 6 s again for
+every block, as the paper's does, with silence after the live edge; the decoder decodes its last frames again and
+crossfades.
 """
 
 import pickle
@@ -66,7 +67,9 @@ class Music2Latent(Codec):
 
     @classmethod
     def untrained(cls) -> Self:
-        """A codec with random weights, the same every time. What the package starts at 0 would leave the decoder silent."""
+        """A codec with random weights, the same every time. What the package starts at 0 would leave the decoder
+        silent.
+        """
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(0)
             codec = cls().requires_grad_(False)
@@ -103,7 +106,8 @@ class Music2Latent(Codec):
         return audio.to(latents.device)
 
     def encode_stream(self, audio: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """The next block (B, N) -> its latents (B, 64, N // 4096), as if the music ended with it; state is recent audio.
+        """The next block (B, N) -> its latents (B, 64, N // 4096), as if the music ended with it; state is recent
+        audio.
 
         Unlike a causal codec's, they depend on how the stream is cut, since they depend on what follows.
         """
@@ -117,8 +121,8 @@ class Music2Latent(Codec):
     def decode_stream(self, latents: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """The next latents (B, 64, T) -> audio (B, T * 4096), `delay` samples late.
 
-        State is (recent latents, audio held back for the crossfade, frames so far). The noise of a stream depends on its
-        position alone, so that it can be repeated.
+        State is (recent latents, audio held back for the crossfade, frames so far). The noise of a stream depends on
+        its position alone, so that it can be repeated.
         """
         pieces = []
         for piece in latents.split(PIECE, 2):
@@ -140,7 +144,9 @@ class Music2Latent(Codec):
 
     @contextmanager
     def _precision(self, device: torch.device) -> Iterator[None]:
-        """Convolutions in `self.dtype`. The package asks for CUDA's half precision too: on a CPU, a warning at every call."""
+        """Convolutions in `self.dtype`. The package asks for CUDA's half precision too: on a CPU, a warning at every
+        call.
+        """
         with (
             warnings.catch_warnings(action="ignore", category=UserWarning),
             torch.autocast(device.type, self.dtype, enabled=self.dtype != torch.float32),

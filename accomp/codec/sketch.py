@@ -1,9 +1,10 @@
 """A codec whose latents hold what sounds and when, but no phases: a coarse sketch of the audio, which can be predicted.
 
-The encoder is a spectrogram: 96 bands, eight or more to the octave, over the last 4096 samples, and 12 broad bands in each
-quarter of the frame for what is sudden, in decibels, projected onto their 64 principal components. The decoder is the
-autoencoder's, with oscillators and noise that supply the phases. The latents of a waveform codec mostly carry phase,
-which cannot be predicted a second ahead: a denoiser trained on them learns to predict silence. These it can predict.
+The encoder is a spectrogram: 96 bands, eight or more to the octave, over the last 4096 samples, and 12 broad bands in
+each quarter of the frame for what is sudden, in decibels, projected onto their 64 principal components. The decoder is
+the autoencoder's, with oscillators and noise that supply the phases. The latents of a waveform codec mostly carry
+phase, which cannot be predicted a second ahead: a denoiser trained on them learns to predict silence. These it can
+predict.
 """
 
 import torch
@@ -59,7 +60,9 @@ class SketchCodec(Autoencoder):
         return (features - self.centre) @ self.basis.T, {"past": past}
 
     def synthesise(self, x: Tensor, state: dict) -> tuple[Tensor, dict]:
-        """Features (B, T, D) -> audio: tones and noise that depend on the frame's number, and transients given as spectra."""
+        """Features (B, T, D) -> audio: tones and noise that depend on the frame's number, and transients given as
+        spectra.
+        """
         frame = state.get("frame", 0)
         spectrum = self.hiss(x, frame) + self.hiss.signs(x, frame) * self.spectrum(x)
         pieces = torch.fft.irfft(spectrum, n=self.config.fft, dim=-1) + self.oscillators(x, frame) * self.window
@@ -68,7 +71,8 @@ class SketchCodec(Autoencoder):
 
     @torch.no_grad()
     def fit(self, examples: Tensor) -> None:
-        """Set the projection from features (M, K): principal components, each scaled by the fourth root of its variance.
+        """Set the projection from features (M, K): principal components, each scaled by the fourth root of its
+        variance.
 
         Half whitened: what varies most still has the largest latents; their variance is 1 on average.
         """

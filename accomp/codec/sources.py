@@ -1,8 +1,8 @@
 """Sound sources of a decoder without phases: free-running oscillators, and noise.
 
 A network that is given the same latents frame after frame gives the same output frame after frame, and Fourier frames
-that repeat every 512 samples are a buzz at 86 Hz, whatever the note. So tones come from a bank of oscillators whose phases
-run on, and noise from a table; the network sets how loud each of them is (after Engel et al. 2020, DDSP).
+that repeat every 512 samples are a buzz at 86 Hz, whatever the note. So tones come from a bank of oscillators whose
+phases run on, and noise from a table; the network sets how loud each of them is (after Engel et al. 2020, DDSP).
 """
 
 import numpy as np
@@ -10,17 +10,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from accomp.codec.partials import peaks_of
 from accomp.timeline import SAMPLE_RATE
 
 A0_HZ, PER_OCTAVE, OCTAVES = 27.5, 24, 8
 NOISE_FRAMES = 509  # the noise repeats after so many frames
-LONG, SHORT = 8192, 2048  # samples of the spectra in which partials are sought
-STANDS_OUT = 1.4  # nepers (12 dB) above the mean of what lies around a partial
 QUIET = 0.01  # amplitude of an oscillator at loudness 1: two hundred of them sound at once
 
 
 def bands(count: int, fft: int, low_hz: float = 40.0, high_hz: float = 16_000.0) -> Tensor:
-    """Triangular bands, evenly spaced in the logarithm of frequency but never narrower than two bins, (count, fft / 2 + 1)."""
+    """Triangular bands, evenly spaced in the logarithm of frequency but never narrower than two bins, (count, fft / 2 +
+    1).
+    """
     hz = np.arange(fft // 2 + 1) * SAMPLE_RATE / fft
     edges = np.geomspace(low_hz, high_hz, count + 2)
     width = np.maximum(np.diff(edges), SAMPLE_RATE / fft)
@@ -31,11 +32,13 @@ def bands(count: int, fft: int, low_hz: float = 40.0, high_hz: float = 16_000.0)
 
 
 class Oscillators(nn.Module):
-    """A bank of sinusoids in quarter tones from A0, whose loudness the network sets frame by frame; they keep their phases.
+    """A bank of sinusoids in quarter tones from A0, whose loudness the network sets frame by frame; they keep their
+    phases.
 
     If it could shift their phases too, it could make any spectrum out of any of them, and no note would be a tone.
 
-    Features (B, T, D) of Fourier frames number `frame`, `frame` + 1, ... -> their samples (B, T, fft), not yet windowed.
+    Features (B, T, D) of Fourier frames number `frame`, `frame` + 1, ... -> their samples (B, T, fft), not yet
+    windowed.
     """
 
     def __init__(self, width: int, fft: int, hop: int):
@@ -61,34 +64,8 @@ class Oscillators(nn.Module):
 
 
 def partials(audio: Tensor, hop: int) -> Tensor:
-    """Target of the oscillators: amplitudes (B, N // hop, K) of the sinusoids in audio (B, N), in units of QUIET.
-
-    They are the peaks of a long spectrum that stand out of their surroundings (after McAulay and Quatieri 1986). Its window
-    reaches over the beginnings of notes, so that a short spectrum decides how loud they are, up to 1.5 times as loud as in the
-    long one. Frame t is centred on sample hop * (t - 1/2).
-    """
-    count, bins = audio.shape[1] // hop, int(A0_HZ * 2**OCTAVES * LONG / SAMPLE_RATE)
-    long, short = (_magnitudes(audio, hop, length)[:, :count] for length in (LONG, SHORT))
-    logs = long[..., : bins + 2].clamp(min=1e-5).log()
-    around = F.avg_pool1d(logs.flatten(0, 1), 25, 1, 12, count_include_pad=False).unflatten(0, logs.shape[:2])
-    a, b, c = logs[..., :-2], logs[..., 1:-1], logs[..., 2:]
-    peak = (b > a) & (b >= c) & (b > around[..., 1:-1] + STANDS_OUT)
-    offset = (0.5 * (a - c) / (a - 2 * b + c).clamp(max=-1e-6)).clamp(-0.5, 0.5)
-    place = torch.arange(1, bins + 1, device=audio.device) + offset  # in bins
-    loud = (b - 0.25 * (a - c) * offset).exp()
-    near = (place * (SHORT / LONG)).long()
-    loud = torch.minimum(1.5 * loud, torch.maximum(short.gather(2, near), short.gather(2, near + 1)))
-    key = (PER_OCTAVE * torch.log2(place * SAMPLE_RATE / LONG / A0_HZ)).round().long()
-    found = peak & (key >= 0) & (key < PER_OCTAVE * OCTAVES)
-    silence = audio.new_zeros(*key.shape[:2], PER_OCTAVE * OCTAVES)
-    return silence.scatter_reduce(2, key.clamp(0, silence.shape[2] - 1), loud * found / QUIET, "amax")
-
-
-def _magnitudes(audio: Tensor, hop: int, length: int) -> Tensor:
-    """Of frames centred on hop * (t - 1/2); a sinusoid's peak is its amplitude."""
-    window = torch.hann_window(length, device=audio.device)
-    padded = F.pad(audio, ((length + hop) // 2, length))
-    return 2 / window.sum() * torch.fft.rfft(padded.unfold(1, length, hop) * window).abs()
+    """What the oscillators ought to say: amplitudes (B, N // hop, K) of the sinusoids in audio (B, N), in units of QUIET."""
+    return peaks_of(audio, hop, PER_OCTAVE * OCTAVES).amplitude / QUIET
 
 
 class Hiss(nn.Module):

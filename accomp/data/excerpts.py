@@ -1,7 +1,7 @@
 """Excerpts of songs: what the other musicians play, what the stem in question plays, and where the beats are.
 
-Item i is drawn from (seed, i) alone, so that it is the same for any batch size, worker count or order, and a run that was
-killed continues on exactly the next item. The seed of a validation excerpt never changes.
+Item i is drawn from (seed, i) alone, so that it is the same for any batch size, worker count or order, and a run that
+was killed continues on exactly the next item. The seed of a validation excerpt never changes.
 """
 
 import logging
@@ -14,7 +14,10 @@ from torch.utils.data import Dataset, Sampler
 
 from accomp.beat.clock import clock_features
 from accomp.beat.grid import BeatGrid
+from accomp.codec.spectrum import PITCHES
+from accomp.codec.transcriber import DRUMS
 from accomp.data.beats import beat_grid
+from accomp.data.notes import Notes, note_roll, read_notes
 from accomp.data.slakh import Track
 from accomp.data.vary import Variation
 from accomp.errors import UserError
@@ -29,8 +32,9 @@ MARGIN = 4096  # samples on either side of an excerpt that is stretched, as the 
 class Recipe:
     """How excerpts are varied in training. The defaults are the paper's: nothing but a random place in a random song.
 
-    Gain, pitch and tempo change the sound itself: latents have them from their encoding (`accomp.data.latents --variants`).
-    The place of the live edge is not part of this: the module draws it for every excerpt (`module.conditioner.draw`).
+    Gain, pitch and tempo change the sound itself: latents have them from their encoding (`accomp.data.latents
+    --variants`). The place of the live edge is not part of this: the module draws it for every excerpt
+    (`module.conditioner.draw`).
     """
 
     gain_db: float = 0.0  # the level is drawn from +- this
@@ -89,7 +93,9 @@ def clock_of(grid: BeatGrid, start: int, frames: int, hop: float, speed: float =
 
 
 class AudioExcerpts(Dataset):
-    """Excerpts as audio: `context` and `target` (N,) float32, `stem`, and `clock` (CLOCK_FEATURES, N // hop) from the MIDI.
+    """Excerpts as audio: `context` and `target` (N,) float32, `stem`, and from the MIDI `clock` (CLOCK_FEATURES, N //
+    hop) and `rolls` (2, keys and drums, N // hop) of context and target, NaN where unknown
+    (`accomp.data.notes.note_roll`).
 
     `stem` is the index of the target in STEMS. Silence that was rendered is a part like any other.
     """
@@ -100,6 +106,7 @@ class AudioExcerpts(Dataset):
         self.tracks = usable(tracks, lambda track: track.samples >= shortest, need)
         self.samples, self.seed, self.recipe, self.hop = samples, seed, recipe, hop
         self.grids: dict[str, BeatGrid] = {}  # read when first asked for: Slakh has 1,289 songs to train on
+        self.notes: dict[tuple[str, str], Notes | None] = {}
 
     def __getitem__(self, index: int) -> dict:
         rng = np.random.default_rng((self.seed, index))
@@ -115,6 +122,7 @@ class AudioExcerpts(Dataset):
             "target": self._read(track, [target], start, span, variation),
             "stem": STEMS.index(target),
             "clock": clock_of(self._grid(track), start, self.samples // self.hop, self.hop, variation.speed),
+            "rolls": np.stack([self._roll(track, stems, start, variation) for stems in (context, [target])]),
         }
 
     def _read(self, track: Track, stems: Sequence[str], start: int, span: int, variation: Variation) -> np.ndarray:
@@ -130,6 +138,20 @@ class AudioExcerpts(Dataset):
                 total[: len(audio)] += audio
         return total
 
+    def _roll(self, track: Track, stems: Sequence[str], start: int, variation: Variation) -> np.ndarray:
+        """The keys and strokes of some stems together."""
+        frames, second = self.samples // self.hop, variation.speed / SAMPLE_RATE
+        roll = np.zeros((PITCHES + len(DRUMS), frames), np.float32)
+        for stem in stems:
+            if (key := (str(track.path), stem)) not in self.notes:
+                self.notes[key] = read_notes(track, stem)
+            if self.notes[key] is None:
+                return np.full_like(roll, np.nan)
+            shift = 0 if stem == "drums" else round(variation.semitones)
+            of_stem = note_roll(self.notes[key], start / SAMPLE_RATE, frames, self.hop * second, shift)
+            roll = np.maximum(roll, of_stem)
+        return roll
+
     def _grid(self, track: Track) -> BeatGrid:
         if track.midi is None:
             return BeatGrid(np.zeros(0), np.zeros(0))
@@ -141,8 +163,8 @@ class AudioExcerpts(Dataset):
 class SeededStream(Sampler[int]):
     """Item numbers 0, 1, 2, ... without end, in epochs of `length`, shared among ranks in turn.
 
-    `consumed()` says how many items all ranks have used so far: asked at the start of every epoch, so that a run resumed
-    from a checkpoint goes on with the next item and not with the first.
+    `consumed()` says how many items all ranks have used so far: asked at the start of every epoch, so that a run
+    resumed from a checkpoint goes on with the next item and not with the first.
     """
 
     def __init__(self, length: int, consumed: Callable[[], int] = lambda: 0, rank: int = 0, world: int = 1):

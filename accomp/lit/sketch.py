@@ -5,7 +5,8 @@ from torch import Tensor
 
 from accomp.codec.contract import Codec
 from accomp.codec.losses import MAGNITUDE_WINDOWS, level_loss, magnitude_loss, sdr
-from accomp.codec.sources import LONG, QUIET, partials
+from accomp.codec.partials import LONG
+from accomp.codec.sources import QUIET, partials
 from accomp.lit.autoencoder import AutoencoderModule, nonsilent
 from accomp.lit.training import Values
 

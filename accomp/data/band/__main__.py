@@ -16,7 +16,8 @@ from pathlib import Path
 
 from accomp.command_line import command
 from accomp.data.band.build import BuildResult, build
-from accomp.data.band.tracks import composed_specs, midi_specs, shipped_font, with_variants
+from accomp.data.band.instruments import instruments_in
+from accomp.data.band.tracks import SampledShare, composed_specs, midi_specs, shipped_font, with_variants
 from accomp.disk import watched
 from accomp.errors import UserError
 
@@ -43,7 +44,19 @@ def _band_from_midi(args: argparse.Namespace) -> list[BuildResult]:
     if args.variants:
         specs = with_variants(specs, args.soundfont, args.variants, args.transpose, args.tempo, args.seed)
         settings |= {"variants": args.variants, "transpose": list(args.transpose), "tempo": list(args.tempo)}
+    if args.instruments:
+        sampled = _sampled(args)
+        specs = [sampled.taken(spec, args.seed, spec.source) for spec in specs]
+        settings |= {"instruments": list(sampled.instruments), "share": sampled.share}
     return build(specs, args.out, args.jobs, settings)
+
+
+def _sampled(args: argparse.Namespace) -> SampledShare:
+    names = instruments_in(args.instruments)
+    if unknown := sorted({*args.only, *args.leave_out} - set(names)):
+        raise UserError(f"{args.instruments}: no instrument {', '.join(unknown)}; there are {', '.join(names)}")
+    names = [name for name in names if name not in args.leave_out and (not args.only or name in args.only)]
+    return SampledShare(args.instruments, args.share, tuple(names))
 
 
 def _band_composed(args: argparse.Namespace) -> list[BuildResult]:
@@ -78,6 +91,10 @@ def _parser() -> argparse.ArgumentParser:
     midi.add_argument("--transpose", type=_span(int), default=(-3, 3), metavar="LOW:HIGH", help="by so many semitones")
     midi.add_argument("--tempo", type=_span(float), default=(0.9, 1.1), metavar="LOW:HIGH", help="times its own tempo")
     midi.add_argument("--human", action="store_true", help="give the notes human timing; for songs that lack it")
+    midi.add_argument("--instruments", type=Path, help="folder of sampled instruments, see data/README.md")
+    midi.add_argument("--share", type=float, default=0.5, help="of the tracks that they play (%(default)s)")
+    midi.add_argument("--leave-out", nargs="+", default=[], metavar="NAME", help="instruments that never play")
+    midi.add_argument("--only", nargs="+", default=[], metavar="NAME", help="the only instruments that play")
     midi.set_defaults(build=_band_from_midi)
     for sub in (composed, midi):
         sub.add_argument("--out", type=Path, required=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 import yaml
 from tqdm import tqdm
 
+from accomp.data.band.instruments import InstrumentPack
 from accomp.data.band.render import SongSource, Synthesiser, render_track
 from accomp.data.band.tracks import TrackSpec, playing
 from accomp.data.builds import claim, for_each
@@ -42,12 +43,18 @@ def _synthesiser(path: Path) -> Synthesiser:
     return Synthesiser(path)
 
 
+def _player(spec: TrackSpec) -> Synthesiser | InstrumentPack:
+    if spec.font.is_dir():
+        return InstrumentPack(spec.font, spec.uuid(), spec.instruments)
+    return _synthesiser(spec.font)
+
+
 def build_track(spec: TrackSpec, out: Path) -> BuildResult:
     """Make one track. The folder appears whole or not at all. Raises UserError when the song is of no use."""
     song = spec.song()
     target, partial = out / spec.split / spec.name, out / ".partial" / spec.name
     shutil.rmtree(partial, ignore_errors=True)
-    stems = render_track(partial, song, _synthesiser(spec.font), SongSource(spec.source, spec.uuid()), spec.seconds)
+    stems = render_track(partial, song, _player(spec), SongSource(spec.source, spec.uuid()), spec.seconds)
     shutil.rmtree(target, ignore_errors=True)
     os.replace(partial, target)
     length = round(min(float(song.seconds(song.end)), spec.seconds), 2)

@@ -168,8 +168,9 @@ def stems_of(song: Song) -> list[Part]:
 def render_track(folder: Path, song: Song, synthesiser: Synthesiser, source: SongSource, limit_s: float) -> int:
     """Play a song into `folder` (which must not exist) in Slakh's layout; returns the number of audible stems.
 
-    Sound ends TAIL_S after the last note, at `limit_s` at the latest. Parts that are none of the FOUR stay in all_src.mid
-    and in metadata.yaml (audio_rendered false), as Slakh does with instruments it has no sound for: ids have gaps.
+    Sound ends TAIL_S after the last note, at `limit_s` at the latest. Parts that are none of the FOUR stay in
+    all_src.mid and in metadata.yaml (audio_rendered false), as Slakh does with instruments it has no sound for: ids
+    have gaps.
     """
     samples = round(min(float(song.seconds(song.end)) + TAIL_S, limit_s) * SAMPLE_RATE)
     parts = stems_of(song)

@@ -1,4 +1,6 @@
-"""What the composer knows of styles: tempi, chord progressions, and patterns for every instrument, read from styles.yaml."""
+"""What the composer knows of styles: tempi, chord progressions, and patterns for every instrument, read from
+styles.yaml.
+"""
 
 from dataclasses import dataclass
 from importlib.resources import files

@@ -1,4 +1,6 @@
-"""Which songs a band plays: one TrackSpec per track, its split, its SoundFont, its key and tempo, all drawn from a seed."""
+"""Which songs a band plays: one TrackSpec per track, its split, its SoundFont, its key and tempo, all drawn from a
+seed.
+"""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -30,7 +32,7 @@ class TrackSpec(ABC):
     name: str
     split: str
     source: str  # the song's name for people
-    font: Path
+    font: Path  # a SoundFont, or a folder of sampled instruments
     seconds: float  # at most
 
     @abstractmethod
@@ -51,6 +53,7 @@ class MidiTrackSpec(TrackSpec):
     semitones: int = 0
     speed: float = 1.0  # times the song's own tempo
     human: bool = False  # with human timing
+    instruments: tuple[str, ...] = ()  # of the folder; all when empty
 
     def song(self) -> Song:
         song = read_song(self.midi)
@@ -91,6 +94,21 @@ def draw(*key: object) -> float:
     """A number in [0, 1) that depends on nothing but the key: the same on every machine and in every order."""
     digest = hashlib.sha256(":".join(map(str, key)).encode()).digest()
     return int.from_bytes(digest[:6], "big") / 2**48
+
+
+@dataclass(frozen=True)
+class SampledShare:
+    """Which share of the tracks is played by sampled instruments, the folder that holds them, and those that are used."""
+
+    folder: Path
+    share: float
+    instruments: tuple[str, ...]
+
+    def taken(self, spec: MidiTrackSpec, *key: object) -> MidiTrackSpec:
+        """The spec, played by sampled instruments if chance has it so."""
+        if draw("sampled", *key) >= self.share:
+            return spec
+        return replace(spec, font=self.folder, instruments=self.instruments)
 
 
 def midi_specs(

@@ -1,0 +1,131 @@
+"""The codec whose latents are notes: its parts on signals whose answer is known, and the whole without any training."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from accomp.codec.note_codec import DRUM_ROWS, NOTE_ROWS, NoteCodec
+from accomp.codec.partials import parts_of
+from accomp.codec.sinusoids import COUNT, LOWEST_HZ, PER_OCTAVE, Sinusoids
+from accomp.codec.spectrum import HISTORY, PitchSpectrum, bin_hz
+from accomp.codec.transcriber import LOOKAHEAD, LOWEST_PITCH
+from accomp.metrics.pitch import hnr_db, yin
+from accomp.timeline import SAMPLE_RATE
+
+HOP = 2048
+SMALL = {"width": 32, "latent_width": 32, "latent_blocks": 1, "decoder_blocks": 1}
+SMALL |= {"transcriber_width": 4, "transcriber_memory": 16}
+
+
+def tone(hz: float, frames: int, partials: int = 8, level: float = 0.1) -> torch.Tensor:
+    t = torch.arange(frames * HOP, dtype=torch.float64) / SAMPLE_RATE
+    return level * sum(torch.cos(2 * torch.pi * hz * k * t) / k for k in range(1, partials + 1)).float()[None]
+
+
+def note_hz(pitch: float) -> float:
+    return 440 * 2 ** ((pitch - 69) / 12)
+
+
+@pytest.mark.parametrize("pitch", [28, 40, 61, 88, 107])
+def test_the_spectrum_is_loudest_at_the_note(pitch):
+    levels = PitchSpectrum(HOP)(F.pad(tone(note_hz(pitch), 12, partials=1), (HISTORY, 0)))[0, :, -1]
+    assert levels.argmax(1).tolist() == [3 * (pitch - LOWEST_PITCH) + 1] * 2
+    assert levels.max(1).values.sub(2.0).abs().max() < 0.02  # -20 dB, and 20 dB are 1
+    assert bin_hz()[3 * (pitch - LOWEST_PITCH) + 1] == pytest.approx(note_hz(pitch))
+
+
+def test_a_detuned_sinusoid_is_the_one_that_was_asked_for():
+    bank = Sinusoids(4, 1536, 512)
+    with torch.no_grad():
+        bank.free.bias.fill_(-40.0)
+        bank.detune.bias.fill_(0.4)
+        guess = torch.zeros(1, 200, COUNT)
+        guess[:, :, 48] = 0.3
+        spectrum, _ = bank(torch.zeros(1, 200, 4), guess)
+    window = torch.hann_window(1536) / (0.375 * 3)
+    pieces = (torch.fft.irfft(spectrum, n=1536) * window).transpose(1, 2)
+    audio = F.fold(pieces, (1, 199 * 512 + 1536), (1, 1536), stride=(1, 512)).flatten().numpy()[20_000:60_000]
+    hz = LOWEST_HZ * 2 ** (48 / PER_OCTAVE) * 2 ** (30 * np.tanh(0.4) / 1200)
+    angle = 2 * np.pi * hz * np.arange(len(audio)) / SAMPLE_RATE
+    basis = np.stack([np.cos(angle), np.sin(angle)], 1)
+    weights, rest, *_ = np.linalg.lstsq(basis, audio, rcond=None)
+    assert np.hypot(*weights) == pytest.approx(0.3, rel=0.01)
+    assert 10 * np.log10((audio**2).sum() / rest[0]) > 60, "nothing but the sinusoid"
+
+
+def test_partials_and_noise_of_a_recording_are_told_apart():
+    codec = NoteCodec(**SMALL)
+    clean = tone(110.0 * 2 ** (10 / 1200), 60)  # ten cents sharp
+    dirty = clean + 0.01 * torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
+    quiet, loud = (parts_of(audio, 512, codec.noise.bands) for audio in (clean, dirty))
+    middle = quiet.amplitude.shape[1] // 2
+    assert quiet.amplitude[0, middle].topk(8).indices.min() == 48  # A2 is two octaves above A0
+    assert quiet.amplitude[0, middle, 48] == pytest.approx(0.1, rel=0.05)
+    assert quiet.cents[0, middle, 48] == pytest.approx(10, abs=1)
+    gain = loud.noise_db[0, middle:-40].mean() - quiet.noise_db[0, middle:-40].mean()
+    assert gain > 15
+
+
+def latents_of_a_note(codec: NoteCodec, pitch: int, frames: int = 40) -> tuple[torch.Tensor, torch.Tensor]:
+    """The latents of a held note, as the score and the recording say; and the recording."""
+    audio = tone(note_hz(pitch), frames, 16)
+    roll = torch.zeros(1, DRUM_ROWS.stop, frames)
+    roll[:, pitch - LOWEST_PITCH] = 1
+    with torch.no_grad():
+        energies = codec.energies(F.pad(audio, (512, 0)))[0, 4:]
+        codec.fit(energies + 0.5 * torch.randn(energies.shape, generator=torch.Generator().manual_seed(0)))
+        return codec.latents_of(audio, roll), audio
+
+
+@pytest.mark.parametrize("pitch", [28, 40, 52])
+def test_a_held_note_is_a_held_tone_before_any_training(pitch):
+    torch.manual_seed(0)
+    codec = NoteCodec(**SMALL).eval()
+    latents, audio = latents_of_a_note(codec, pitch)
+    with torch.no_grad():
+        decoded = codec.decode(latents)[0, 16_384:65_536].numpy()
+    assert np.nanmedian(yin(decoded)[0]) == pytest.approx(note_hz(pitch), rel=3e-3)
+    assert np.nanmedian(hnr_db(decoded)) > 8
+    assert 20 * np.log10(decoded.std() / audio[0, 16_384:65_536].numpy().std()) == pytest.approx(0, abs=3)
+
+
+def test_notes_and_strokes_lie_where_they_are_read():
+    codec = NoteCodec(**SMALL).eval()
+    latents = torch.randn(1, codec.channels, 5)
+    notes, drums = torch.zeros(1, 88, 5), torch.zeros(1, 8, 5)
+    notes[0, 19, 2], drums[0, 1, 3] = 2, 1.5
+    changed = codec.with_notes(latents, notes, drums)
+    assert codec.keys(changed).nonzero().tolist() == [[0, 19, 2]] and codec.keys(changed).max() == 2
+    assert changed[0, DRUM_ROWS].nonzero().tolist() == [[1, 3]]
+    assert torch.equal(changed[:, DRUM_ROWS.stop :], latents[:, DRUM_ROWS.stop :])
+    assert codec.channels == 128 and NOTE_ROWS.stop == 88
+
+
+def test_tuning_is_told_by_two_channels():
+    codec = NoteCodec(**SMALL).eval()
+    angles = []
+    for cents in (-30, 0, 30):
+        with torch.no_grad():
+            cos, sin = codec.encode(tone(220.0 * 2 ** (cents / 1200), 12, partials=1))[
+                0, DRUM_ROWS.stop : DRUM_ROWS.stop + 2, -1
+            ]
+        angles.append(float(torch.atan2(sin, cos)) / (2 * torch.pi) * 100)
+    assert angles == pytest.approx([-30, 0, 30], abs=8)
+
+
+def test_a_recording_is_encoded_with_the_answer_that_comes_later():
+    """Frame t of a recording's notes is what the transcriber says of it LOOKAHEAD frames later."""
+    torch.manual_seed(0)
+    codec = NoteCodec(**SMALL).eval()
+    audio = 0.1 * torch.randn(1, 12 * HOP)
+    with torch.no_grad():
+        recorded = codec.keys(codec.encode_recording(audio))
+        spectrum, energies = codec.analyse(F.pad(audio, (HISTORY, LOOKAHEAD * HOP)))
+        notes, _, _ = codec.transcriber(spectrum, energies)
+    assert torch.equal(recorded, (notes[:, 1, :, LOOKAHEAD:] > 0).sum(1).transpose(1, 2).float())
+    changed = audio.clone()
+    changed[:, 8 * HOP :] = 0
+    with torch.no_grad():
+        again = codec.keys(codec.encode_recording(changed))
+    assert torch.equal(recorded[:, :, : 8 - LOOKAHEAD], again[:, :, : 8 - LOOKAHEAD])
