@@ -28,7 +28,7 @@ from accomp.model_card import card
 from accomp.paper_checkpoint import ADPM2
 from accomp.parts import build_part
 from accomp.run_kind import ROLES, export_command, kind_of
-from accomp.training_run import codec_config, latents_codec, load_codec, read_run, run_config
+from accomp.training_run import check_latents, codec_config, load_codec, read_run, run_config
 from accomp.window import PlayingDraw
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ def export(out: Path, runs: dict[str, Path]) -> None:
         check_teacher(runs["student"], runs["teacher"])
     parts: dict[str, nn.Module] = {"codec": load_codec(runs["codec"])}
     for role in runs.keys() - {"codec"}:
-        check_latents(runs[role], fingerprint(parts["codec"]))
+        check_latents(runs[role], fingerprint(parts["codec"]), "--codec")
     config = configuration(runs)
     for role, run in runs.items():
         if role == "tracker":
@@ -103,15 +103,6 @@ def check_teacher(student: Path, teacher: Path) -> None:
         log.warning("%s was distilled from %s, which is not there: not compared with %s", student, own, teacher)
     elif own.resolve() != teacher.resolve():
         raise UserError(f"{student} was distilled from {own}; give --teacher {own}, not {teacher}")
-
-
-def check_latents(run: Path, codec: str) -> None:
-    """UserError when a run was trained on the latents of another codec than that of this fingerprint."""
-    trained_on = latents_codec(run)
-    if trained_on is None:
-        log.warning("%s does not say on which codec's latents it was trained", run)
-    elif trained_on != codec:
-        raise UserError(f"{run} was trained on latents of codec {trained_on}; the one given with --codec is {codec}")
 
 
 def configuration(runs: dict[str, Path]) -> dict:

@@ -1,6 +1,7 @@
 """Reads what a training run left in its folder: its configuration, and the averaged weights of its last checkpoint."""
 
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from accomp.codec.contract import Codec
 from accomp.errors import UserError
 from accomp.model import current_name, load_model
 from accomp.parts import build_part
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,15 @@ def read_run(run: Path, prefix: str, module: nn.Module, strict: bool = True) -> 
 def latents_codec(run: Path) -> str | None:
     """The fingerprint of the codec on whose latents a run was trained; None when it was on audio, or the run does not say."""
     return read_checkpoint(run).get("SlakhDataModule", {}).get("codec")
+
+
+def check_latents(run: Path, codec: str, source: str) -> None:
+    """UserError when a run was trained on latents of another codec than that of this fingerprint, which is `source`'s."""
+    trained_on = latents_codec(run)
+    if trained_on is None:
+        log.warning("%s does not say on which codec's latents it was trained", run)
+    elif trained_on != codec:
+        raise UserError(f"{run} was trained on latents of codec {trained_on}; {source} is of codec {codec}")
 
 
 def run_facts(run: Path) -> RunFacts:

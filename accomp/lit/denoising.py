@@ -18,8 +18,8 @@ from accomp.errors import UserError
 from accomp.lit.conditioner import Conditioner, ContextConditioner
 from accomp.lit.cost import Cost
 from accomp.lit.objective import Nets, Objective
-from accomp.lit.same_codec import refuse_other_codec
 from accomp.lit.training import TrainingModule, Values, adamw
+from accomp.training_run import check_latents
 
 
 class Frozen:
@@ -99,7 +99,7 @@ class DenoisingModule(TrainingModule):
     def on_train_start(self) -> None:
         if self.trainer.datamodule is not None:
             for run in self.same_latents:
-                refuse_other_codec(run, self.trainer.datamodule)
+                check_latents(run, self.trainer.datamodule.codec, "data.latents")
 
     def measure(self, batch: dict, generator: torch.Generator) -> tuple[Values, Values]:
         return self.losses(batch, generator), {}

@@ -1,6 +1,7 @@
 """Distillation: who is moved by it, what the student is told, and from which teachers it does not learn."""
 
 import logging
+from pathlib import Path
 
 import lightning as L
 import pytest
@@ -8,16 +9,15 @@ import torch
 import yaml
 from tiny_model import NET, shaken
 
-from accomp.data.datamodule import SlakhDataModule
 from accomp.diffusion.precond import ClassifierFreeGuidance, Denoiser
 from accomp.diffusion.transformer import Transformer
 from accomp.errors import UserError
 from accomp.lit.distillation import Consistency, Endpoint
 from accomp.lit.objective import Objective
 from accomp.lit.rollout import Rollout
-from accomp.lit.same_codec import refuse_other_codec
 from accomp.lit.seeds import seeded_generator
 from accomp.lit.student import student_module
+from accomp.training_run import check_latents
 
 B, C, T = 4, NET["channels"], 32
 RATE = {"learning_rate": 1e-3}
@@ -109,14 +109,12 @@ def test_a_run_that_trained_no_denoiser_is_no_teacher(tmp_path):
 
 
 def test_a_run_on_latents_of_another_codec_is_refused_and_one_that_does_not_say_is_named(tmp_path, caplog):
-    data = SlakhDataModule(".", 2, latents="latents", frames=T)
-    data.codec = "0123"
-    refuse_other_codec(tmp_path / write_run(tmp_path / "same", codec="0123"), data)
-    with pytest.raises(UserError, match=r"trained on latents of codec 4567.*holds those of 0123"):
-        refuse_other_codec(tmp_path / write_run(tmp_path / "other", codec="4567"), data)
+    check_latents(Path(write_run(tmp_path / "same", codec="0123")), "0123", "data.latents")
+    with pytest.raises(UserError, match=r"trained on latents of codec 4567; data\.latents is of codec 0123"):
+        check_latents(Path(write_run(tmp_path / "other", codec="4567")), "0123", "data.latents")
     assert not caplog.records
     with caplog.at_level(logging.WARNING):
-        refuse_other_codec(tmp_path / write_run(tmp_path / "old"), data)
+        check_latents(Path(write_run(tmp_path / "old")), "0123", "data.latents")
     assert "does not say" in caplog.text
 
 
