@@ -1,3 +1,6 @@
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 import torch
 from tiny_model import CODEC
@@ -38,3 +41,24 @@ def test_a_short_excerpt_has_a_loss_too(frames):
     audio = tone()[:, : frames * 2048]
     features = torch.randn(2, audio.shape[1] // module.codec.config.fft_hop, module.codec.config.width)
     assert module.tones(features, audio).isfinite() and partials(audio, 512).shape[1] == frames * 4
+
+
+def test_the_projection_is_fitted_before_the_first_step_on_excerpts_that_training_never_deals():
+    numbers = []
+
+    class Excerpts:
+        def __getitem__(self, index):
+            numbers.append(index)
+            noise = (
+                np.random.default_rng((0, index)).standard_normal((2, 8192)).astype(np.float32)
+            )  # as data excerpts draw
+            return {"context": 0.1 * noise[0], "target": 0.1 * noise[1]}
+
+    module = SketchModule(SketchCodec(**CODEC))
+    module._trainer = SimpleNamespace(datamodule=SimpleNamespace(excerpts=lambda split: Excerpts()))
+    module.on_fit_start()
+    assert module.codec.basis.any() and len(set(numbers)) == len(numbers) and min(numbers) > 10**9
+    basis = module.codec.basis.clone()
+    numbers.clear()
+    module.on_fit_start()
+    assert torch.equal(module.codec.basis, basis) and not numbers, "a fitted projection stays"
