@@ -120,3 +120,13 @@ def test_a_refused_command_leaves_what_another_process_has_recorded(tiny_trainin
         assert train(tmp_path, *tiny_training, "steps=1") == [2]
         assert "is being written by" in said(tmp_path)
     assert read_status(tmp_path) == {"state": "running"}
+
+
+def test_a_machine_with_slurm_gives_no_advice_about_it(tiny_training, tmp_path):
+    srun = tmp_path / "bin" / "srun"
+    srun.parent.mkdir()
+    srun.write_text("#!/bin/sh\n")
+    srun.chmod(0o755)
+    path = os.pathsep.join((str(srun.parent), os.environ["PATH"]))
+    assert train(tmp_path / "run", *tiny_training, "steps=1", PATH=path) == [0]
+    assert "srun" not in said(tmp_path / "run")

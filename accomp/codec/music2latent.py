@@ -161,6 +161,14 @@ def package_weights() -> Path | None:
     return path if path and path.is_file() else None
 
 
+def pretrained(weights: str | Path | None = None) -> Music2Latent:
+    """The published codec, from its weight file; None: from the place where its package keeps it."""
+    path = weights or package_weights()
+    if path is None:
+        raise UserError(f"no Music2Latent weights: {FETCH}, which puts it into the package's folder models/")
+    return Music2Latent(path)
+
+
 def _read_weights(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise UserError(f"no Music2Latent weights at {path}: {FETCH}, which puts it into the package's folder models/")

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import processes
 import pytest
 import torch
 import yaml
@@ -125,5 +126,13 @@ def test_every_experiment_is_of_slakh_and_of_the_published_size(experiment):
     if "net" in config.module:  # the student takes its teacher's
         with torch.device("meta"):
             assert sum(p.numel() for p in instantiate(config.module.net).parameters()) == 257_523_969
-        assert config.module.codec.weights.endswith("music2latent.pt")
+        assert config.module.codec.weights is None
         assert list(config.module.conditioner.draw.hidden) == ([0.0, 0.25, 0.5] if "masked" in experiment else [0.0])
+
+
+@pytest.mark.parametrize("weights", ["null", "None"])
+def test_training_without_the_codecs_weights_says_where_to_get_them(weights, small_band, tmp_path, monkeypatch):
+    monkeypatch.setattr("accomp.codec.music2latent.package_weights", lambda: None)
+    common = ["experiment=paper_ldm", "trainer=cpu", f"data.root={small_band}", f"module.codec.weights={weights}"]
+    assert processes.train(tmp_path, *common) == [2]
+    assert "error: no Music2Latent weights" in processes.said(tmp_path)
