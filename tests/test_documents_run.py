@@ -36,6 +36,7 @@ TOY_EVALUATION += ["stems=[bass]", "metrics=[harmony,levels]"]  # those that tak
 TOY_OF_EXPERIMENT = {
     "latency": ["latency.steps=2", "latency.paper_cycles=0"],
     "codec": ["latency.paper_cycles=0"],
+    "students": ["sampler=[student_1,student_2]"],
     "drift": ["seconds=12", "metrics=[drift,levels]"],
 }
 
