@@ -13,7 +13,7 @@ from accomp.codec.sinusoids import UNIT
 from accomp.codec.spectrum import HISTORY, PITCHES
 from accomp.codec.transcriber import ANSWERS
 from accomp.lit.autoencoder import AutoencoderModule
-from accomp.lit.seeds import seeded_generator, step_generator
+from accomp.lit.training import Values
 
 EXAMPLES, FIRST_EXAMPLE = 200, 2**40  # excerpts to fit the projection on; training never deals numbers as high
 WINDOWS = (2048, 8192, 16384)  # samples: short windows cannot tell noise between partials from partials
@@ -52,20 +52,11 @@ class NoteCodecModule(AutoencoderModule):
                 found.append(self.codec.energies(F.pad(audio, (self.codec.config.fft_hop, 0)))[0])
         self.codec.fit(torch.cat(found))
 
-    def training_step(self, batch: dict, index: int) -> Tensor:
-        generator = step_generator(self, index)
-        losses = self.transcription(batch, generator) | self.decoding(batch, generator, self.window())
-        self.log_dict({f"train/{name}": loss for name, loss in losses.items()}, prog_bar=True)
-        return torch.stack(list(losses.values())).sum()
+    def measure(self, batch: dict, generator: torch.Generator) -> tuple[Values, Values]:
+        losses = self.transcription(batch, generator) | self.decoding(batch, generator)
+        return losses, {} if self.training else self.note_scores(batch)
 
-    def validation_step(self, batch: dict, index: int) -> None:
-        generator = seeded_generator(-1 - index)
-        losses = self.transcription(batch, generator) | self.decoding(batch, generator, self.windows)
-        losses |= self.note_scores(batch)
-        size = len(batch["stem"])
-        self.log_dict({f"val/{name}": value for name, value in losses.items()}, prog_bar=True, batch_size=size)
-
-    def transcription(self, batch: dict, generator: torch.Generator) -> dict[str, Tensor]:
+    def transcription(self, batch: dict, generator: torch.Generator) -> Values:
         """Cross entropy of sounding and beginning keys and of strokes, for both answers of the transcriber."""
         audio, roll = mixed(batch, self.codec.hop, generator)
         audio = disturbed(audio, generator)
@@ -86,7 +77,7 @@ class NoteCodecModule(AutoencoderModule):
             total.append(2 * error[:, :, SETTLED:].mean() + 0.3 * drum_error[:, SETTLED:].mean())
         return {"transcription": torch.stack(total).sum()}
 
-    def decoding(self, batch: dict, generator: torch.Generator, windows: tuple[int, ...]) -> dict[str, Tensor]:
+    def decoding(self, batch: dict, generator: torch.Generator) -> Values:
         """The decoder's errors on a piece of every target: magnitudes, partials, their frequencies, and noise."""
         audio, roll = pieces(batch, self.hparams.piece, self.codec.hop, generator)
         codec = self.codec
@@ -102,10 +93,12 @@ class NoteCodecModule(AutoencoderModule):
             codec.noise.levels(features, noise_db),
         )
         end = min(LONG // 2 // codec.config.fft_hop, truth.amplitude.shape[1] // 3)
-        return {"magnitudes": 0.5 * magnitude_loss(estimate, audio, windows)} | part_losses(found, truth, end)
+        return {"magnitudes": 0.5 * magnitude_loss(estimate, audio, self.window_lengths())} | part_losses(
+            found, truth, end
+        )
 
     @torch.no_grad()
-    def note_scores(self, batch: dict) -> dict[str, Tensor]:
+    def note_scores(self, batch: dict) -> Values:
         """F1 of the sounding keys of the targets: `f1_live` as a stream hears them, `f1` as a recording does."""
         hop = self.codec.hop
         audio = batch["target"][:, : batch["target"].shape[1] // hop * hop]
@@ -151,7 +144,7 @@ def pieces(batch: dict, frames: int, hop: int, generator: torch.Generator) -> tu
     return audio[:, : audio.shape[1] // hop * hop], keys[:, :, : audio.shape[1] // hop]
 
 
-def part_losses(found: Parts, truth: Parts, end: int) -> dict[str, Tensor]:
+def part_losses(found: Parts, truth: Parts, end: int) -> Values:
     """Errors of the amplitudes (of their square roots), of the frequencies where something sounds, and of the noise in
     dB.
 
