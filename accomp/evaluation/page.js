@@ -5,6 +5,7 @@ const clips = [...document.querySelectorAll('.clip')].map(root => ({
 }));
 const keep = document.getElementById('keep');
 let last = null;  // the clip that sounded last
+const ignore = () => {};  // a pause before the sound has begun rejects the promise of play
 
 for (const clip of clips) {
   const {root, audio, button, wave, head} = clip;
@@ -21,7 +22,7 @@ for (const clip of clips) {
       if (keep.checked && !last.audio.ended) wind(last.audio.currentTime);
     }
     last = clip;
-    audio.play();
+    audio.play().catch(ignore);
   };
   audio.controls = false;
   audio.addEventListener('play', () => { root.classList.add('playing', 'touched'); show(); });
@@ -31,7 +32,7 @@ for (const clip of clips) {
   wave.addEventListener('click', event => {
     const box = wave.getBoundingClientRect();
     wind((event.clientX - box.left) / box.width * length());
-    if (audio.paused) { last = last === clip ? last : (last?.audio.pause(), clip); audio.play(); }
+    if (audio.paused) { last = last === clip ? last : (last?.audio.pause(), clip); audio.play().catch(ignore); }
   });
   wave.addEventListener('keydown', event => {
     const to = {ArrowRight: audio.currentTime + 2, ArrowLeft: audio.currentTime - 2, Home: 0, End: length()}[event.key];
