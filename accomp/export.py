@@ -55,9 +55,11 @@ def save_weights(module: nn.Module, path: Path) -> None:
 
 
 def export(out: Path, runs: dict[str, Path]) -> None:
-    """Put the averaged weights of training runs, by role ("codec", "teacher", "student", "tracker"), into a model folder.
+    """Put the averaged weights of training runs, by role ("codec", "teacher", "student", "tracker"), into a model
+    folder.
 
-    The codec may be that of a model folder. Raises UserError when the runs do not belong together or `out` is no model.
+    Codec and tracker may be those of a model folder. Raises UserError when the runs do not belong together or `out` is
+    no model.
     """
     if out.is_dir() and any(out.iterdir()) and not (out / "codec.safetensors").is_file():
         raise UserError(f"{out} exists and is no model folder; choose another place")
@@ -67,11 +69,16 @@ def export(out: Path, runs: dict[str, Path]) -> None:
         check_teacher(runs["student"], runs["teacher"])
     parts: dict[str, nn.Module] = {"codec": load_codec(runs["codec"])}
     for role in runs.keys() - {"codec"}:
-        check_latents(runs[role], fingerprint(parts["codec"]), "--codec")
+        if is_model(runs[role]):
+            if fingerprint(load_codec(runs[role])) != fingerprint(parts["codec"]):
+                raise UserError(f"--{role} {runs[role]}: works on another codec's latents; give --codec {runs[role]}")
+        else:
+            check_latents(runs[role], fingerprint(parts["codec"]), "--codec")
     config = configuration(runs)
     for role, run in runs.items():
         if role == "tracker":
-            parts[role] = read_run(run, "tracker.", Tracker(**config["tracker"]))
+            shipped = load_model(run).tracker if is_model(run) else None
+            parts[role] = shipped or read_run(run, "tracker.", Tracker(**config["tracker"]))
         elif role != "codec":
             form = Denoiser if role == "teacher" else ConsistencyDenoiser
             parts[role] = read_run(run, "denoiser.", form(build_part(config["net"], trusted=True)))
@@ -83,11 +90,16 @@ def export(out: Path, runs: dict[str, Path]) -> None:
         load_model(folder)
 
 
+def is_model(source: Path) -> bool:
+    """Whether this is a model folder, not a training run."""
+    return "denoisers" in run_config(source)
+
+
 def check_role(role: str, run: Path) -> None:
     """UserError when a run did not train what it is given for."""
     config = run_config(run)
-    if role == "codec" and "denoisers" in config:
-        return  # a model folder
+    if is_model(run) and (role == "codec" or (role == "tracker" and "tracker" in config)):
+        return
     kind = kind_of(config.get("module", {}))
     if kind in ("paper", "coherence"):
         raise UserError(f"{run} holds {ROLES[kind]}; its command is `{export_command(run, config['module'])}`")
@@ -127,7 +139,8 @@ def configuration(runs: dict[str, Path]) -> dict:
         "longest_step": getattr(conditioner.draw, "longest_step", PlayingDraw.longest_step),
     }
     if "tracker" in runs:
-        config["tracker"] = run_config(runs["tracker"])["module"]["tracker"]
+        source = run_config(runs["tracker"])
+        config["tracker"] = source["tracker"] if "tracker" in source else source["module"]["tracker"]
     return config
 
 
@@ -143,7 +156,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--codec", type=Path, required=True, help="a run of experiment=sketch, or a model folder")
     parser.add_argument("--teacher", type=Path, required=True, help="a run of experiment=diffusion")
     parser.add_argument("--student", type=Path, help="a run of experiment=student, distilled from this teacher")
-    parser.add_argument("--tracker", type=Path, help="a run of experiment=tracker")
+    parser.add_argument(
+        "--tracker",
+        type=Path,
+        help="a run of experiment=tracker, or a model folder; without one the model has no beat of its own",
+    )
     return command(parser, argv, run_command)
 
 

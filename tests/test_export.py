@@ -68,6 +68,17 @@ def test_a_part_of_another_model_is_said_to_be_copied(trained_runs, tmp_path, ca
         assert first == second
 
 
+def test_codec_and_tracker_of_a_model_folder_can_be_used_again(trained_runs, model_folder, tmp_path, caplog):
+    assert export(caplog, tmp_path / "first", **trained_runs)[0] == 0
+    again = trained_runs | {"codec": tmp_path / "first", "tracker": tmp_path / "first"}
+    code, told = export(caplog, tmp_path / "second", **again)
+    assert code == 0, told
+    first, second = (load_model(tmp_path / name) for name in ("first", "second"))
+    assert all((a == b).all() for a, b in zip(first.tracker.parameters(), second.tracker.parameters(), strict=True))
+    code, told = export(caplog, tmp_path / "third", **trained_runs | {"tracker": model_folder})
+    assert code == 2 and "another codec's latents" in told and not (tmp_path / "third").exists()
+
+
 def test_nothing_stale_is_left_in_the_folder(trained_runs, tmp_path, caplog):
     assert export(caplog, tmp_path / "model", **trained_runs)[0] == 0
     assert export(caplog, tmp_path / "model", codec=trained_runs["codec"], teacher=trained_runs["teacher"])[0] == 0

@@ -1,4 +1,4 @@
-"""Distillation on the student's own output: it plays several steps in a row, as on stage, and is corrected there."""
+"""Distillation on the student's own output: it plays several steps in a row, as it does live, and is corrected there."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
