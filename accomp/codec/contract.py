@@ -16,12 +16,14 @@ class Codec(nn.Module, ABC):
     `channels`  numbers per frame (C)
     `delay`     samples: the streamed decoder's output runs this far behind the latents it has been given
     `causal`    whether a latent frame depends on nothing after its own last sample
+    `looks_ahead`  whether `encode_recording` gives other latents than `encode`
     """
 
     hop: int
     channels: int
     delay: int
     causal: bool
+    looks_ahead: bool = False
 
     def latent_weights(self) -> dict[str, Tensor]:
         """The tensors that decide what the latents are; latents made by other ones must never be mixed with these."""
@@ -31,8 +33,10 @@ class Codec(nn.Module, ABC):
     def encode(self, audio: Tensor) -> Tensor:
         """Audio (B, N) -> latents (B, C, N // hop). A last, incomplete frame is left out."""
 
-    def encode_recording(self, audio: Tensor) -> Tensor:
-        """`encode` for audio that is known to its end: a codec may look ahead here."""
+    def encode_recording(self, audio: Tensor, notes: Tensor | None = None) -> Tensor:
+        """`encode` for audio that is known to its end: a codec with `looks_ahead` may use what follows a frame, and
+        the notes of the score where they are known (B, keys and drums, N // hop), see `accomp.data.notes.note_roll`.
+        """
         return self.encode(audio)
 
     @abstractmethod

@@ -24,8 +24,15 @@ def set_name(root: Path, splits: str) -> str:
     return Path(root).absolute().name + ("" if splits == "redux" else f"-{splits}")
 
 
+def recording_row(stem: str) -> str:
+    """The name of a stem's row that was encoded with all that follows each frame."""
+    return f"{stem} (recording)"
+
+
 class LatentTrack:
-    """One encoded song: rows by mix, beat grid and notes. Its file is open only while it is read: Slakh has 1,559 of them."""
+    """One encoded song: rows by mix, beat grid and notes. Its file is open only while it is read: Slakh has 1,559 of
+    them.
+    """
 
     def __init__(self, path: Path):
         self.path, self.name = path.with_suffix(".npy"), path.stem
@@ -44,6 +51,13 @@ class LatentTrack:
         """Frames [start, stop) of a mix: (C, T) float32."""
         latents = np.memmap(self.path, np.float16, "r", self.offset, self.shape)
         return latents[self.rows[mix], :, start:stop].astype(np.float32)
+
+    def read_target(self, stem: str, start: int, stop: int) -> np.ndarray:
+        """Frames [start, stop) of a stem as a target: with what its codec knows of a recording, if that is more, (C,
+        T).
+        """
+        row = recording_row(stem)
+        return self.read(row if row in self.rows else stem, start, stop)
 
     def notes(self, mix: str, start: int, stop: int) -> np.ndarray:
         """Which pitch classes sound in frames [start, stop) of a mix ("": silence), (PITCH_CLASSES, T); NaN: unknown."""
@@ -84,8 +98,9 @@ class LatentStore:
 
 
 class LatentExcerpts(Dataset):
-    """Excerpts as latents: `context` and `target` (C, T) float32, `stem`, and from the MIDI `clock` (CLOCK_FEATURES, T) and
-    `notes` (2 PITCH_CLASSES, T): the pitch classes of the context, then those of the target."""
+    """Excerpts as latents: `context` and `target` (C, T) float32, `stem`, and from the MIDI `clock` (CLOCK_FEATURES, T)
+    and `notes` (2 PITCH_CLASSES, T): the pitch classes of the context, then those of the target.
+    """
 
     def __init__(self, store: LatentStore, frames: int, seed: int, recipe: Recipe = Recipe()):
         self.store, self.frames, self.seed, self.recipe = store, frames, seed, recipe
@@ -102,7 +117,7 @@ class LatentExcerpts(Dataset):
         stop = start + self.frames
         return {
             "context": track.read(mix, start, stop) if mix else silence,
-            "target": track.read(target, start, stop),
+            "target": track.read_target(target, start, stop),
             "notes": np.concatenate([track.notes(mix, start, stop), track.notes(target, start, stop)]),
             "stem": STEMS.index(target),
             "clock": clock_of(track.grid, start * self.store.hop, self.frames, self.store.hop),

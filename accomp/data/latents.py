@@ -3,11 +3,11 @@
     python -m accomp.data.latents --data data/band --codec models/live
     python -m accomp.data.latents --data data/slakh2100_flac_redux --codec models/live --variants 1 --pitch 3 --tempo 0.1
 
-Each track becomes TrackNNNNN.npy, float16 (M, C, T), one row per non-empty mix of its stems, and TrackNNNNN.json with the
-names of the rows, the beats and the notes of every stem: data/latents/CODEC/SET/SPLIT/TrackNNNNN.*. CODEC is a hash of the
-codec's weights, so that latents of different codecs can never meet; several sets encoded by one codec can be trained on
-together. An interrupted run goes on where it stopped. The codec is causal: a frame of an encoded song is what the codec gives
-live at that moment, and nothing later is in it.
+Each track becomes TrackNNNNN.npy, float16 (M, C, T), one row per non-empty mix of its stems, and TrackNNNNN.json with
+the names of the rows, the beats and the notes of every stem: data/latents/CODEC/SET/SPLIT/TrackNNNNN.*. CODEC is a hash
+of the codec's weights, so that latents of different codecs can never meet; several sets encoded by one codec can be
+trained on together. An interrupted run goes on where it stopped. The codec is causal: a frame of an encoded song is
+what the codec gives live at that moment, and nothing later is in it.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from accomp.codec.contract import Codec
@@ -30,15 +31,15 @@ from accomp.codec.fingerprint import fingerprint
 from accomp.command_line import add_on_bad, command, parser_of
 from accomp.data.beats import beat_grid
 from accomp.data.excerpts import Recipe
-from accomp.data.latent_excerpts import UNFINISHED, set_name
-from accomp.data.notes import pitch_classes
+from accomp.data.latent_excerpts import UNFINISHED, recording_row, set_name
+from accomp.data.notes import note_roll, pitch_classes, read_notes
 from accomp.data.problems import Problem, quarantine
 from accomp.data.slakh import Track, find_tracks
 from accomp.data.splits import FOLDERS
 from accomp.data.vary import Variation
 from accomp.disk import watched, write_whole
 from accomp.errors import UserError
-from accomp.timeline import STEMS
+from accomp.timeline import SAMPLE_RATE, STEMS
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,21 @@ def encode_track(
         audio = torch.from_numpy(sum(stems[stem] for stem in mix))[None]
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             rows.append(codec.encode(audio).float().half())
-    return ["+".join(mix) for mix in mixes], torch.cat(rows).numpy()
+    names = ["+".join(mix) for mix in mixes]
+    if codec.looks_ahead:
+        rows += [_recording(track, stem, stems[stem], codec, variation) for stem in present]
+        names += [recording_row(stem) for stem in present]
+    return names, torch.cat(rows).numpy()
+
+
+def _recording(track: Track, stem: str, audio: np.ndarray, codec: Codec, variation: Variation) -> Tensor:
+    """A stem's latents as a target: with all that follows each frame, and the notes of the score where there are any."""
+    notes, frames = read_notes(track, stem), len(audio) // codec.hop
+    roll = None
+    if notes is not None:
+        shift = 0 if stem == "drums" else round(variation.semitones)
+        roll = torch.from_numpy(note_roll(notes, 0.0, frames, codec.hop * variation.speed / SAMPLE_RATE, shift))[None]
+    return codec.encode_recording(torch.from_numpy(audio)[None], roll).float().half()
 
 
 def encode_set(
@@ -70,9 +85,9 @@ def encode_set(
 ) -> Path:  # fmt: skip
     """Encode what is not yet encoded of every split; the codec's folder, with this set inside.
 
-    Every song in train is encoded `variants` times more, in a key, tempo and level drawn by the recipe. Raises UserError
-    on a damaged track, or, with on_bad="skip", names it in the data set's quarantine.csv and goes on; DiskFull when there
-    is no room. Latents of tracks that the set no longer has are removed.
+    Every song in train is encoded `variants` times more, in a key, tempo and level drawn by the recipe. Raises
+    UserError on a damaged track, or, with on_bad="skip", names it in the data set's quarantine.csv and goes on;
+    DiskFull when there is no room. Latents of tracks that the set no longer has are removed.
     """
     if not codec.causal:
         raise UserError("this codec uses later samples: only a causal codec's latents can be made ahead of time")

@@ -32,5 +32,5 @@ def round_trip(model: Model, samples: np.ndarray) -> np.ndarray:
     """Audio (N,) through the codec and back, (N,), its last incomplete frame included."""
     hop = model.codec.hop
     padded = np.pad(samples, (0, -len(samples) % hop))
-    latents = model.codec.encode(torch.from_numpy(padded)[None].to(model.device))
+    latents = model.codec.encode_recording(torch.from_numpy(padded)[None].to(model.device))
     return model.codec.decode(latents)[0, : len(samples)].cpu().numpy()

@@ -12,11 +12,12 @@ from tiny_model import CODEC, shaken
 
 from accomp.codec.autoencoder import Autoencoder
 from accomp.codec.fingerprint import fingerprint
+from accomp.codec.note_codec import NoteCodec
 from accomp.data.datamodule import SlakhDataModule
 from accomp.data.excerpts import Recipe
 from accomp.data.latent_excerpts import LatentExcerpts, LatentStore
 from accomp.data.latents import encode_set, encode_track, mixes_of
-from accomp.data.notes import chroma_rows, pitch_classes
+from accomp.data.notes import chroma_rows, note_roll, pitch_classes, read_notes
 from accomp.data.problems import QUARANTINE
 from accomp.data.slakh import find_tracks
 from accomp.disk import DiskFull
@@ -230,3 +231,18 @@ def test_excerpts_have_context_target_and_clock(home):
     np.testing.assert_array_equal(silent, np.repeat(store.silence, 40, 1))
     with pytest.raises(UserError, match="as long as"):
         LatentExcerpts(store, 10_000, seed=0)
+
+
+@torch.inference_mode()
+def test_targets_of_a_codec_that_looks_ahead_have_the_notes_of_the_score(small_band):
+    codec = NoteCodec(width=16, latent_width=16, decoder_blocks=1, transcriber_width=4, transcriber_memory=8).eval()
+    codec.fit(torch.randn(200, codec.basis.shape[1], generator=torch.Generator().manual_seed(0)))
+    track = find_tracks(small_band, "train")[0]
+    names, latents = encode_track(track, codec)
+    assert names[15:] == [f"{stem} (recording)" for stem in STEMS] and latents.shape[1] == 128
+    context, target = (torch.from_numpy(latents[names.index(name)]).float() for name in ("bass", "bass (recording)"))
+    roll = note_roll(read_notes(track, "bass"), 0.0, target.shape[1], codec.hop / 44_100)
+    assert torch.equal(codec.keys(target[None])[0], torch.from_numpy(roll[:88]))
+    assert set(codec.keys(target[None]).unique().tolist()) == {0, 1, 2}
+    assert not torch.equal(context[:88], target[:88]), "the player's notes are heard, not read"
+    np.testing.assert_allclose(context[98:], target[98:], atol=5e-3)  # the timbre is the same
