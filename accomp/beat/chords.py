@@ -58,9 +58,9 @@ def beat_chords(start_s: np.ndarray, end_s: np.ndarray, pitch: np.ndarray, beats
     fit = (smooth / np.maximum(norm, 1e-9)) @ (_SETS / np.sqrt(_SETS.sum(1, keepdims=True))).T
     fit = fit + ROOT_BONUS * (np.where(lowest < 0, -1, lowest % 12)[:, None] == _ROOTS)
     best = fit.argmax(1) if len(fit) else np.zeros(0, int)
-    heard = norm[:, 0] > 0
-    names = tuple(NAMES[_KINDS[b][0]] + _KINDS[b][1] if h else "" for b, h in zip(best, heard, strict=True))
-    return BeatChords(beats_s, np.where(heard, _ROOTS[best], -1), (_SETS[best] > 0) & heard[:, None], names)
+    sounding = norm[:, 0] > 0
+    names = tuple(NAMES[_KINDS[b][0]] + _KINDS[b][1] if h else "" for b, h in zip(best, sounding, strict=True))
+    return BeatChords(beats_s, np.where(sounding, _ROOTS[best], -1), (_SETS[best] > 0) & sounding[:, None], names)
 
 
 def beat_profiles(

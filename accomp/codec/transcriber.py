@@ -2,7 +2,7 @@
 
 Harmonics of each pitch are laid one above the other (harmonic stacking: Bittner et al. 2018), so that one convolution
 sees fundamental and partials at once; a recurrent layer remembers what has sounded. For every frame there are two
-answers: one at once, and one `LOOKAHEAD` frames later, when more of the note has been heard.
+answers: one at once, and one `LOOKAHEAD` frames later, when more of the note has sounded.
 """
 
 import torch

@@ -1,4 +1,4 @@
-"""Baselines with a live edge that know only the past: they repeat it, or hold the chord they heard last.
+"""Baselines with a live edge that know only the past: they repeat it, or hold the last chord of the context.
 
 At every step each of them says which earlier samples to play instead of those to come. `loop_*` repeats the last bar
 that ended before the edge; `four_bars_before_*` plays what stood at the same place four bars before; `nearest_*` what
@@ -21,7 +21,7 @@ from accomp.timeline import SAMPLE_RATE, Step, to_samples
 BARS_BACK = 4
 QUERY = 16  # beats that are compared
 BAR_BONUS = 0.02  # of similarity, for places that are complete bars before
-HEARD_S = 2.0
+TRIAD_S = 2.0
 TRIAD_LOW = 48  # MIDI note C3, the lowest root of a held triad
 
 LIVE = (
@@ -57,12 +57,12 @@ def last_bar(grid: BeatGrid, edge: int, samples: np.ndarray) -> np.ndarray | Non
 
 
 def bars_before(grid: BeatGrid, edge: int, samples: np.ndarray) -> np.ndarray | None:
-    """The same place BARS_BACK bars before; nothing when that had not been heard."""
+    """The same place BARS_BACK bars before; nothing when that is not before the edge."""
     return _moved(grid.downbeats_s, BARS_BACK, edge, samples)
 
 
 def nearest(grid: BeatGrid, profiles: np.ndarray, edge: int, samples: np.ndarray) -> np.ndarray | None:
-    """What followed the most similar QUERY beats, of pitch class profiles (beats, 12), that were heard before the edge."""
+    """What followed the most similar QUERY beats, of pitch class profiles (beats, 12), that lie before the edge."""
     beats = grid.beats_s * SAMPLE_RATE
     now = int(np.searchsorted(beats, edge, side="right")) - 1  # beats before `now` are complete
     ahead = int(np.searchsorted(beats, samples[-1])) - now
@@ -106,18 +106,18 @@ def beat_chroma(audio: np.ndarray, grid: BeatGrid) -> np.ndarray:
 
 
 def held_triad(context: np.ndarray, step: Step, overlap: int) -> np.ndarray:
-    """At every step the triad of the last HEARD_S seconds of the context (N,), as soft tones at its level, (N,)."""
+    """At every step the triad of the last TRIAD_S seconds of the context (N,), as soft tones at its level, (N,)."""
     played = np.zeros((1, len(context)), np.float32)
     for edge in range(step.samples, len(context) + step.samples, step.samples):
         start = edge + step.offset
         if start >= len(context):
             break
-        heard = context[max(edge - to_samples(HEARD_S), 0) : edge]
+        recent = context[max(edge - to_samples(TRIAD_S), 0) : edge]
         samples = np.arange(max(start - overlap, 0), start + step.samples)
-        profile = chroma(heard)
+        profile = chroma(recent)
         notes = max(TRIADS, key=lambda notes, profile=profile: profile[notes].sum())
         tone = sum(_tone(TRIAD_LOW + note, samples) for note in notes)
-        lay(played, samples[0], (tone * heard.std() / max(tone.std(), 1e-9))[None].astype(np.float32), overlap)
+        lay(played, samples[0], (tone * recent.std() / max(tone.std(), 1e-9))[None].astype(np.float32), overlap)
     return played[0]
 
 

@@ -24,10 +24,9 @@ ONSET_WEIGHT = 2.0  # of a frame in which a note begins, beside one in which non
 class NoteCodecModule(AutoencoderModule):
     """The note codec, both halves at once: neither has gradients from the other.
 
-    The transcriber hears contexts, targets and their sums, at other levels and with noise, and is told which keys sound
-    and begin. The decoder hears nothing: it gets the notes of the score and the timbre of the target, and its sinusoids
-    and noise are held against the partials and the noise of the recording, its sound against the recording's magnitudes
-    in long windows.
+    The transcriber gets contexts, targets and their sums, at other levels and with noise, and learns which keys sound and
+    begin. The decoder gets the notes of the score and the timbre of the target; its sinusoids and noise are compared with
+    the partials and the noise of the recording, its sound with the recording's magnitudes in long windows.
 
     Args:
         codec, learning_rate, warmup_steps, steps, noise, start: as in `AutoencoderModule`
@@ -99,7 +98,7 @@ class NoteCodecModule(AutoencoderModule):
 
     @torch.no_grad()
     def note_scores(self, batch: dict) -> Values:
-        """F1 of the sounding keys of the targets: `f1_live` as a stream hears them, `f1` as a recording does."""
+        """F1 of the sounding keys of the targets: `f1_live` in a stream, `f1` in a recording."""
         hop = self.codec.hop
         audio = batch["target"][:, : batch["target"].shape[1] // hop * hop]
         truth = batch["rolls"][:, 1, :PITCHES, SETTLED:].nan_to_num() > 0

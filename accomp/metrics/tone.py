@@ -32,10 +32,10 @@ def tone(excerpt: Excerpt) -> dict[str, float]:
     """`hnr_db` (NaN for drums), and `level_difference_db` and `attack_difference_db` against the true stem."""
     answer, truth = excerpt.answer, excerpt.truth
     ratio = hnr_db(answer) if excerpt.stem != "drums" else np.array([])
-    heard = ratio[np.isfinite(ratio)]
+    sounding = ratio[np.isfinite(ratio)]
     worst = float("nan") if excerpt.stem == "drums" else WORST_HNR_DB
     return {
-        "hnr_db": float(np.median(heard)) if len(heard) else worst,
+        "hnr_db": float(np.median(sounding)) if len(sounding) else worst,
         "level_difference_db": max(sounding_level_db(answer) - sounding_level_db(truth), WORST_LEVEL_DB),
         "attack_difference_db": attack_db(answer) - attack_db(truth),
     }
