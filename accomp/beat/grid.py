@@ -32,6 +32,13 @@ class BeatGrid:
         place = np.where(bar >= 0, beat - first[bar], np.nan)
         return place, np.where(bar >= 0, lengths[bar], 1)
 
+    def position(self, times_s: np.ndarray) -> np.ndarray:
+        """Positions in beats, counted from the first beat, of moments in seconds; NaN outside the song."""
+        if len(self.beats_s) < 2:
+            return np.full(np.shape(times_s), np.nan)
+        count = np.arange(len(self.beats_s))
+        return np.interp(times_s, self.beats_s, count, left=np.nan, right=np.nan)
+
     def phase(self, times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """How far into its beat and its bar each moment lies, both in [0, 1), and how long that beat is in seconds.
 

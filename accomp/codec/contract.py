@@ -39,6 +39,10 @@ class Codec(nn.Module, ABC):
         """
         return self.encode(audio)
 
+    def settled(self, latents: Tensor) -> Tensor:
+        """Generated latents (B, C, T) as the nearest that this codec gives, as far as it knows: played and remembered."""
+        return latents
+
     @abstractmethod
     def decode(self, latents: Tensor) -> Tensor:
         """Latents (B, C, T) -> audio (B, T * hop), aligned: sample n of the result is sample n of what was encoded.

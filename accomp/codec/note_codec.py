@@ -21,11 +21,12 @@ from accomp.codec.envelope import BANDS, BANDS_LOW_HZ, Envelope, FilteredNoise
 from accomp.codec.sinusoids import Sinusoids
 from accomp.codec.sources import bands
 from accomp.codec.spectrum import HISTORY, PER_SEMITONE, PITCHES, PitchSpectrum
-from accomp.codec.transcriber import DRUMS, LOOKAHEAD, Transcriber
+from accomp.codec.transcriber import DRUMS, LOOKAHEAD, LOWEST_PITCH, Transcriber
 
 NOTE_SCALE = 3.0  # of notes and strokes in the latents: a denoiser's squared error must not overlook them
 NOTE_ROWS, DRUM_ROWS = slice(0, PITCHES), slice(PITCHES, PITCHES + len(DRUMS))
 TUNING = 2  # channels
+SOFTEST = 0.35  # stroke that counts as one, in velocities of 64
 FLOOR_DB = -80.0
 
 
@@ -49,7 +50,7 @@ class NoteCodec(Codec):
     `basis` (timbre, K) and `centre` (K,) project the K energies of a frame onto principal components; `fit` finds them.
     """
 
-    causal, looks_ahead = True, True
+    causal, looks_ahead, lowest_pitch = True, True, LOWEST_PITCH
 
     def __init__(self, **values):
         super().__init__()
@@ -151,6 +152,12 @@ class NoteCodec(Codec):
         notes = spectrum.new_zeros(len(audio), 2, spectrum.shape[2], PITCHES)
         latents = self.assemble(notes, notes[:, 0, :, : len(DRUMS)], spectrum, energies)
         return self.with_notes(latents, roll[:, NOTE_ROWS], roll[:, DRUM_ROWS])
+
+    def settled(self, latents: Tensor) -> Tensor:
+        """Every key 0, 1 or 2, and strokes none or at least a soft one: what a sampler left between them is noise."""
+        keys = (latents[:, NOTE_ROWS] / NOTE_SCALE).round().clamp(0, 2)
+        strokes = (latents[:, DRUM_ROWS] / NOTE_SCALE).clamp(0, 2)
+        return self.with_notes(latents, keys, strokes * (strokes > SOFTEST))
 
     def keys(self, latents: Tensor) -> Tensor:
         """The keys in latents (B, C, T), (B, PITCHES, T): about 0 where silent, 1 where sounding, 2 where beginning."""

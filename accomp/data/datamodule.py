@@ -8,6 +8,7 @@ import lightning as L
 from torch.utils.data import DataLoader, Dataset
 
 from accomp.data.excerpts import AudioExcerpts, Recipe, SeededStream
+from accomp.data.expectation import Expectation
 from accomp.data.latent_excerpts import LatentExcerpts, LatentStore, set_name
 from accomp.data.slakh import find_tracks
 from accomp.errors import UserError
@@ -51,6 +52,7 @@ class SlakhDataModule(L.LightningDataModule):
         epoch_items: training excerpts per epoch (a reporting unit: excerpts are drawn without end, never repeated)
         validation_items: validation excerpts, the same ones every time
         recipe: augmentation of the training excerpts
+        plan: how the plan of latent excerpts is drawn, see `accomp.data.expectation` (None: they have none)
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class SlakhDataModule(L.LightningDataModule):
         epoch_items: int = 8192,
         validation_items: int = 64,
         recipe: dict | None = None,
+        plan: dict | None = None,
         workers: int = 1,
         seed: int = 0,
     ):
@@ -91,7 +94,8 @@ class SlakhDataModule(L.LightningDataModule):
             sets = h.sets or set_name(Path(h.root), h.splits)
             store = LatentStore(Path(h.latents), split, [sets] if isinstance(sets, str) else sets)
             self.codec = store.codec
-            return LatentExcerpts(store, h.frames, seed, recipe)
+            plan = None if h.plan is None else Expectation(**h.plan)
+            return LatentExcerpts(store, h.frames, seed, recipe, plan)
         tracks = find_tracks(Path(h.root), split, h.splits, on_bad=h.on_bad)
         return AudioExcerpts(tracks, h.samples, seed, recipe, h.hop)
 

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ from torch.utils.data import Dataset
 
 from accomp.beat.grid import BeatGrid
 from accomp.data.excerpts import Recipe, clock_of, usable
+from accomp.data.expectation import Expectation
 from accomp.data.notes import chroma_rows
 from accomp.errors import UserError
-from accomp.timeline import PITCH_CLASSES, STEMS
+from accomp.plan.contract import CHROMA
+from accomp.timeline import PITCH_CLASSES, SAMPLE_RATE, STEMS
 
 log = logging.getLogger(__name__)
 
@@ -34,17 +37,19 @@ class LatentTrack:
     them.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, hop: int):
+        self.hop = hop
         self.path, self.name = path.with_suffix(".npy"), path.stem
         try:
             note = json.loads(path.with_suffix(".json").read_text())
             self.rows = {name: row for row, name in enumerate(note["mixes"])}
             self.grid = BeatGrid(np.array(note["beats_s"]), np.array(note["downbeats_s"]))
             self.bits = {stem: np.array(row, np.int16) for stem, row in note["notes"].items()}
+            self.lowest = {stem: np.array(row, np.int16) for stem, row in note.get("lowest", {}).items()}
             mapped = np.load(self.path, mmap_mode="r")  # (M, C, T)
         except (OSError, ValueError, KeyError, EOFError) as error:
             raise UserError(f"{self.path}: damaged latents ({error}); delete {path.stem}.* and encode again") from error
-        self.stems = [stem for stem in STEMS if stem in self.rows]
+        self.stems = [stem for stem in STEMS if stem in note.get("stems", self.rows)]
         self.shape, self.offset, self.frames = mapped.shape, mapped.offset, mapped.shape[2]
 
     def read(self, mix: str, start: int, stop: int) -> np.ndarray:
@@ -67,6 +72,28 @@ class LatentTrack:
         return chroma_rows(
             np.bitwise_or.reduce([self.bits[stem][start:stop] for stem in stems] or [np.zeros(stop - start, int)])
         )
+
+    def mixes_without(self, stem: str) -> list[tuple[str, ...]]:
+        """The stems of every encoded mix in which `stem` does not play."""
+        mixes = [tuple(name.split("+")) for name in self.rows if not name.endswith(recording_row(""))]
+        return [mix for mix in mixes if stem not in mix]
+
+    def harmony(self, mix: str, start: int, stop: int) -> np.ndarray:
+        """Chroma and bass of a mix in frames [start, stop), as in a plan: (2 PITCH_CLASSES, T), of zeros where unknown."""
+        rows = np.zeros((2 * PITCH_CLASSES, stop - start), np.float32)
+        stems = mix.split("+") if mix else []
+        if stems and set(stems) <= set(self.bits) & set(self.lowest):
+            rows[CHROMA] = self.notes(mix, start, stop)
+            pitches = np.stack([self.lowest[stem][start:stop] for stem in stems])
+            lowest = np.where(pitches > 0, pitches, 999).min(0)
+            some = np.flatnonzero(lowest < 999)
+            rows[PITCH_CLASSES + lowest[some] % PITCH_CLASSES, some] = 1
+        return rows
+
+    @cached_property
+    def position(self) -> np.ndarray:
+        """Where every frame lies, in beats (T,); NaN outside the beats of the song."""
+        return self.grid.position(np.arange(self.frames) * self.hop / SAMPLE_RATE)
 
 
 class LatentStore:
@@ -93,17 +120,21 @@ class LatentStore:
                     "%s: not all of it is encoded yet; the same `accomp.data.latents` goes on", folders[0] / name
                 )
         paths = [path for name in sorted(sets) for path in sorted((folders[0] / name / split).glob("*.json"))]
-        self.tracks = [LatentTrack(path) for path in paths]
+        self.tracks = [LatentTrack(path, self.hop) for path in paths]
         log.info("latents of %s, split %s: %d tracks", ", ".join(sorted(sets)), split, len(self.tracks))
 
 
 class LatentExcerpts(Dataset):
     """Excerpts as latents: `context` and `target` (C, T) float32, `stem`, and from the MIDI `clock` (CLOCK_FEATURES, T)
     and `notes` (2 PITCH_CLASSES, T): the pitch classes of the context, then those of the target.
+
+    With `plan`, what a plan says from frame `since` on: `plan` (plan_rows(C), T), see `accomp.data.expectation`.
     """
 
-    def __init__(self, store: LatentStore, frames: int, seed: int, recipe: Recipe = Recipe()):
-        self.store, self.frames, self.seed, self.recipe = store, frames, seed, recipe
+    def __init__(
+        self, store: LatentStore, frames: int, seed: int, recipe: Recipe = Recipe(), plan: Expectation | None = None
+    ):
+        self.store, self.frames, self.seed, self.recipe, self.plan = store, frames, seed, recipe, plan
         need = f"has two stems and is as long as an excerpt of {frames} frames (data.frames)"
         self.tracks = usable(store.tracks, lambda track: track.frames >= frames and len(track.stems) > 1, need)
 
@@ -112,13 +143,22 @@ class LatentExcerpts(Dataset):
         track = self.tracks[rng.integers(len(self.tracks))]
         start = int(rng.integers(track.frames - self.frames + 1))
         target = track.stems[rng.integers(len(track.stems))]
-        mix = "+".join(self.recipe.context_stems(target, track.stems, rng))
+        mix = self._context(track, target, rng)
         silence = np.repeat(self.store.silence, self.frames, 1)
         stop = start + self.frames
-        return {
+        expected = {} if self.plan is None else self.plan(track, mix, target, start, stop, rng)
+        return expected | {
             "context": track.read(mix, start, stop) if mix else silence,
             "target": track.read_target(target, start, stop),
             "notes": np.concatenate([track.notes(mix, start, stop), track.notes(target, start, stop)]),
             "stem": STEMS.index(target),
             "clock": clock_of(track.grid, start * self.store.hop, self.frames, self.store.hop),
         }
+
+    def _context(self, track: LatentTrack, target: str, rng: np.random.Generator) -> str:
+        """The mix that the context holds, "" for silence: the one that the recipe draws, or another that is encoded."""
+        stems = self.recipe.context_stems(target, track.stems, rng)
+        mixes = track.mixes_without(target)
+        if stems and tuple(stems) not in mixes:
+            stems = mixes[rng.integers(len(mixes))] if mixes else []
+        return "+".join(stems)

@@ -32,7 +32,7 @@ from accomp.command_line import add_on_bad, command, parser_of
 from accomp.data.beats import beat_grid
 from accomp.data.excerpts import Recipe
 from accomp.data.latent_excerpts import UNFINISHED, recording_row, set_name
-from accomp.data.notes import note_roll, pitch_classes, read_notes
+from accomp.data.notes import lowest_pitches, note_roll, pitch_classes, read_notes
 from accomp.data.problems import Problem, quarantine
 from accomp.data.slakh import Track, find_tracks
 from accomp.data.splits import FOLDERS
@@ -44,25 +44,34 @@ from accomp.timeline import SAMPLE_RATE, STEMS
 log = logging.getLogger(__name__)
 
 
-def mixes_of(stems: Sequence[str]) -> list[tuple[str, ...]]:
-    """Every non-empty combination of stems, in a fixed order: 15 for four stems."""
-    return [mix for size in range(1, len(stems) + 1) for mix in itertools.combinations(stems, size)]
+def mixes_of(stems: Sequence[str], most: int | None = None, key: str = "") -> list[tuple[str, ...]]:
+    """Every non-empty combination of stems, in a fixed order: 15 for four stems.
+
+    Of more than `most`, those without one stem, and as many others as there is room for, drawn by `key`.
+    """
+    mixes = [mix for size in range(1, len(stems) + 1) for mix in itertools.combinations(stems, size)]
+    if most is None or len(mixes) <= most:
+        return mixes
+    contexts = [mix for mix in mixes if len(mix) == len(stems) - 1]
+    others = [mix for mix in mixes if len(mix) < len(stems) - 1]
+    drawn = np.random.default_rng(zlib.crc32(key.encode())).permutation(len(others))[: max(most - len(contexts), 0)]
+    return [mix for mix in mixes if mix in contexts or mix in [others[i] for i in drawn]]
 
 
 @torch.inference_mode()
 def encode_track(
-    track: Track, codec: Codec, bf16: bool = False, variation: Variation = Variation()
+    track: Track, codec: Codec, bf16: bool = False, variation: Variation = Variation(), mixes: int | None = None
 ) -> tuple[list[str], np.ndarray]:
     """Names of the mixes ("bass+drums") and their latents, float16 (M, C, T)."""
     present = [stem for stem in STEMS if track.stem_files[stem]]
     stems = {stem: variation.apply(track.read(stem), stem == "drums") for stem in present}
-    mixes = mixes_of(present)
+    chosen = mixes_of(present, mixes, track.name)
     rows = []
-    for mix in mixes:
+    for mix in chosen:
         audio = torch.from_numpy(sum(stems[stem] for stem in mix))[None]
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             rows.append(codec.encode(audio).float().half())
-    names = ["+".join(mix) for mix in mixes]
+    names = ["+".join(mix) for mix in chosen]
     if codec.looks_ahead:
         rows += [_recording(track, stem, stems[stem], codec, variation) for stem in present]
         names += [recording_row(stem) for stem in present]
@@ -71,21 +80,27 @@ def encode_track(
 
 def _recording(track: Track, stem: str, audio: np.ndarray, codec: Codec, variation: Variation) -> Tensor:
     """A stem's latents as a target: with all that follows each frame, and the notes of the score where there are any."""
-    notes, frames = read_notes(track, stem), len(audio) // codec.hop
-    roll = None
-    if notes is not None:
-        shift = 0 if stem == "drums" else round(variation.semitones)
-        roll = torch.from_numpy(note_roll(notes, 0.0, frames, codec.hop * variation.speed / SAMPLE_RATE, shift))[None]
-    return codec.encode_recording(torch.from_numpy(audio)[None], roll).float().half()
+    roll = _roll(track, stem, len(audio) // codec.hop, codec.hop, variation)
+    given = None if roll is None else torch.from_numpy(roll)[None]
+    return codec.encode_recording(torch.from_numpy(audio)[None], given).float().half()
+
+
+def _roll(track: Track, stem: str, frames: int, hop: int, variation: Variation) -> np.ndarray | None:
+    """Keys and strokes of a stem that is varied so; None when they are unknown."""
+    if (notes := read_notes(track, stem)) is None:
+        return None
+    shift = 0 if stem == "drums" else round(variation.semitones)
+    return note_roll(notes, 0.0, frames, hop * variation.speed / SAMPLE_RATE, shift)
 
 
 def encode_set(
     root: Path, codec: Codec, out: Path, splits: str = "redux", bf16: bool = False, on_bad: str = "refuse",
-    variants: int = 0, recipe: Recipe = Recipe(),
+    variants: int = 0, recipe: Recipe = Recipe(), mixes: int | None = None,
 ) -> Path:  # fmt: skip
     """Encode what is not yet encoded of every split; the codec's folder, with this set inside.
 
-    Every song in train is encoded `variants` times more, in a key, tempo and level drawn by the recipe. Raises
+    Every song in train is encoded `variants` times more, in a key, tempo and level drawn by the recipe. `mixes`: of each
+    song at most so many. Raises
     UserError on a damaged track, or, with on_bad="skip", names it in the data set's quarantine.csv and goes on;
     DiskFull when there is no room. Latents of tracks that the set no longer has are removed.
     """
@@ -104,7 +119,7 @@ def encode_set(
         write_whole(codec_folder / "codec.json", json.dumps(_about(codec)).encode())
         for path, (track, variation) in tqdm(work.items(), unit="track"):
             try:
-                _encode_to(path, track, variation, codec, bf16)
+                _encode_to(path, track, variation, codec, bf16, mixes)
             except UserError as error:
                 if on_bad == "refuse":
                     raise
@@ -139,7 +154,7 @@ def _forget(folder: Path, names: set[str]) -> None:
             path.with_suffix(".npy").unlink(missing_ok=True)
 
 
-def _encode_to(path: Path, track: Track, variation: Variation, codec: Codec, bf16: bool) -> None:
+def _encode_to(path: Path, track: Track, variation: Variation, codec: Codec, bf16: bool, mixes: int | None) -> None:
     """Encode a track unless this very song, varied in this very way, has been encoded there. The .json comes last."""
     content = (track.path / "metadata.yaml").read_bytes() + track.midi.read_bytes()
     source = f"{hashlib.md5(content).hexdigest()} {variation}"
@@ -150,17 +165,18 @@ def _encode_to(path: Path, track: Track, variation: Variation, codec: Codec, bf1
             return
         log.info("%s: of another song or variation, or without notes; encoded anew", path)
         note.unlink()
-    names, latents = encode_track(track, codec, bf16, variation)
+    names, latents = encode_track(track, codec, bf16, variation, mixes)
     grid = beat_grid(track.midi)
-    notes = {
-        stem: pitch_classes(track, stem, latents.shape[2], codec.hop, variation) for stem in STEMS if stem in names
-    }
+    present = [stem for stem in STEMS if track.stem_files[stem]]
+    notes = {stem: pitch_classes(track, stem, latents.shape[2], codec.hop, variation) for stem in present}
+    rolls = {stem: _roll(track, stem, latents.shape[2], codec.hop, variation) for stem in present}
     buffer = io.BytesIO()
     np.save(buffer, latents)
     write_whole(path.with_suffix(".npy"), buffer.getbuffer())
-    about = {"mixes": names, "beats_s": (grid.beats_s / variation.speed).tolist()}
+    about = {"mixes": names, "stems": present, "beats_s": (grid.beats_s / variation.speed).tolist()}
     about |= {"downbeats_s": (grid.downbeats_s / variation.speed).tolist(), "source": source}
     about["notes"] = {stem: row.tolist() for stem, row in notes.items() if row is not None}
+    about["lowest"] = {stem: lowest_pitches(roll).tolist() for stem, roll in rolls.items() if roll is not None}
     write_whole(note, json.dumps(about).encode())
 
 
@@ -176,6 +192,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--pitch", type=int, default=0, metavar="P", help="by up to so many semitones up or down")
     parser.add_argument("--tempo", type=float, default=0.0, metavar="T", help="to 1 +- this times its own tempo")
     parser.add_argument("--gain-db", type=float, default=0.0, metavar="G", help="to +- this level")
+    parser.add_argument("--mixes", type=int, help="of the 15 mixes of a song's stems at most so many (all)")
     return command(parser, argv, _encode)
 
 
@@ -183,7 +200,9 @@ def _encode(o: argparse.Namespace) -> None:
     from accomp.training_run import load_codec
 
     recipe = Recipe(gain_db=o.gain_db, pitch=o.pitch, tempo=o.tempo)
-    codec_folder = encode_set(o.data, load_codec(o.codec), o.out, o.splits, o.bf16, o.on_bad, o.variants, recipe)
+    codec_folder = encode_set(
+        o.data, load_codec(o.codec), o.out, o.splits, o.bf16, o.on_bad, o.variants, recipe, o.mixes
+    )
     log.info("latents are in %s", codec_folder)
 
 

@@ -50,6 +50,12 @@ def pitch_classes(
     return bits
 
 
+def lowest_pitches(roll: np.ndarray) -> np.ndarray:
+    """The lowest MIDI pitch in each frame of a roll (PITCHES + len(DRUMS), T), 0 where no key sounds: int (T,)."""
+    sounding = roll[:PITCHES] > 0
+    return np.where(sounding.any(0), sounding.argmax(0) + LOWEST_PITCH, 0)
+
+
 def chroma_rows(bits: np.ndarray) -> np.ndarray:
     """(T,) of twelve bits each -> (PITCH_CLASSES, T) of 0 and 1, float32."""
     return (bits >> np.arange(PITCH_CLASSES)[:, None] & 1).astype(np.float32)

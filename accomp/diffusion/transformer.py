@@ -29,6 +29,7 @@ class TransformerConfig:
     expansion: int = 3  # hidden features of the feed-forward part, in widths
     patch: int = 2  # frames per token
     pitch_head: int = 0  # hidden features of the pitch-class head; 0: none
+    plan: int = 0  # rows of the plan; 0: none
 
 
 def rotary(count: int, size: int, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -119,7 +120,7 @@ class Transformer(nn.Module):
         rhythm = 2 * (BEAT + BAR) + 2
         self.pitch_head = PitchClassHead(c.channels, c.pitch_head) if c.pitch_head else None
         notes = (2 + len(MEMORIES)) * PITCH_CLASSES if c.pitch_head else 0
-        self.into = nn.Linear(c.patch * (3 * c.channels + 3 + rhythm + notes), c.width)
+        self.into = nn.Linear(c.patch * (3 * c.channels + 3 + rhythm + notes + c.plan), c.width)
         self.noise = nn.Sequential(nn.Linear(c.width, c.width), nn.SiLU(), nn.Linear(c.width, c.width))
         self.stem = nn.Embedding(len(STEMS), c.width)
         self.clock = nn.Linear(c.patch * rhythm, c.width, bias=False)
@@ -144,6 +145,9 @@ class Transformer(nn.Module):
         if self.pitch_head is not None:
             chroma = self.pitch_head(context).sigmoid() * visible
             parts += [self.pitch_head(past).sigmoid() * known, chroma, recent_chroma(chroma, visible)]
+        if self.config.plan:
+            plan = condition.plan
+            parts.append(x.new_zeros(len(x), self.config.plan, x.shape[2]) if plan is None else plan.to(x.dtype))
         h = self.into(self.tokens(torch.cat(parts, 1)))
         modulation = self.noise(self.embed(c_noise)) + self.stem(condition.stem)
         modulation = modulation[:, None] + self.clock(self.tokens(clock))

@@ -9,7 +9,7 @@ from accomp.beat.clock import CLOCK_FEATURES
 from accomp.beat.jitter import ClockJitter
 from accomp.diffusion.condition import Condition
 from accomp.diffusion.precond import Denoiser
-from accomp.window import PaperDraw, PlayingDraw
+from accomp.window import Masks, PaperDraw, PlayingDraw
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ class Conditioner:
         masks = self.draw(len(target), target.shape[2], generator).to(target.device)
         past = self.noisy_past(target, generator)
         clock = self.jitter(batch["clock"], generator)
-        condition = Condition(batch["context"], past, masks, batch["stem"], clock)
+        plan = seen_plan(batch, masks, clock) if "plan" in batch else None
+        condition = Condition(batch["context"], past, masks, batch["stem"], clock, plan)
         if not player.training:
             return condition
         if torch.rand((), generator=generator) < self.self_generated_past:
@@ -67,6 +68,17 @@ class ContextConditioner:
         masks = self.draw(len(context), context.shape[2], generator).to(context.device)
         nothing = torch.zeros_like(context)
         return Condition(context, nothing, masks, batch["stem"], nothing[:, :CLOCK_FEATURES])
+
+
+def seen_plan(batch: dict, masks: Masks, clock: Tensor) -> Tensor:
+    """The plan of a batch (B, plan_rows(C), T) at the frames that the player has not reached.
+
+    There is none without a clock, as a plan counts in beats, nor where it was made later than the live edge.
+    """
+    frame = torch.arange(1, masks.visible.shape[1] + 1, device=masks.visible.device)
+    edge = (masks.visible * frame).amax(1, keepdim=True)
+    exists = (batch["since"][:, None] <= edge) & clock.any(1).any(1, keepdim=True)
+    return batch["plan"] * ((frame > edge) & exists).unsqueeze(1)
 
 
 @torch.no_grad()

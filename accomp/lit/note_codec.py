@@ -12,6 +12,7 @@ from accomp.codec.partials import LONG, Parts, parts_of
 from accomp.codec.sinusoids import UNIT
 from accomp.codec.spectrum import HISTORY, PITCHES
 from accomp.codec.transcriber import ANSWERS
+from accomp.errors import UserError
 from accomp.lit.autoencoder import AutoencoderModule
 from accomp.lit.training import Values
 
@@ -31,13 +32,20 @@ class NoteCodecModule(AutoencoderModule):
     Args:
         codec, learning_rate, warmup_steps, steps, noise, start: as in `AutoencoderModule`
         piece: frames of every target that the decoder learns from
+        learns: "transcriber", "decoder" or "both"; the other half keeps its weights
     """
 
     windows = WINDOWS
 
-    def __init__(self, codec: NoteCodec, noise: float = 0.15, piece: int = 33, **others):
+    def __init__(self, codec: NoteCodec, noise: float = 0.15, piece: int = 33, learns: str = "both", **others):
         super().__init__(codec, noise=noise, **others)
-        self.hparams.piece = piece
+        if learns not in ("transcriber", "decoder", "both"):
+            raise UserError(f"module.learns is transcriber, decoder or both, not {learns}")
+        self.hparams.update(piece=piece, learns=learns)
+        for name, parameter in codec.named_parameters():
+            parameter.requires_grad_(
+                learns in ("both", "transcriber" if name.startswith("transcriber.") else "decoder")
+            )
 
     def on_fit_start(self) -> None:
         if self.codec.basis.any():
@@ -52,8 +60,13 @@ class NoteCodecModule(AutoencoderModule):
         self.codec.fit(torch.cat(found))
 
     def measure(self, batch: dict, generator: torch.Generator) -> tuple[Values, Values]:
-        losses = self.transcription(batch, generator) | self.decoding(batch, generator)
-        return losses, {} if self.training else self.note_scores(batch)
+        losses, figures = {}, {}
+        if self.hparams.learns != "decoder":
+            losses |= self.transcription(batch, generator)
+            figures = {} if self.training else self.note_scores(batch)
+        if self.hparams.learns != "transcriber":
+            losses |= self.decoding(batch, generator)
+        return losses, figures
 
     def transcription(self, batch: dict, generator: torch.Generator) -> Values:
         """Cross entropy of sounding and beginning keys and of strokes, for both answers of the transcriber."""
@@ -77,7 +90,9 @@ class NoteCodecModule(AutoencoderModule):
         return {"transcription": torch.stack(total).sum()}
 
     def decoding(self, batch: dict, generator: torch.Generator) -> Values:
-        """The decoder's errors on a piece of every target: magnitudes, partials, their frequencies, and noise."""
+        """The decoder's errors on a piece of every target: magnitudes, energies of the bands, partials, their frequencies,
+        and noise.
+        """
         audio, roll = pieces(batch, self.hparams.piece, self.codec.hop, generator)
         codec = self.codec
         latents = self.noisy(codec.latents_of(audio, roll), generator)
@@ -92,9 +107,10 @@ class NoteCodecModule(AutoencoderModule):
             codec.noise.levels(features, noise_db),
         )
         end = min(LONG // 2 // codec.config.fft_hop, truth.amplitude.shape[1] // 3)
-        return {"magnitudes": 0.5 * magnitude_loss(estimate, audio, self.window_lengths())} | part_losses(
-            found, truth, end
-        )
+        before = (codec.config.fft_hop, 0)
+        energies = (codec.energies(F.pad(estimate, before)) - codec.energies(F.pad(audio, before))).abs().mean()
+        magnitudes = magnitude_loss(estimate, audio, self.window_lengths())
+        return {"magnitudes": 0.5 * magnitudes, "energies": 0.3 * energies} | part_losses(found, truth, end)
 
     @torch.no_grad()
     def note_scores(self, batch: dict) -> Values:

@@ -31,17 +31,27 @@ class Generator:
         self.candidates = model.candidates(sampler)
 
     def __call__(
-        self, context: Tensor, past: Tensor, clock: Tensor, stop: int, count: int, start: int, edge: int, known: int
+        self,
+        context: Tensor,
+        past: Tensor,
+        clock: Tensor,
+        stop: int,
+        count: int,
+        start: int,
+        edge: int,
+        known: int,
+        plan: Tensor | None = None,
     ) -> Tensor:
         """Generate frames [stop - count, stop) of the timeline -> (B, C, count).
 
-        `context`, `past` (B, C, T) and `clock` (B, K, T) cover the window that ends at `stop`; `start` is the session's
-        first frame, `edge` one past the last visible frame, `known` the first frame of the own past.
+        `context`, `past` (B, C, T), `clock` (B, K, T) and `plan` (B, plan_rows(C), T) cover the window that ends at `stop`;
+        `start` is the session's first frame, `edge` one past the last visible frame, `known` the first frame of the own
+        past.
         """
         batch, channels, frames = past.shape
         first = stop - frames
         where = [torch.tensor([i - first] * batch, device=past.device) for i in (start, edge, known, stop - count)]
-        condition = Condition(context.expand_as(past), past, masks(frames, *where), self.stem, clock)
+        condition = Condition(context.expand_as(past), past, masks(frames, *where), self.stem, clock, plan)
         fill, sampler = count, self.sampler
         if isinstance(sampler, Inpainting):  # its denoiser is not told what is known: fill all, put the known past back
             nothing = torch.zeros_like(condition.masks.known)

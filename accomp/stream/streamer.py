@@ -17,6 +17,8 @@ from torch import Tensor
 from accomp.beat.clock import Clock, NoClock
 from accomp.beat.tracker import TrackerClock
 from accomp.model import Model
+from accomp.plan.contract import NoPlan, Plan
+from accomp.plan.own import OwnPlan
 from accomp.stream.generator import Generator
 from accomp.stream.history import AudioHistory, LatentHistory
 from accomp.timeline import SAMPLE_RATE, frames_covering
@@ -45,6 +47,7 @@ class Streamer:
         sampler: which of the model's samplers; its default when None
         seed: of all noise, one number or one per item
         clock: beat and bar phase of the frames to come; the model's own tracker when None
+        plan: what is expected of the frames to come; what followed the most similar place of the session when None
         together: the context of every item also holds what the other items have played before the live edge
     """
 
@@ -56,11 +59,13 @@ class Streamer:
         sampler: str | None = None,
         seed: int | Sequence[int] = 0,
         clock: Clock | None = None,
+        plan: Plan | None = None,
         together: bool = False,
     ):
         self.model, self.stems = model, tuple(stems)
         self.hop, self.frames, self.together = model.codec.hop, model.frames, together
         self.clock = own_clock(model) if clock is None else clock
+        self.plan = own_plan(model) if plan is None else plan
         seeds = [seed] * len(self.stems) if isinstance(seed, int) else seed
         self.generator = Generator(model, self.stems, seeds, sampler)
         self.reset()
@@ -74,6 +79,7 @@ class Streamer:
         self.first_context = 0  # first frame of the player that this session knows
         self.first_own: int | None = None  # first frame that this session has played
         self.clock.reset()
+        self.plan.reset()
 
     def push(self, start: int, samples: np.ndarray) -> None:
         """Store the player's samples, (N,) or (B, N), at absolute index `start`; in any order, but before their step."""
@@ -124,6 +130,8 @@ class Streamer:
         else:
             latents = self._encode_window(edge, until)
         self.clock.listen(latents, start)
+        if latents.shape[2]:
+            self.plan.listen(latents, start, self.clock.features(start, start + latents.shape[2]))
         return missing
 
     def _encode_window(self, edge: int, until: int) -> Tensor:
@@ -161,7 +169,8 @@ class Streamer:
         if self.first_own is None or first - self.own.stop > self.frames // 2:
             self.own.stop = self.first_own = first
             self.decoder_state = None
-        new = []
+        new, edge = [], self.context.stop
+        plan = self.plan.ahead(edge, self.clock.features(edge, last)) if edge < last else None
         while self.own.stop < last:
             count = min(last - self.own.stop, self.model.longest_step)
             end = self.own.stop + count
@@ -174,10 +183,21 @@ class Streamer:
                 start=self.first_context,
                 edge=self.context.stop,
                 known=self.first_own,
+                plan=None if plan is None else self._in_window(plan, end),
             )
-            new.append(torch.nan_to_num(latents, nan=0.0, posinf=0.0, neginf=0.0))
+            new.append(self.model.codec.settled(torch.nan_to_num(latents, nan=0.0, posinf=0.0, neginf=0.0)))
+            self.plan.play(new[-1], self.own.stop)
             self.own.append(new[-1])
         return new
+
+    def _in_window(self, plan: Tensor, end: int) -> Tensor:
+        """The plan (1 or B, K, T) of the frames after the live edge, in the window that ends at frame `end`: (B, K, frames)."""
+        first = end - self.frames
+        rows = torch.zeros(len(self.stems), plan.shape[1], self.frames)
+        start = max(self.context.stop, first)
+        if start < end:
+            rows[:, :, start - first :] = plan[:, :, start - self.context.stop : end - self.context.stop]
+        return rows.to(self.model.device)
 
     def _decode(self, new: list[Tensor], start: int, stop: int) -> np.ndarray:
         """Decode the new frames and cut out [start, stop); the decoder runs `delay` samples behind its latents."""
@@ -194,3 +214,8 @@ class Streamer:
 def own_clock(model: Model) -> Clock:
     """A clock on the model's beat tracker, or none when it has none."""
     return NoClock() if model.tracker is None else TrackerClock(model.tracker, model.codec.hop)
+
+
+def own_plan(model: Model) -> Plan:
+    """A plan from the session's past, for a network that takes one; otherwise none."""
+    return OwnPlan(model.codec) if model.config["net"].get("plan") else NoPlan(model.codec.channels)

@@ -17,7 +17,7 @@ from pathlib import Path
 from accomp.command_line import command
 from accomp.data.band.build import BuildResult, build
 from accomp.data.band.instruments import instruments_in
-from accomp.data.band.tracks import SampledShare, composed_specs, midi_specs, shipped_font, with_variants
+from accomp.data.band.tracks import SampledShare, composed_specs, midi_specs, shipped_font, some_songs, with_variants
 from accomp.disk import watched
 from accomp.errors import UserError
 
@@ -34,6 +34,8 @@ def _band_from_midi(args: argparse.Namespace) -> list[BuildResult]:
         if not font.is_file():
             raise UserError(f"{font}: no such SoundFont; give --soundfont an .sf2 or .sf3 file")
     specs = midi_specs(args.midi, args.soundfont, args.seconds, args.seed, args.test_source, args.classes)
+    if args.songs is not None:
+        specs = some_songs(specs, args.songs)
     settings = {"from": "midi", "seconds": args.seconds, "seed": args.seed, "test_source": args.test_source}
     settings |= {"folders": [path.name for path in args.midi], "soundfonts": [path.name for path in args.soundfont]}
     if args.classes != 3:
@@ -86,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     midi.add_argument("--midi", type=Path, action="append", required=True, help="folder of .mid files; may be repeated")
     midi.add_argument("--soundfont", type=Path, nargs="+", default=[shipped_font()], help="one is drawn per track")
     midi.add_argument("--classes", type=int, default=3, help="leave out songs in which fewer of the four classes play")
+    midi.add_argument("--songs", type=int, help="a draw of so many (all); a larger number later adds to them")
     midi.add_argument("--test-source", default=None, help="songs whose path contains this go to test, all of them")
     midi.add_argument("--variants", type=int, default=0, help="so many more copies of each song in train, varied:")
     midi.add_argument("--transpose", type=_span(int), default=(-3, 3), metavar="LOW:HIGH", help="by so many semitones")

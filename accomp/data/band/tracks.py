@@ -136,6 +136,12 @@ def midi_specs(
     return specs
 
 
+def some_songs(specs: Sequence[MidiTrackSpec], count: int) -> list[MidiTrackSpec]:
+    """A draw of `count` of the songs, in their order; a larger draw holds the smaller ones."""
+    drawn = set(sorted(specs, key=lambda spec: draw("songs", spec.source))[:count])
+    return [spec for spec in specs if spec in drawn]
+
+
 def with_variants(
     specs: Sequence[MidiTrackSpec], fonts: Sequence[Path], variants: int, semitones: tuple[int, int],
     speed: tuple[float, float], seed: int,

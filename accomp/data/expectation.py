@@ -1,0 +1,113 @@
+"""What a plan says in a training excerpt: right most of the time, and wrong in the ways in which plans are wrong.
+
+Of the recalled kind is what followed the most similar place of the song, found by the harmony of the context as the ear
+has it; so the denoiser learns how much a similarity is worth. Of the known kind are the pitch classes of the score, as a
+lead sheet gives them, with a few mistakes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from accomp.plan.beats import beat_means, frames_of
+from accomp.plan.contract import CHROMA, CONFIDENCE, HARMONY_ROWS, SIMILARITY, plan_rows
+from accomp.plan.recall import Match, best_match
+
+if TYPE_CHECKING:
+    from accomp.data.latent_excerpts import LatentTrack
+
+NOTHING = 0.1  # sum of the harmony of sixteen beats in which nothing has a pitch
+SOUNDS = 0.3  # share of a beat from which a pitch class belongs to its chord
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """Draws the plan of an excerpt.
+
+    Args:
+        earliest: frames before the excerpt's end at which the plan is made at the earliest
+        absent: probability of no plan
+        known: probability of the known kind, the others are of the recalled kind
+        ear: standard deviation of the errors in the harmony that is compared
+        wrong_beats: share of the beats of the known kind that have the harmony of another beat
+        wrong_own: probability that what the stem played at the recalled place is that of another place
+        no_own: probability that it is unknown
+    """
+
+    earliest: int = 132
+    absent: float = 0.15
+    known: float = 0.35
+    ear: float = 0.15
+    wrong_beats: float = 0.05
+    wrong_own: float = 0.35
+    no_own: float = 0.15
+
+    def __call__(
+        self, track: LatentTrack, mix: str, target: str, start: int, stop: int, rng: np.random.Generator
+    ) -> dict:
+        """`plan` (plan_rows(C), T) of frames [start, stop), zeros before frame `since`, at which it was made."""
+        frames = stop - start
+        since = frames - int(rng.integers(1, min(self.earliest, frames) + 1))
+        plan = np.zeros((plan_rows(track.shape[1]), frames), np.float32)
+        position, kind = track.position, rng.random()
+        if kind >= self.absent and np.isfinite(position[start + since : stop]).all():
+            here = np.arange(start + since, stop)
+            match = self._match(track, mix, target, start + since, stop, rng)
+            if match is not None:
+                self._recall(plan[:, since:], track, mix, target, here, match, rng)
+            if kind < self.absent + self.known:
+                self._know(plan[:, since:], track, here, rng)
+        return {"plan": plan, "since": since}
+
+    def _match(
+        self, track: LatentTrack, mix: str, target: str, edge: int, stop: int, rng: np.random.Generator
+    ) -> Match | None:
+        """The most similar place, by the context, or where that has no pitch by the target."""
+        position = track.position
+        now, end = int(position[edge]), int(np.ceil(position[stop - 1]))
+        for heard in (mix, target):
+            profiles = beat_means(track.harmony(heard, 0, track.frames)[CHROMA], position)
+            if now <= len(profiles) and profiles[max(now - 16, 0) : now].sum() > NOTHING:
+                noisy = (profiles + self.ear * rng.standard_normal(profiles.shape)).clip(0, 1)
+                return best_match(noisy, now, end - now + 1, after=end + 1)
+        return None
+
+    def _recall(
+        self, plan: np.ndarray, track: LatentTrack, mix: str, target: str, here: np.ndarray, match: Match,
+        rng: np.random.Generator,
+    ) -> None:  # fmt: skip
+        frames = frames_of(track.position[here] - match.lag, track.position)
+        first, last = int(frames.min()), int(frames.max()) + 1
+        channels = track.shape[1]
+        similarity = max(match.similarity, 0.0)
+        if mix:
+            plan[: HARMONY_ROWS - 2] = track.harmony(mix, first, last)[:, frames - first]
+            plan[HARMONY_ROWS : HARMONY_ROWS + channels] = track.read(mix, first, last)[:, frames - first]
+        plan[CONFIDENCE] = plan[SIMILARITY] = similarity
+        draw = rng.random()
+        if draw < self.no_own:
+            return
+        if draw < self.no_own + self.wrong_own:
+            length = last - first
+            first = int(rng.integers(max(track.frames - length, 0) + 1))
+            last = first + length
+            frames = np.minimum(frames - frames.min() + first, track.frames - 1)
+        plan[HARMONY_ROWS + channels :] = track.read_target(target, first, last)[:, frames - first]
+
+    def _know(self, plan: np.ndarray, track: LatentTrack, here: np.ndarray, rng: np.random.Generator) -> None:
+        """The harmony of all stems together, beat by beat, as a chord chart gives it."""
+        position = track.position
+        everybody = "+".join(track.stems)
+        beats = beat_means(track.harmony(everybody, 0, track.frames), position)
+        if not len(beats):
+            return
+        of_beat = np.arange(len(beats))
+        wrong = rng.random(len(beats)) < self.wrong_beats
+        of_beat[wrong] = rng.integers(len(beats), size=wrong.sum())
+        index = of_beat[np.clip(position[here].astype(int), 0, len(beats) - 1)]
+        rows = beats[index].T
+        plan[: HARMONY_ROWS - 2] = rows if rng.random() < 0.5 else rows > SOUNDS
+        plan[CONFIDENCE] = 1

@@ -1,0 +1,46 @@
+"""Between frames and beats: positions in beats, means over beats, and the frames that lie a number of beats away."""
+
+import numpy as np
+
+
+def beat_means(rows: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """Means of rows (K, T) over the frames of each complete beat: (beats, K), 0 for a beat without a frame.
+
+    `position` (T,) counts beats; frames at which it is negative or NaN belong to none, and the last beat that begins is
+    not complete.
+    """
+    inside = position >= 0  # False for NaN
+    if not inside.any():
+        return np.zeros((0, len(rows)))
+    beat = np.floor(position[inside]).astype(int)
+    count = np.bincount(beat)
+    sums = np.zeros((len(count), len(rows)))
+    np.add.at(sums, beat, rows[:, inside].T)
+    return sums[:-1] / np.maximum(count[:-1, None], 1)
+
+
+def unwrapped(phase: np.ndarray, period: np.ndarray, before: float) -> np.ndarray:
+    """Positions in beats (T,) of frames whose phase in the beat is `phase`, in [0, 1), and whose beat has `period`
+    frames.
+
+    `before` is the position of the frame before them, NaN at a session's start. Each position is the one with this phase
+    that is nearest to a beat's advance at this tempo. Frames whose phase is NaN continue at the last tempo.
+    """
+    found = np.empty(len(phase))
+    step = 1 / period[0] if len(period) else np.nan
+    for i, (p, frames) in enumerate(zip(phase, period, strict=True)):
+        if np.isfinite(p):
+            step = 1 / frames
+            expected = before + step if np.isfinite(before) else p
+            before = p + np.round(expected - p)
+        else:
+            before = before + step
+        found[i] = before
+    return found
+
+
+def frames_of(wanted: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """The frames (integers) whose `position` (T,), ascending but for small corrections, is nearest to the wanted ones."""
+    frames = np.flatnonzero(np.isfinite(position))
+    order = np.maximum.accumulate(position[frames])
+    return np.round(np.interp(wanted, order, frames)).astype(int)

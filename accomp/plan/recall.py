@@ -1,0 +1,51 @@
+"""Where in the past of a session the music was most like now, so that what followed then is expected to follow again.
+
+Beats are compared by their pitch class profiles, each less the mean of all, by the cosine of the angle between sixteen
+of them in a row. On symbolic music this foresees harmony better than the last beats, a fixed number of bars, or a small
+network that was trained on all of these (docs/training.md).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+QUERY = 16  # beats that are compared
+SHORTEST = 8  # beats compared at the least, in a young session
+BAR_BONUS = 0.02  # of the similarity, for places that are complete bars away
+
+
+class Match(NamedTuple):
+    """What stands at beat n is expected to be what stood at beat n - `lag`; `similarity` of the places is in [-1, 1]."""
+
+    lag: int
+    similarity: float
+
+
+def best_match(profiles: np.ndarray, now: int, ahead: int, bar: int = 4, after: int | None = None) -> Match | None:
+    """The place most like the beats before `now`, with `ahead` beats known behind it; None when there is none.
+
+    Args:
+        profiles: pitch class profiles of beats (N, 12); without `after`, beats from `now` on are not looked at
+        bar: beats per bar, as far as known
+        after: in training, beats from here on count as past too: repetition looks the same in both directions
+    """
+    length = min(QUERY, now // 2)
+    known = len(profiles) if after is not None else now
+    if length < SHORTEST or now > len(profiles):
+        return None
+    ends = np.arange(length, known - max(ahead, 1) + 1)  # one past the beats that are compared with the query
+    allowed = ends + max(ahead, 1) <= now
+    if after is not None:
+        allowed |= ends >= after
+    ends = ends[allowed]
+    if not len(ends):
+        return None
+    centred = profiles[:known] - profiles[:now].mean(0)
+    windows = np.lib.stride_tricks.sliding_window_view(centred, length, axis=0)[ends - length].reshape(len(ends), -1)
+    query = centred[now - length : now].T.ravel()
+    norms = np.linalg.norm(windows, axis=1) * np.linalg.norm(query)
+    if norms.max() < 1e-6:
+        return None  # nothing with a pitch
+    similarity = windows @ query / np.maximum(norms, 1e-6)
+    best = int(np.argmax(similarity + BAR_BONUS * ((now - ends) % max(bar, 1) == 0)))
+    return Match(now - int(ends[best]), float(np.clip(similarity[best], -1, 1)))
