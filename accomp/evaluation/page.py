@@ -27,7 +27,11 @@ log = logging.getLogger(__name__)
 
 SERVED_RATIO = 0.25  # of several step ratios at one depth, the page plays the one nearest to this
 DEPTHS = {-1.0: "Retrospective", 0.0: "Immediate", 1.0: "Look-ahead"}
-CLOCKS = {"score": ", told the beats of the score", "none": ", with no beat"}
+CLOCKS = {
+    "score": ", told the beats of the score",
+    "chart": ", told the beats and chords of the score",
+    "none": ", with no beat",
+}
 WORDS = {
     "stem": "alone",
     "context": "the others",

@@ -2,7 +2,7 @@
 
 At every step each of them says which earlier samples to play instead of those to come. `loop_*` repeats the last bar
 that ended before the edge; `four_bars_before_*` plays what stood at the same place four bars before; `nearest_*` what
-followed the place in the past whose sixteen beats are most like the last sixteen. `*_context` takes it from the player,
+followed the place in the past that is most like the last sixteen beats. `*_context` takes it from the player,
 `*_stem` from the true stem. `held_triad` holds the triad that fits the last two seconds of the player best. Beats and
 bars are those of the score.
 """
@@ -15,12 +15,11 @@ import numpy as np
 
 from accomp.beat.grid import BeatGrid
 from accomp.metrics.harmony import TRIADS, chroma
+from accomp.plan.recall import best_match
 from accomp.stream.rollout import lay
 from accomp.timeline import SAMPLE_RATE, Step, to_samples
 
 BARS_BACK = 4
-QUERY = 16  # beats that are compared
-BAR_BONUS = 0.02  # of similarity, for places that are complete bars before
 TRIAD_S = 2.0
 TRIAD_LOW = 48  # MIDI note C3, the lowest root of a held triad
 
@@ -62,19 +61,13 @@ def bars_before(grid: BeatGrid, edge: int, samples: np.ndarray) -> np.ndarray | 
 
 
 def nearest(grid: BeatGrid, profiles: np.ndarray, edge: int, samples: np.ndarray) -> np.ndarray | None:
-    """What followed the most similar QUERY beats, of pitch class profiles (beats, 12), that lie before the edge."""
+    """What followed the place most like the last beats before the edge, by pitch class profiles (beats, 12)."""
     beats = grid.beats_s * SAMPLE_RATE
     now = int(np.searchsorted(beats, edge, side="right")) - 1  # beats before `now` are complete
     ahead = int(np.searchsorted(beats, samples[-1])) - now
-    ends = np.arange(QUERY, now - max(ahead, 1) + 1)
-    if now > len(profiles) or not len(ends):
-        return None
-    windows = np.stack([profiles[end - QUERY : end].ravel() for end in ends])
-    query = profiles[now - QUERY : now].ravel()
-    similarity = windows @ query / np.maximum(np.linalg.norm(windows, axis=1) * np.linalg.norm(query), 1e-9)
-    bar = max(int(np.median(np.diff(np.searchsorted(grid.beats_s, grid.downbeats_s - 0.01)))), 1)
-    best = ends[np.argmax(similarity + BAR_BONUS * ((now - ends) % bar == 0))]
-    return _moved(grid.beats_s, now - int(best), edge, samples)
+    bars = np.diff(np.searchsorted(grid.beats_s, grid.downbeats_s - 0.01))
+    match = best_match(profiles, now, ahead, int(np.median(bars)) if len(bars) else 1)
+    return None if match is None else _moved(grid.beats_s, match.lag, edge, samples)
 
 
 def _moved(borders_s: np.ndarray, count: int, edge: int, samples: np.ndarray) -> np.ndarray | None:
@@ -99,10 +92,10 @@ def _extended(x: np.ndarray, known: np.ndarray, values: np.ndarray) -> np.ndarra
 
 
 def beat_chroma(audio: np.ndarray, grid: BeatGrid) -> np.ndarray:
-    """Pitch class profiles of the beats of audio (N,) that lie inside it, (beats, 12), less 1/12."""
+    """Pitch class profiles of the beats of audio (N,) that lie inside it, (beats, 12)."""
     borders = np.clip(np.round(grid.beats_s * SAMPLE_RATE).astype(int), 0, len(audio))
     profiles = [chroma(audio[a:b]) if b - a > 1024 else np.zeros(12) for a, b in pairwise(borders)]
-    return np.array(profiles).reshape(-1, 12) - 1 / 12
+    return np.array(profiles).reshape(-1, 12)
 
 
 def held_triad(context: np.ndarray, step: Step, overlap: int) -> np.ndarray:

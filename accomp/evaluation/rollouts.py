@@ -12,9 +12,11 @@ import numpy as np
 from accomp.beat.clock import Clock, GridClock, NoClock
 from accomp.evaluation.songs import Song
 from accomp.model import Model
+from accomp.plan.chart import ChartPlan
+from accomp.plan.contract import Plan
 from accomp.stream.paper_protocol import paper_rollout
 from accomp.stream.rollout import Rollout, rollout
-from accomp.stream.streamer import Streamer
+from accomp.stream.streamer import Streamer, own_plan
 from accomp.timeline import Step
 
 
@@ -43,6 +45,7 @@ def play(
         sampler=sampler,
         seed=[item.noise_seed for item in items],
         clock=_clock(clock, model, [item.song for item in items]),
+        plan=_plan(clock, model, [item.song for item in items]),
     )
     return rollout(streamer, _padded([item.song.context[item.stem] for item in items]), step, overlap)
 
@@ -67,3 +70,10 @@ def _clock(name: str, model: Model, songs: Sequence[Song]) -> Clock | None:
     if name == "model":
         return None
     return NoClock() if name == "none" else GridClock([song.grid for song in songs], model.codec.hop)
+
+
+def _plan(name: str, model: Model, songs: Sequence[Song]) -> Plan | None:
+    """None leaves the choice to the model."""
+    if name != "chart":
+        return None
+    return ChartPlan([song.chords for song in songs], own_plan(model), model.codec.hop)

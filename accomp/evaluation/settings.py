@@ -11,7 +11,7 @@ from accomp.errors import UserError
 from accomp.evaluation.songs import Data
 from accomp.timeline import STEMS, Step
 
-CLOCKS = ("model", "none", "score")
+CLOCKS = ("model", "none", "score", "chart")
 PROTOCOLS = ("live", "paper")
 PARTS = ("play", "score", "report")
 OPEN = ("tracks", "seconds", "threads")  # null means all there is
@@ -117,7 +117,12 @@ def read(config: DictConfig) -> Settings:
             chosen[several] = config[key] if isinstance(config[key], ListConfig) else [config[key]]
     settings: Settings = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Settings), chosen))
     _among("stems", settings.stems, STEMS)
-    _among("clock", settings.clocks, CLOCKS, " (its own tracker, no beat, or the beats of the MIDI file)")
+    _among(
+        "clock",
+        settings.clocks,
+        CLOCKS,
+        " (its own tracker, no beat, the beats of the MIDI file, or its beats and chords)",
+    )
     _among("protocol", settings.protocols, PROTOCOLS)
     _among("do", settings.do, PARTS)
     for label in ("model", "sampler", "seeds"):
