@@ -28,6 +28,7 @@ NOTE_ROWS, DRUM_ROWS = slice(0, PITCHES), slice(PITCHES, PITCHES + len(DRUMS))
 TUNING = 2  # channels
 SOFTEST = 0.35  # stroke that counts as one, in velocities of 64
 FLOOR_DB = -80.0
+BLOCK = 256  # frames that are encoded at once: more of them do not fit into a processor's cache
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,11 @@ class NoteCodec(Codec):
         return latents, {"audio": audio[:, audio.shape[1] - HISTORY :], "memory": memory}
 
     def encode(self, audio: Tensor) -> Tensor:
-        return self.encode_stream(audio[:, : audio.shape[1] // self.hop * self.hop])[0]
+        state, latents = None, [audio.new_zeros(len(audio), self.channels, 0)]
+        for block in audio[:, : audio.shape[1] // self.hop * self.hop].split(BLOCK * self.hop, 1):
+            new, state = self.encode_stream(block, state)
+            latents.append(new)
+        return torch.cat(latents, 2)
 
     def encode_recording(self, audio: Tensor, notes: Tensor | None = None) -> Tensor:
         """Latents (B, C, N // hop) with the notes of the score, or as they are known LOOKAHEAD frames later, each 0, 1
@@ -148,7 +153,13 @@ class NoteCodec(Codec):
 
     def latents_of(self, audio: Tensor, roll: Tensor) -> Tensor:
         """Latents of audio (B, N), in complete frames, whose keys and strokes are known: (B, PITCHES + len(DRUMS), T)."""
-        spectrum, energies = self.analyse(F.pad(audio.float(), (HISTORY, 0)))
+        frames, padded = audio.shape[1] // self.hop, F.pad(audio.float(), (HISTORY, 0))
+        ends = [min(first + BLOCK, frames) * self.hop for first in range(0, frames, BLOCK)]
+        blocks = [
+            self.analyse(padded[:, first * self.hop : HISTORY + end])
+            for first, end in zip(range(0, frames, BLOCK), ends, strict=True)
+        ]
+        spectrum, energies = (torch.cat(parts, dim) for parts, dim in zip(zip(*blocks, strict=True), (2, 1), strict=True))
         notes = spectrum.new_zeros(len(audio), 2, spectrum.shape[2], PITCHES)
         latents = self.assemble(notes, notes[:, 0, :, : len(DRUMS)], spectrum, energies)
         return self.with_notes(latents, roll[:, NOTE_ROWS], roll[:, DRUM_ROWS])

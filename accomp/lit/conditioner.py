@@ -41,7 +41,7 @@ class Conditioner:
         masks = self.draw(len(target), target.shape[2], generator).to(target.device)
         past = self.noisy_past(target, generator)
         clock = self.jitter(batch["clock"], generator)
-        plan = seen_plan(batch, masks, clock) if "plan" in batch else None
+        plan = seen_plan(batch, masks, clock)
         condition = Condition(batch["context"], past, masks, batch["stem"], clock, plan)
         if not player.training:
             return condition
@@ -70,15 +70,18 @@ class ContextConditioner:
         return Condition(context, nothing, masks, batch["stem"], nothing[:, :CLOCK_FEATURES])
 
 
-def seen_plan(batch: dict, masks: Masks, clock: Tensor) -> Tensor:
-    """The plan of a batch (B, plan_rows(C), T) at the frames that the player has not reached.
+def seen_plan(batch: dict, masks: Masks, clock: Tensor, here: slice = slice(None)) -> Tensor | None:
+    """The plan of a batch in a window, frames `here` of the excerpt, where the player has not been (B, plan_rows(C), T).
 
     There is none without a clock, as a plan counts in beats, nor where it was made later than the live edge.
     """
+    if "plan" not in batch:
+        return None
     frame = torch.arange(1, masks.visible.shape[1] + 1, device=masks.visible.device)
     edge = (masks.visible * frame).amax(1, keepdim=True)
-    exists = (batch["since"][:, None] <= edge) & clock.any(1).any(1, keepdim=True)
-    return batch["plan"] * ((frame > edge) & exists).unsqueeze(1)
+    made = batch["since"][:, None] - (here.start or 0)
+    exists = (made <= edge) & clock.any(1).any(1, keepdim=True)
+    return batch["plan"][:, :, here] * ((frame > edge) & exists).unsqueeze(1)
 
 
 @torch.no_grad()

@@ -10,7 +10,7 @@ from accomp.diffusion.condition import Condition
 from accomp.diffusion.consistency import drift, endpoint
 from accomp.diffusion.precond import Denoiser, masked_mse
 from accomp.errors import UserError
-from accomp.lit.conditioner import Conditioner
+from accomp.lit.conditioner import Conditioner, seen_plan
 from accomp.lit.objective import Nets, Objective
 from accomp.window import masks
 
@@ -70,12 +70,14 @@ class Rollout(Objective):
         for i in range(steps):
             here = slice(i * step, i * step + self.window)
             known = (cold * first - i * step).clamp(min=0)
+            within = masks(self.window, torch.zeros_like(first), first - depth * step, known, first)
             condition = Condition(
                 batch["context"][:, :, here],
                 own[:, :, here].detach(),
-                masks(self.window, torch.zeros_like(first), first - depth * step, known, first),
+                within,
                 batch["stem"],
                 clock[:, :, here],
+                seen_plan(batch, within, clock, here),
             )
             supervised = i >= steps - self.supervised_steps
             x, sigma, answer = self.sample(nets.denoiser, condition, calls, supervised, generator)
