@@ -159,7 +159,9 @@ class NoteCodec(Codec):
             self.analyse(padded[:, first * self.hop : HISTORY + end])
             for first, end in zip(range(0, frames, BLOCK), ends, strict=True)
         ]
-        spectrum, energies = (torch.cat(parts, dim) for parts, dim in zip(zip(*blocks, strict=True), (2, 1), strict=True))
+        spectrum, energies = (
+            torch.cat(parts, dim) for parts, dim in zip(zip(*blocks, strict=True), (2, 1), strict=True)
+        )
         notes = spectrum.new_zeros(len(audio), 2, spectrum.shape[2], PITCHES)
         latents = self.assemble(notes, notes[:, 0, :, : len(DRUMS)], spectrum, energies)
         return self.with_notes(latents, roll[:, NOTE_ROWS], roll[:, DRUM_ROWS])

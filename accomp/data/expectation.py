@@ -14,7 +14,7 @@ import numpy as np
 
 from accomp.plan.beats import beat_means, frames_of
 from accomp.plan.contract import CHROMA, CONFIDENCE, HARMONY_ROWS, SIMILARITY, plan_rows
-from accomp.plan.recall import Match, best_match
+from accomp.plan.recall import Match, best_matches, recalled
 
 if TYPE_CHECKING:
     from accomp.data.latent_excerpts import LatentTrack
@@ -55,38 +55,38 @@ class Expectation:
         position, kind = track.position, rng.random()
         if kind >= self.absent and np.isfinite(position[start + since : stop]).all():
             here = np.arange(start + since, stop)
-            match = self._match(track, mix, target, start + since, stop, rng)
-            if match is not None:
-                self._recall(plan[:, since:], track, mix, target, here, match, rng)
+            matches = self._matches(track, mix, target, start + since, stop, rng)
+            if matches:
+                self._recall(plan[:, since:], track, mix, target, here, matches, rng)
             if kind < self.absent + self.known:
                 self._know(plan[:, since:], track, here, rng)
         return {"plan": plan, "since": since}
 
-    def _match(
+    def _matches(
         self, track: LatentTrack, mix: str, target: str, edge: int, stop: int, rng: np.random.Generator
-    ) -> Match | None:
-        """The most similar place, by the context, or where that has no pitch by the target."""
+    ) -> list[Match]:
+        """The most similar places, by the context, or where that has no pitch by the target."""
         position = track.position
         now, end = int(position[edge]), int(np.ceil(position[stop - 1]))
         for heard in (mix, target):
             profiles = beat_means(track.harmony(heard, 0, track.frames)[CHROMA], position)
             if now <= len(profiles) and profiles[max(now - 16, 0) : now].sum() > NOTHING:
                 noisy = (profiles + self.ear * rng.standard_normal(profiles.shape)).clip(0, 1)
-                return best_match(noisy, now, end - now + 1, after=end + 1)
-        return None
+                return best_matches(noisy, now, end - now + 1, after=end + 1)
+        return []
 
     def _recall(
-        self, plan: np.ndarray, track: LatentTrack, mix: str, target: str, here: np.ndarray, match: Match,
+        self, plan: np.ndarray, track: LatentTrack, mix: str, target: str, here: np.ndarray, matches: list[Match],
         rng: np.random.Generator,
     ) -> None:  # fmt: skip
-        frames = frames_of(track.position[here] - match.lag, track.position)
+        position, channels = track.position, track.shape[1]
+        frames = frames_of(position[here] - matches[0].lag, position)
         first, last = int(frames.min()), int(frames.max()) + 1
-        channels = track.shape[1]
-        similarity = max(match.similarity, 0.0)
         if mix:
-            plan[: HARMONY_ROWS - 2] = track.harmony(mix, first, last)[:, frames - first]
+            beats = beat_means(track.harmony(mix, 0, track.frames), position)
+            plan[: HARMONY_ROWS - 2] = recalled(beats, np.floor(position[here]).astype(int), matches).T
             plan[HARMONY_ROWS : HARMONY_ROWS + channels] = track.read(mix, first, last)[:, frames - first]
-        plan[CONFIDENCE] = plan[SIMILARITY] = similarity
+        plan[CONFIDENCE] = plan[SIMILARITY] = max(matches[0].similarity, 0.0)
         draw = rng.random()
         if draw < self.no_own:
             return

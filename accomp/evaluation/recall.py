@@ -15,7 +15,7 @@ import numpy as np
 
 from accomp.beat.grid import BeatGrid
 from accomp.metrics.harmony import TRIADS, chroma
-from accomp.plan.recall import best_match
+from accomp.plan.recall import best_matches
 from accomp.stream.rollout import lay
 from accomp.timeline import SAMPLE_RATE, Step, to_samples
 
@@ -66,8 +66,8 @@ def nearest(grid: BeatGrid, profiles: np.ndarray, edge: int, samples: np.ndarray
     now = int(np.searchsorted(beats, edge, side="right")) - 1  # beats before `now` are complete
     ahead = int(np.searchsorted(beats, samples[-1])) - now
     bars = np.diff(np.searchsorted(grid.beats_s, grid.downbeats_s - 0.01))
-    match = best_match(profiles, now, ahead, int(np.median(bars)) if len(bars) else 1)
-    return None if match is None else _moved(grid.beats_s, match.lag, edge, samples)
+    matches = best_matches(profiles, now, ahead, int(np.median(bars)) if len(bars) else 1, most=1)
+    return _moved(grid.beats_s, matches[0].lag, edge, samples) if matches else None
 
 
 def _moved(borders_s: np.ndarray, count: int, edge: int, samples: np.ndarray) -> np.ndarray | None:

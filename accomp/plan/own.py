@@ -7,8 +7,8 @@ from torch import Tensor
 from accomp.codec.contract import Codec
 from accomp.plan.beats import beat_means, frames_of, unwrapped
 from accomp.plan.contract import CONFIDENCE, HARMONY_ROWS, SIMILARITY, harmony, plan_rows
-from accomp.plan.recall import Match, best_match
-from accomp.timeline import SAMPLE_RATE
+from accomp.plan.recall import Match, best_matches, recalled
+from accomp.timeline import PITCH_CLASSES, SAMPLE_RATE
 
 LONGEST_S = 1800.0  # of a session that is remembered
 
@@ -97,30 +97,32 @@ def expected(heard: Memory, own: Memory, start: int, clock: Tensor) -> Tensor:
     if not len(known) or heard.stop > start or not np.isfinite(phase).any():
         return rows
     position = unwrapped(phase, period, heard.position[-1] + (start - heard.stop) / np.nanmedian(period))
-    match = matched(heard, own, position)
-    if match is None:
+    matches = matched(heard, own, position)
+    if not matches:
         return rows
-    frames = heard.first + frames_of(position - match.lag, heard.position)
-    similarity = max(match.similarity, 0.0)
-    rows[: HARMONY_ROWS - 2] = torch.from_numpy(heard.harmony[:, frames - heard.first].astype(np.float32))
-    rows[CONFIDENCE] = rows[SIMILARITY] = similarity
+    frames = heard.first + frames_of(position - matches[0].lag, heard.position)
+    beats = beat_means(heard.harmony.astype(float), heard.position)
+    harmony_rows = recalled(beats, np.floor(position).astype(int), matches).T
+    rows[: HARMONY_ROWS - 2] = torch.from_numpy(harmony_rows.astype(np.float32))
+    rows[CONFIDENCE] = rows[SIMILARITY] = max(matches[0].similarity, 0.0)
     rows[HARMONY_ROWS:] = torch.from_numpy(np.concatenate([heard.at(frames), own.at(frames)]))
     return rows
 
 
-def matched(heard: Memory, own: Memory, position: np.ndarray) -> Match | None:
-    """The place most like the last beats that were heard, for frames at these positions (T,) in beats."""
-    profiles = beat_means(heard.harmony[:12].astype(float), heard.position)
+def matched(heard: Memory, own: Memory, position: np.ndarray) -> list[Match]:
+    """The places most like the last beats that were heard, for frames at these positions (T,) in beats."""
+    profiles = beat_means(heard.harmony[:PITCH_CLASSES].astype(float), heard.position)
     now = len(profiles)  # the last complete beat is now - 1
     ahead = int(np.ceil(position[-1])) - now + 1
-    match = best_match(profiles, now, ahead)
-    if match is None and own.latents.shape[1]:
+    matches = best_matches(profiles, now, ahead)
+    if not matches and own.latents.shape[1]:
         both = min(len(heard.position), own.stop - heard.first)
-        rows = np.zeros((12, len(heard.position)))
+        rows = np.zeros((PITCH_CLASSES, len(heard.position)))
         first = max(own.first - heard.first, 0)
-        rows[:, first:both] = own.harmony[:12, heard.first + first - own.first : heard.first + both - own.first]
-        match = best_match(beat_means(rows, heard.position), now, ahead)
-    return match
+        shift = heard.first - own.first
+        rows[:, first:both] = own.harmony[:PITCH_CLASSES, first + shift : both + shift]
+        matches = best_matches(beat_means(rows, heard.position), now, ahead)
+    return matches
 
 
 def phases(clock: Tensor, hop: int) -> tuple[np.ndarray, np.ndarray]:

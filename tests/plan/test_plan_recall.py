@@ -2,7 +2,11 @@
 
 import numpy as np
 
-from accomp.plan.recall import best_match
+from accomp.plan.recall import Match, best_matches, recalled
+
+
+def best_match(*values, **options) -> Match | None:
+    return next(iter(best_matches(*values, **options)), None)
 
 
 def song(*sections: int, beats: int = 16) -> np.ndarray:
@@ -45,3 +49,15 @@ def test_a_transposed_section_is_less_alike_than_its_repetition():
     profiles = song(1, 2)
     moved = np.roll(profiles[:16], 5, axis=1)
     assert best_match(np.concatenate([profiles, moved]), 48, 4).similarity < 0.8
+
+
+def test_the_places_that_match_nearly_as_well_are_averaged():
+    rows = np.arange(40.0)[:, None]
+    one = recalled(rows, np.array([30, 31]), [Match(8, 0.9)])
+    np.testing.assert_allclose(one[:, 0], [22, 23])
+    two = recalled(rows, np.array([30]), [Match(8, 0.9), Match(16, 0.9)])
+    np.testing.assert_allclose(two, [[18]])
+    poor = recalled(rows, np.array([30]), [Match(8, 0.9), Match(16, 0.5)])
+    np.testing.assert_allclose(poor, [[22]], atol=1e-3)
+    unknown = recalled(rows, np.array([60]), [Match(8, 0.9)])
+    assert not unknown.any()
