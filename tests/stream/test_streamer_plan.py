@@ -1,0 +1,95 @@
+"""A model that plans, played as a stream: what its network is told of the frames to come."""
+
+import numpy as np
+import pytest
+import torch
+from tiny_model import shaken
+
+from accomp.beat.clock import GridClock
+from accomp.beat.grid import BeatGrid
+from accomp.codec.note_codec import NOTE_SCALE, NoteCodec
+from accomp.diffusion.precond import Denoiser
+from accomp.diffusion.transformer import Transformer
+from accomp.model import Model
+from accomp.plan.contract import CONFIDENCE, plan_rows
+from accomp.stream.streamer import Streamer
+from accomp.timeline import SAMPLE_RATE, Step
+
+CODEC = {"width": 16, "latent_width": 16, "decoder_blocks": 1, "transcriber_width": 2, "transcriber_memory": 8}
+STEP = Step(0.25, 1)
+
+
+@pytest.fixture(scope="module")
+def planner() -> Model:
+    torch.manual_seed(0)
+    codec = NoteCodec(**CODEC).eval()
+    codec.fit(torch.randn(400, codec.basis.shape[1]))
+    net = {"channels": codec.channels, "width": 32, "layers": 2, "heads": 2, "plan": plan_rows(codec.channels)}
+    samplers = {
+        "one": {"denoiser": "teacher", "function": "euler", "steps": 1, "sigma_min": 2, "sigma_max": 20, "rho": 5}
+    }
+    config = {"net": net, "frames": 96, "longest_step": 66, "sampler": "one", "samplers": samplers}
+    denoiser = shaken(Denoiser(Transformer(**net)))
+    return Model("planner", config, codec, {"teacher": denoiser}, None, torch.device("cpu"))
+
+
+@pytest.fixture
+def told(planner, monkeypatch) -> list[dict]:
+    """What the generator was told at every call."""
+    seen = []
+    forward = Transformer.forward
+
+    def spied(self, x, c_noise, condition):
+        seen.append({"plan": condition.plan, "masks": condition.masks, "past": condition.past})
+        return forward(self, x, c_noise, condition)
+
+    monkeypatch.setattr(Transformer, "forward", spied)
+    return seen
+
+
+def played(model: Model, step: Step, steps: int = 30) -> Streamer:
+    beats = np.arange(0, 120, 0.5)
+    clock = GridClock([BeatGrid(beats, beats[::4])], model.codec.hop)
+    streamer = Streamer(model, ("bass",), clock=clock)
+    audio = (0.1 * np.sin(2 * np.pi * 220 * np.arange(steps * step.samples) / SAMPLE_RATE)).astype(np.float32)
+    for edge in range(step.samples, len(audio) + 1, step.samples):
+        streamer.push(edge - step.samples, audio[edge - step.samples : edge])
+        streamer.step(edge, step.samples, step.offset, 882)
+    return streamer
+
+
+def test_a_session_in_its_first_seconds_has_no_plan(planner, told):
+    played(planner, STEP, steps=3)
+    assert not any(call["plan"].any() for call in told)
+
+
+def test_music_that_repeats_is_expected_to_where_the_player_has_not_been(planner, told, monkeypatch):
+    heard = {"frames": 0}
+
+    def cycle(latents: torch.Tensor) -> torch.Tensor:
+        """Four beats of different keys, over and over, by the number of the frame."""
+        frames = heard["frames"] + torch.arange(latents.shape[2])
+        heard["frames"] += latents.shape[2]
+        beat = (frames * planner.codec.hop / SAMPLE_RATE / 0.5).long() % 4
+        found = torch.zeros(len(latents), 88, latents.shape[2])
+        found[:, 30 + 3 * beat, torch.arange(latents.shape[2])] = 1
+        return found
+
+    monkeypatch.setattr(planner.codec, "keys", cycle)
+    monkeypatch.setattr("accomp.plan.own.OwnPlan.play", lambda self, own, start: None)
+    played(planner, STEP)
+    assert told[-1]["plan"].shape == (1, plan_rows(planner.codec.channels), 96)
+    assert told[-1]["plan"][0, CONFIDENCE, -64:].min() > 0.95
+    for call in told:
+        assert not call["plan"][0][:, call["masks"].visible[0]].any()
+
+
+def test_with_everything_visible_only_what_completes_the_last_frames_has_a_plan(planner, told):
+    played(planner, Step(0.25, -1), steps=24)
+    assert all(call["plan"] is None or not call["plan"][:, :, :-2].any() for call in told)
+
+
+def test_what_is_played_and_remembered_is_whole_notes(planner):
+    streamer = played(planner, STEP, steps=4)
+    keys = streamer.own.latents[:, :88] / NOTE_SCALE
+    assert torch.equal(keys, keys.round()) and keys.min() >= 0 and keys.max() <= 2
