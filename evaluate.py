@@ -6,7 +6,8 @@ Rolls the Streamer that plays live over recordings, scores what it played, and l
 row per excerpt and metric), summary.csv, differences.csv, figures/ and index.html, a page to listen to. Other settings get
 another folder, named after them. A run that was stopped continues: what has been played or scored is not done again.
 
-More experiments: regimes (the paper's figure), students (samplers), lookahead (clocks), leak (the paper's protocol), drift
+More experiments: first_look (five songs, what a larger run could tell), paper_table (the paper's table), regimes (its
+figure), students (samplers), lookahead (clocks), leak (the paper's protocol), drift
 (a minute of its own playing), demo_page (docs/index.html), overview (the picture of the README).
 
 Common settings:
@@ -14,20 +15,23 @@ Common settings:
   stems='[bass,drums]'     what it plays             regimes='[{r:0.1,w:1}]'  any regimes
   tracks=3 seconds=30      how much (null: all)      seeds='[0,1,2]'          how often
   name=mine                the output folder         clock=score              tell it the beats of the score
-  do='[score,report]'      only score what was played, or only report   sampler=all   every sampler of the model
+  do='[score,report]'      only score what was played, or only report; `time` is the timing of a single stem
+  sampler=all              every sampler of the model
+  shards=8                 shared out among 8 processes; with launcher=slurm, among the jobs of an array
 model, sampler, clock and protocol take a list as well: model='[models/live,models/mine]'.
 """
 
 import logging
 import sys
+from functools import partial
 from pathlib import Path
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from accomp import cli
 from accomp.errors import UserError
-from accomp.evaluation import codec, latency, overview, scores, settings
-from accomp.evaluation.naming import with_variant
+from accomp.evaluation import codec, latency, overview, scores, settings, shards
+from accomp.evaluation.naming import refuse_other_settings, with_variant
 from accomp.launch import only_writer
 from accomp.provenance import write_provenance
 from accomp.threads import use_threads
@@ -42,11 +46,12 @@ def main(config: DictConfig) -> None:
         raise UserError(f"measure={chosen.measure}: choose {' or '.join(MEASURES)}")
     logging.getLogger("matplotlib").setLevel(logging.WARNING)
     use_threads(chosen.threads)
-    with only_writer(chosen.out_dir), recorded(chosen.out_dir):
-        MEASURES[chosen.measure](chosen)
-        write_provenance(chosen.out_dir, config, Path(__file__).resolve().parent)
+    with only_writer(chosen.out_dir):
+        refuse_other_settings(chosen.out_dir, OmegaConf.to_container(config, resolve=True))
+        with recorded(chosen.out_dir):
+            write_provenance(chosen.out_dir, config, Path(__file__).resolve().parent)
+            MEASURES[chosen.measure](chosen)
 
 
 if __name__ == "__main__":
-    sys.argv[1:] = with_variant(sys.argv[1:])
-    sys.exit(cli.run(main, "evaluate"))
+    sys.exit(shards.run(partial(cli.run, main, "evaluate"), with_variant(sys.argv[1:])))

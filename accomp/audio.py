@@ -12,6 +12,7 @@ from accomp.errors import UserError
 from accomp.timeline import SAMPLE_RATE
 
 MOST_PHASES = 1000  # of a resampling filter; it takes memory with their square
+SILENT_DB = -60.0
 
 
 def read(path: Path | str, start: int = 0, stop: int | None = None) -> np.ndarray:
@@ -38,7 +39,13 @@ def read_any(path: Path | str) -> tuple[np.ndarray, str]:
     mono = audio.mean(1)
     if rate != SAMPLE_RATE:
         changes.append(f"resampled from {rate} Hz")
-        mono = _resample(path, mono, rate)
+        if SAMPLE_RATE // math.gcd(rate, SAMPLE_RATE) > MOST_PHASES:
+            raise UserError(f"{path}: {rate} Hz is an unusual rate; convert it first (sox IN -r 44100 OUT)")
+        try:
+            mono = resample(mono, rate, SAMPLE_RATE)
+        except (ImportError, OSError) as error:
+            raise UserError(f"{path}: {rate} Hz is resampled by torchaudio, which cannot be imported here ({error}); "
+                            "convert the file first (sox IN -r 44100 OUT)") from error  # fmt: skip
     if (peak := float(np.abs(mono).max(initial=0))) > 1:
         changes.append(f"divided by its peak of {peak:.2f}")
         mono = mono / peak
@@ -58,20 +65,14 @@ def _read(path: Path, start: int = 0, stop: int | None = None) -> tuple[np.ndarr
     return audio, rate
 
 
-def _resample(path: Path | str, audio: np.ndarray, rate: int) -> np.ndarray:
-    """Audio (N,) at `rate` Hz -> the same at SAMPLE_RATE."""
-    if SAMPLE_RATE // math.gcd(rate, SAMPLE_RATE) > MOST_PHASES:
-        raise UserError(f"{path}: {rate} Hz is an unusual rate; convert it first (sox IN -r 44100 OUT)")
-    try:
-        import torch  # seconds: only for files that need it
-        from torchaudio.functional import resample
-    except (ImportError, OSError) as error:
-        raise UserError(f"{path}: {rate} Hz is resampled by torchaudio, which cannot be imported here ({error}); "
-                        "convert the file first (sox IN -r 44100 OUT)") from error  # fmt: skip
-    # the filter that torchaudio's documentation calls kaiser_best
+def resample(audio: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
+    """Audio (N,) at `rate` Hz -> the same at `new_rate` Hz, by what torchaudio calls kaiser_best."""
+    import torch  # seconds: only for what needs it
+    from torchaudio.functional import resample as by_sinc
+
     kaiser = {"lowpass_filter_width": 64, "rolloff": 0.9475937167399596, "resampling_method": "sinc_interp_kaiser",
               "beta": 14.769656459379492}  # fmt: skip
-    return resample(torch.from_numpy(audio), rate, SAMPLE_RATE, **kaiser).numpy()
+    return by_sinc(torch.from_numpy(audio), rate, new_rate, **kaiser).numpy()
 
 
 def write(path: Path | str, audio: np.ndarray) -> None:
@@ -86,6 +87,10 @@ def write(path: Path | str, audio: np.ndarray) -> None:
         os.chmod(path, 0o644)
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+def is_silent(audio: np.ndarray) -> bool:
+    return rms_db(audio) < SILENT_DB
 
 
 def rms_db(audio: np.ndarray) -> float:

@@ -34,6 +34,24 @@ FRAMES = 64  # of the paper's window
 ADPM2 = {"function": "adpm2", "steps": 5, "sigma_min": 1e-4, "sigma_max": 50.0, "rho": 9.0}
 CM = {"function": "paper_cm", "sigma_min": 1e-4, "sigma_max": 80.0, "rho": 9.0}  # one noise level more than calls
 SAMPLERS = {"edm": {"adpm2_5": ADPM2}, "consistency": {"cm_2": CM | {"steps": 3}, "cm_1": CM | {"steps": 2}}}
+COUNTED = {
+    "edm": ("adpm2", ADPM2, 0),
+    "consistency": ("cm", CM, 1),
+}  # name, settings, noise levels more than its number
+
+
+def sampler_settings(form: str, text: str) -> tuple[str, dict]:
+    """A sampler by its name, "STEPS" or "STEPS:RHO" or "STEPS:RHO:SIGMA_MAX", as in `--sampler 10:7:80`, and its settings."""
+    kind, values, more = COUNTED[form]
+    try:
+        steps, *others = text.split(":")
+        numbers = dict(zip(("rho", "sigma_max"), map(float, others), strict=False))
+        if int(steps) < 1 or len(others) > 2 or not all(number > 0 for number in numbers.values()):
+            raise ValueError(text)
+    except ValueError as error:
+        raise UserError(f"--sampler {text}: write STEPS, STEPS:RHO or STEPS:RHO:SIGMA_MAX, as in 10:7:80") from error
+    name = "_".join([kind, steps, *(f"{key.replace('_', '')}{value:g}" for key, value in numbers.items())])
+    return name, values | numbers | {"steps": int(steps) + more}
 
 
 @dataclass(frozen=True)
@@ -186,10 +204,14 @@ def _some(names: Any) -> str:
     return ", ".join(name[:60] for name in names[:3]) + (", ..." if len(names) > 3 else "")
 
 
-def configuration(form: str, values: dict[str, int]) -> dict:
-    """What the model folder says of a diffusion ("edm") or consistency model with these values of its U-Net."""
+def configuration(form: str, values: dict[str, int], more: Sequence[str] = ()) -> dict:
+    """What the model folder says of a diffusion ("edm") or consistency model with these values of its U-Net.
+
+    `more` are samplers beside the published ones, see `sampler_settings`.
+    """
     part = "teacher" if form == "edm" else "student"
-    samplers = {name: {"denoiser": part} | values for name, values in SAMPLERS[form].items()}
+    known = SAMPLERS[form] | dict(sampler_settings(form, text) for text in more)
+    samplers = {name: {"denoiser": part} | settings for name, settings in known.items()}
     return {
         "codec": {"_target_": "accomp.codec.music2latent.Music2Latent"},
         "net": {"_target_": "accomp.diffusion.unet.PaperUNet"} | values,
@@ -215,12 +237,12 @@ commercial use. {codec}.
 RANDOM = "Its weights here are RANDOM (--random-codec): it plays noise, which tells how fast the model is, not how good"
 
 
-def convert(source: Path, out: Path, codec: Music2Latent | None, remark: str) -> Network:
+def convert(source: Path, out: Path, codec: Music2Latent | None, remark: str, samplers: Sequence[str] = ()) -> Network:
     """Write the model folder `out`, without a codec when None; it appears whole or not at all."""
     if out.exists():
         raise UserError(f"{out} exists already; delete it or choose another name")
     network = read_network(source)
-    config = configuration(network.layout.form, network.values)
+    config = configuration(network.layout.form, network.values, samplers)
     (part,) = config["denoisers"]
     report = "\n".join(f"- {line}" for line in network.report)
     card = CARD.format(name=out.name, source=source.name, report=report, codec=remark)
@@ -243,7 +265,7 @@ def run(options: argparse.Namespace) -> None:
         codec, remark = Music2Latent(weights), "Its weights are in codec.safetensors"
     else:
         codec, remark = None, f"This folder {WEIGHTS_MISSING}"
-    network = convert(options.source, options.out, codec, remark)
+    network = convert(options.source, options.out, codec, remark, options.sampler)
     for line in network.report:
         log.info("%s", line)
     if weights is None:
@@ -259,6 +281,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     codec.add_argument("--codec", type=Path, help="music2latent.pt (default: where the package music2latent keeps it)")
     codec.add_argument("--random-codec", action="store_true", help="a codec of random weights, which plays noise: to try "
                        "the model out where Music2Latent's weights are not to be had")  # fmt: skip
+    parser.add_argument("--sampler", action="append", default=[], metavar="STEPS[:RHO[:SIGMA_MAX]]",
+                        help="a sampler more beside the published one, e.g. 10:9:80; may be given several times")  # fmt: skip
     return command(parser, arguments, run)
 
 

@@ -21,7 +21,7 @@ from accomp.compose import compose
 from accomp.errors import UserError
 from accomp.evaluation import rows, scores, scoring
 from accomp.evaluation.settings import Data, Settings, read
-from accomp.evaluation.songs import load_songs
+from accomp.evaluation.songs import Choice, load_songs
 from accomp.export import save_weights
 from accomp.provenance import code_hash
 from accomp.timeline import STEMS
@@ -135,10 +135,10 @@ def test_the_parts_can_be_run_one_after_the_other(run, model_folder, band, tmp_p
     _, lines = run
     with pytest.raises(UserError, match="let it play first"):
         scores.run(settings(model_folder, band, tmp_path, "do=[score]"))
-    for part in ("play", "score", "report"):
+    for part in ("play", "time", "score", "report"):
         assert not (tmp_path / "index.html").exists()
         scores.run(settings(model_folder, band, tmp_path, f"do=[{part}]"))
-        assert (tmp_path / "scores.csv").exists() == (part != "play")
+        assert (tmp_path / "scores.csv").exists() == (part in ("score", "report"))
     again = [line for line in lines_of(tmp_path) if not line["metric"].endswith("_ms")]
     assert again == [line for line in lines if not line["metric"].endswith("_ms")]
     assert (tmp_path / "index.html").exists()
@@ -178,7 +178,7 @@ def test_a_broken_metric_costs_only_its_own_scores(run, model_folder, band, tmp_
         return {"strings": 6.0}
 
     monkeypatch.setattr("accomp.metrics.harmony.make_metric", lambda options: breaks)
-    chosen = settings(model_folder, band, tmp_path, "regimes=[{r: 0.25, w: 1}]", "coherence=nowhere", "seconds=3")
+    chosen = settings(model_folder, band, tmp_path, "regimes=[{r: 0.25, w: 1}]", "seconds=3")
     with caplog.at_level("WARNING"):
         scores.run(chosen)
     assert "no strings" in caplog.text
@@ -187,24 +187,31 @@ def test_a_broken_metric_costs_only_its_own_scores(run, model_folder, band, tmp_
     assert {line["stem"] for line in lines if line["metric"] == "rms_db"} == {"bass", "guitar"}
 
 
-def test_a_metric_that_cannot_be_had_is_left_out_by_name(model_folder, band, tmp_path, caplog):
-    chosen = settings(
-        model_folder, band, tmp_path, "metrics=[beats,coherence,levels]", "tracker=final0.ckpt", "coherence=nowhere"
-    )
-    assert scoring.metric_set(chosen).names == ("levels",)
-    assert "tracker=madmom" in caplog.text and "experiment=coherence" in caplog.text
+@pytest.mark.parametrize(
+    ("override", "complaint"),
+    [
+        ("tracker=final0.ckpt", "tracker=madmom"),
+        ("coherence=nowhere", "experiment=coherence"),
+        ("vggish=none.pth", "releases/download.*vggish=null"),
+        ("clap=none", "clap=null"),
+        ("needs=[tracker,vggish]", "final0.ckpt.*vggish-10086976.pth"),
+    ],
+)
+def test_what_was_asked_for_and_is_missing_is_an_error(model_folder, band, tmp_path, override, complaint):
+    with pytest.raises(UserError, match=complaint):
+        scores.run(settings(model_folder, band, tmp_path, "metrics=[beats,coherence]", override))
+    assert not (tmp_path / "audio").exists()
 
 
-def test_a_damaged_answer_and_missing_weights_cost_nothing_else(run, model_folder, band, tmp_path, caplog):
+def test_a_damaged_answer_costs_nothing_else(run, model_folder, band, tmp_path, caplog):
     chosen, lines = run
     shutil.copytree(chosen.out_dir, tmp_path / "out")
     first, second = sorted((tmp_path / "out" / "audio" / "tiny").rglob("*.wav"))[:2]
     first.write_bytes(b"")
     audio.write(second, np.zeros(100))
-    scores.run(settings(model_folder, band, tmp_path / "out", "do=[score,report]", "vggish=none.pth", "clap=none"))
+    scores.run(settings(model_folder, band, tmp_path / "out", "do=[score,report]"))
     for path in (first, second):
         assert f"{path} is damaged and left out" in caplog.text
-    assert "fad_vggish and kad_vggish are left out" in caplog.text and "clap=null" in caplog.text
     assert len(values(lines_of(tmp_path / "out"), metric="rms_db")) == len(values(lines, metric="rms_db")) - 2
 
 
@@ -257,12 +264,56 @@ def test_answers_start_only_when_the_model_was_asked(run):
 
 
 def test_a_song_knows_its_context_partner_and_beats(band):
-    first, second = load_songs(Data(str(band)), ["bass", "drums"], tracks=2, seconds=3)
+    first, second = load_songs(Data(str(band)), ["bass", "drums"], Choice(2), seconds=3)
     assert first.stems == second.stems == ("bass", "drums")
     assert first.start == RATE // 2 and first.samples == 3 * RATE
     np.testing.assert_allclose(first.context["bass"], first.truth["drums"], err_msg="guitar is silent in this one")
     np.testing.assert_array_equal(first.partners["bass"], second.truth["bass"])
     np.testing.assert_allclose(first.beats_until(2 * RATE), [0, 0.5, 1, 1.5], atol=1e-6)
+
+
+def test_a_sharded_evaluation_equals_an_unsharded_one_to_the_last_digit(run, model_folder, band, tmp_path):
+    """Also its distances, which are of all songs together; and what one song plays does not depend on the others."""
+    _, lines = run
+    for shard in range(2):
+        part = tmp_path / "shards" / str(shard)
+        scores.run(settings(model_folder, band, part, "shards=2", f"shard={shard}", "batch=3"))
+        assert not (part / "scores.csv").exists()
+    scores.run(settings(model_folder, band, tmp_path, "do=[score,report]"))
+    joined = lines_of(tmp_path)
+    assert [(a["metric"], a["track"]) for a in joined] == [(a["metric"], a["track"]) for a in lines]
+    one = settings(model_folder, band, tmp_path / "one", "batch=1", "do=[play,score]")
+    scores.run(one)
+    for a, b in zip(joined, lines_of(tmp_path / "one"), strict=False):
+        if not a["metric"].endswith("_ms"):
+            assert {**a, "value": ""} == {**b, "value": ""}
+    fad = [line for line in joined if line["metric"].startswith("fad")]
+    assert fad and fad == [line for line in lines if line["metric"].startswith("fad")]
+
+
+def test_a_song_without_a_score_is_played_and_scored_without_one(model_folder, band, tmp_path):
+    root = tmp_path / "band"
+    shutil.copytree(band, root)
+    for midi in root.rglob("*.mid"):
+        midi.unlink()
+    chosen = settings(
+        model_folder, root, tmp_path / "out", "metrics=[beats,levels]", "do=[play,score]", "clock=[model,score]"
+    )
+    scores.run(chosen)
+    lines = lines_of(tmp_path / "out")
+    assert {line["clock"] for line in lines if line["model"] == "tiny"} == {"model"}, "there are no beats to be told"
+    assert {line["model"] for line in lines} == {"tiny", *rows.BASELINES, "held_triad"}
+    assert set(values(lines, metric="beat_f1_grid")) == {""} and "" not in values(lines, metric="rms_db")
+
+
+def test_another_evaluations_audio_is_scored_otherwise(run, model_folder, band, tmp_path):
+    chosen, _ = run
+    shutil.copytree(chosen.audio_folder, tmp_path / "audio")
+    before = sorted((tmp_path / "audio").rglob("*.wav"))
+    more = [f"audio={tmp_path / 'audio'}", "metrics=[tone]", "do=[play,score]"]
+    scores.run(settings(model_folder, band, tmp_path / "other", *more))
+    assert sorted((tmp_path / "audio").rglob("*.wav")) == before and not (tmp_path / "other" / "audio").exists()
+    assert values(lines_of(tmp_path / "other"), metric="hnr_db", model="truth")
 
 
 @pytest.mark.parametrize("damaged", ["stems/S00.flac", "all_src.mid"])
@@ -271,8 +322,8 @@ def test_a_damaged_track_is_skipped_only_when_asked(band, tmp_path, damaged):
     shutil.copytree(band, root)
     (root / "test" / "Track01901" / damaged).unlink()
     with pytest.raises(UserError, match="on_bad=skip"):
-        load_songs(Data(str(root)), ["bass"], tracks=None, seconds=2)
-    names = [song.name for song in load_songs(Data(str(root), on_bad="skip"), ["bass"], tracks=None, seconds=2)]
+        load_songs(Data(str(root)), ["bass"], Choice(), seconds=2)
+    names = [song.name for song in load_songs(Data(str(root), on_bad="skip"), ["bass"], Choice(), seconds=2)]
     assert names == ["Track01902", "Track01903"]
 
 
@@ -286,6 +337,8 @@ def test_a_damaged_track_is_skipped_only_when_asked(band, tmp_path, damaged):
         ("do=[dance]", "choose among play"),
         ("seeds=[1,1]", "none twice"),
         ("overlap=-1", "not be negative"),
+        ("shard=3", "one of 0 to 0"),
+        ("failures=forgive", "choose among zero"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(model_folder, band, tmp_path, override, complaint):
@@ -299,6 +352,7 @@ def test_settings_that_make_no_sense_are_refused(model_folder, band, tmp_path, o
         ("metrics=[taste]", "choose among bar_repetition, bass_notes, beats"),
         ("sampler=euphoric_1", "choose one of"),
         ("model=[{0},{0}/../tiny]", "same name"),
+        ("songs=[Track00001]", r"not in the data set.*Track01901"),
     ],
 )
 def test_names_that_nobody_has_are_told_before_anything_is_played(model_folder, band, tmp_path, override, complaint):
@@ -307,7 +361,10 @@ def test_names_that_nobody_has_are_told_before_anything_is_played(model_folder, 
     assert not (tmp_path / "audio").exists()
 
 
-@pytest.mark.parametrize("experiment", ["latency", "regimes", "students", "lookahead", "leak", "demo_page", "drift"])
+@pytest.mark.parametrize(
+    "experiment",
+    ["latency", "regimes", "students", "lookahead", "leak", "demo_page", "drift", "paper_table", "first_look"],
+)
 def test_every_experiment_composes(experiment):
     chosen = read(compose("evaluate", [f"experiment={experiment}"]))
     assert chosen.measure == ("latency" if experiment == "latency" else "scores")

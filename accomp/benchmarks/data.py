@@ -30,7 +30,8 @@ from accomp.data.band.tracks import composed_specs, shipped_font
 from accomp.data.datamodule import SlakhDataModule
 from accomp.data.excerpts import SeededStream
 from accomp.data.latents import encode_set
-from accomp.data.slakh import Track, find_tracks
+from accomp.data.slakh import find_tracks
+from accomp.data.track import Track
 from accomp.diffusion.transformer import Transformer
 from accomp.disk import write_whole
 from accomp.lit.conditioner import Conditioner

@@ -3,11 +3,39 @@
 A beat is what the metre counts: a quarter in 4/4 or 3/4, a dotted quarter in 6/8, 9/8 and 12/8.
 """
 
+import csv
 from pathlib import Path
+
+import numpy as np
 
 from accomp.beat.grid import BeatGrid
 from accomp.data.midi import read_song
 from accomp.data.song import Metre, Song
+from accomp.data.track import Track
+from accomp.errors import UserError
+
+
+def track_grid(track: Track) -> BeatGrid | None:
+    """The beats of a track from its score or its table of beats; None when it has neither.
+
+    Raises UserError on a damaged one.
+    """
+    if track.midi is not None:
+        return beat_grid(track.midi)
+    return None if track.beats is None else beat_table(track.beats)
+
+
+def beat_table(path: Path) -> BeatGrid:
+    """The beats of a table: seconds, and the number of the beat in its bar (1 begins a bar), a line each, without a heading."""
+    try:
+        with path.open(newline="") as file:
+            rows = [(float(time), int(number)) for time, number, *_ in csv.reader(file)]
+    except (ValueError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: write a line `seconds,number in the bar` for every beat ({error})") from error
+    times = np.array([time for time, _ in rows])
+    if (np.diff(times) <= 0).any():
+        raise UserError(f"{path}: the seconds of the beats must ascend")
+    return BeatGrid(times, np.array([time for time, number in rows if number == 1]))
 
 
 def beat_grid(midi: Path) -> BeatGrid:

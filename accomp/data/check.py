@@ -7,8 +7,9 @@ import soundfile
 
 from accomp.data.midi import read_song
 from accomp.data.problems import Problem
-from accomp.data.slakh import open_track, read_sound, sounds_of
+from accomp.data.slakh import open_track, sounds_of
 from accomp.data.song import Song, pedalled
+from accomp.data.track import read_sound
 from accomp.errors import UserError
 from accomp.timeline import SAMPLE_RATE
 

@@ -4,8 +4,8 @@ import numpy as np
 
 from accomp.beat.chords import BeatChords, beat_chords
 from accomp.data.midi import read_song
-from accomp.data.slakh import Track
 from accomp.data.song import pedalled
+from accomp.data.track import Track
 
 
 def track_chords(track: Track, beats_s: np.ndarray) -> BeatChords:

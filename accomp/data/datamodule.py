@@ -48,10 +48,11 @@ class SlakhDataModule(L.LightningDataModule):
         sets: which encoded sets are used, by name: one or several (None: the one of `root` and `splits`)
         frames: length of a latent excerpt
         hop: samples per column of an audio excerpt's clock
-        splits, on_bad: see `accomp.data.slakh.find_tracks`
+        splits, on_bad, stems: see `accomp.data.slakh.find_tracks`
         epoch_items: training excerpts per epoch (a reporting unit: excerpts are drawn without end, never repeated)
         validation_items: validation excerpts, the same ones every time
         recipe: augmentation of the training excerpts
+        pin_memory: batches in memory from which a GPU copies faster
         plan: how the plan of latent excerpts is drawn, see `accomp.data.expectation` (None: they have none)
     """
 
@@ -72,6 +73,8 @@ class SlakhDataModule(L.LightningDataModule):
         plan: dict | None = None,
         workers: int = 1,
         seed: int = 0,
+        stems: list[str] | None = None,
+        pin_memory: bool = False,
     ):
         super().__init__()
         if (samples is None) == (latents is None):
@@ -85,18 +88,33 @@ class SlakhDataModule(L.LightningDataModule):
         """What a checkpoint must tell: latents of another codec mean nothing to a network trained on these."""
         return {"codec": self.codec}
 
+    def load_state_dict(self, state: dict) -> None:
+        """Refuse (UserError) to go on with the latents of another codec than those of the run so far."""
+        before = state.get("codec")
+        now = self.codec or (self.hparams.latents and self.store("train").codec)
+        if before and now and before != now:
+            raise UserError(
+                f"this run was begun on latents of codec {before}, data.latents are of {now}; choose another name="
+            )
+
+    def store(self, split: str) -> LatentStore:
+        """The latents of a split."""
+        h = self.hparams
+        sets = h.sets or set_name(Path(h.root), h.splits)
+        return LatentStore(Path(h.latents), split, [sets] if isinstance(sets, str) else sets)
+
     def excerpts(self, split: str) -> Dataset:
         """The excerpts of a split: varied by the recipe in training, plain and fixed otherwise."""
         h = self.hparams
-        recipe = Recipe(**(h.recipe or {})) if split == "train" else Recipe()
+        recipe = Recipe(**(h.recipe or {}))
+        recipe = recipe if split == "train" else recipe.plain()
         seed = h.seed if split == "train" else 1_000_003
         if h.latents is not None:
-            sets = h.sets or set_name(Path(h.root), h.splits)
-            store = LatentStore(Path(h.latents), split, [sets] if isinstance(sets, str) else sets)
+            store = self.store(split)
             self.codec = store.codec
             plan = None if h.plan is None else Expectation(**h.plan)
             return LatentExcerpts(store, h.frames, seed, recipe, plan)
-        tracks = find_tracks(Path(h.root), split, h.splits, on_bad=h.on_bad)
+        tracks = find_tracks(Path(h.root), split, h.splits, on_bad=h.on_bad, stems=h.stems)
         return AudioExcerpts(tracks, h.samples, seed, recipe, h.hop)
 
     def train_dataloader(self) -> DataLoader:
@@ -121,6 +139,7 @@ class SlakhDataModule(L.LightningDataModule):
             h.batch_size,
             sampler=sampler,
             num_workers=h.workers,
+            pin_memory=h.pin_memory,
             persistent_workers=h.workers > 0,
             worker_init_fn=_finish_after_sigterm,
             **options,

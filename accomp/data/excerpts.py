@@ -16,12 +16,13 @@ from accomp.beat.clock import clock_features
 from accomp.beat.grid import BeatGrid
 from accomp.codec.spectrum import PITCHES
 from accomp.codec.transcriber import DRUMS
-from accomp.data.beats import beat_grid
+from accomp.data.beats import track_grid
 from accomp.data.notes import Notes, note_roll, read_notes
-from accomp.data.slakh import Track
+from accomp.data.tiles import Tiles
+from accomp.data.track import Track
 from accomp.data.vary import Variation
 from accomp.errors import UserError
-from accomp.timeline import SAMPLE_RATE, STEMS
+from accomp.timeline import SAMPLE_RATE
 
 log = logging.getLogger(__name__)
 
@@ -43,10 +44,24 @@ class Recipe:
     submix: float = 0.0  # probability that the context is a random non-empty subset of the other stems, not all of them
     silence: float = 0.0  # probability that the context is silent
     stem_dropout: float = 0.0  # probability of each other stem to be missing from the whole excerpt; one always stays
+    # Of audio excerpts alone:
+    tiled: bool = False  # windows laid end to end over all songs and moved by up to half a window (`accomp.data.tiles`)
+    silent_targets: bool = False  # the target is drawn from all stems, also from those that do not play in the song
+    length_s: tuple[float, float] | None = None  # of the songs that are used: at least, and less than
 
     def __post_init__(self):
+        if self.tiled and self.tempo:
+            raise UserError("recipe: tiled windows have the tempo of their song; set data.recipe.tempo=0")
         if not 0 <= self.tempo < 1 or self.pitch < 0 or self.pitch % 1 or self.gain_db < 0:
             raise UserError(f"recipe: tempo must lie in [0, 1), gain_db be at least 0, pitch 0, 1, 2, ...; got {self}")
+
+    def plain(self) -> "Recipe":
+        """The same choice of songs and targets without variations, to validate on."""
+        return Recipe(silent_targets=self.silent_targets, length_s=self.length_s)
+
+    def fits(self, samples: int) -> bool:
+        """Whether songs of this length are used."""
+        return self.length_s is None or self.length_s[0] <= samples / SAMPLE_RATE < self.length_s[1]
 
     def context_stems(self, target: str, present: Sequence[str], rng: np.random.Generator) -> list[str]:
         """Which stems the context holds: a subset of those present, without the target."""
@@ -97,13 +112,14 @@ class AudioExcerpts(Dataset):
     hop) and `rolls` (2, keys and drums, N // hop) of context and target, NaN where unknown
     (`accomp.data.notes.note_roll`).
 
-    `stem` is the index of the target in STEMS. Silence that was rendered is a part like any other.
+    `stem` is the index of the target among all classes of the data set. Silence that was rendered is a part like any other.
     """
 
     def __init__(self, tracks: Sequence[Track], samples: int, seed: int, recipe: Recipe = Recipe(), hop: int = 2048):
         shortest = math.ceil(samples * (1 + recipe.tempo))
-        need = f"is as long as an excerpt of {samples} samples (data.samples)"
-        self.tracks = usable(tracks, lambda track: track.samples >= shortest, need)
+        need = f"is as long as an excerpt of {samples} samples (data.samples) and within data.recipe.length_s"
+        self.tracks = usable(tracks, lambda track: track.samples >= shortest and recipe.fits(track.samples), need)
+        self.tiles = Tiles([track.samples for track in self.tracks], samples) if recipe.tiled else None
         self.samples, self.seed, self.recipe, self.hop = samples, seed, recipe, hop
         self.grids: dict[str, BeatGrid] = {}  # read when first asked for: Slakh has 1,289 songs to train on
         self.notes: dict[tuple[str, str], Notes | None] = {}
@@ -111,16 +127,21 @@ class AudioExcerpts(Dataset):
     def __getitem__(self, index: int) -> dict:
         rng = np.random.default_rng((self.seed, index))
         variation = self.recipe.variation(self.seed, index, 1)
-        track = self.tracks[rng.integers(len(self.tracks))]
         span = round(self.samples * variation.speed)
-        start = int(rng.integers(track.samples - span + 1))
-        present = [stem for stem in STEMS if track.stem_files[stem]]
-        target = present[rng.integers(len(present))]
+        if self.tiles is None:
+            track = self.tracks[rng.integers(len(self.tracks))]
+            start = int(rng.integers(track.samples - span + 1))
+        else:
+            song, start = self.tiles.place(index, self.seed)
+            track = self.tracks[song]
+        present, classes = track.stems, list(track.stem_files)
+        choice = classes if self.recipe.silent_targets else present
+        target = choice[rng.integers(len(choice))]
         context = self.recipe.context_stems(target, present, rng)
         return {
             "context": self._read(track, context, start, span, variation),
             "target": self._read(track, [target], start, span, variation),
-            "stem": STEMS.index(target),
+            "stem": classes.index(target),
             "clock": clock_of(self._grid(track), start, self.samples // self.hop, self.hop, variation.speed),
             "rolls": np.stack([self._roll(track, stems, start, variation) for stems in (context, [target])]),
         }
@@ -153,10 +174,8 @@ class AudioExcerpts(Dataset):
         return roll
 
     def _grid(self, track: Track) -> BeatGrid:
-        if track.midi is None:
-            return BeatGrid(np.zeros(0), np.zeros(0))
         if str(track.path) not in self.grids:
-            self.grids[str(track.path)] = beat_grid(track.midi)
+            self.grids[str(track.path)] = track_grid(track) or BeatGrid(np.zeros(0), np.zeros(0))
         return self.grids[str(track.path)]
 
 

@@ -19,7 +19,8 @@ from accomp.timeline import PITCH_CLASSES, SAMPLE_RATE, STEMS
 
 log = logging.getLogger(__name__)
 
-UNFINISHED = "unfinished"  # a file in a set's folder while it is being encoded
+UNFINISHED = "unfinished"  # begins the name of a file in a set's folder while it, or a shard of it, is being encoded
+LAYOUT = "mix, frame, channel"  # of the latents; those without this note are mix, channel, frame
 
 
 def set_name(root: Path, splits: str) -> str:
@@ -46,15 +47,19 @@ class LatentTrack:
             self.grid = BeatGrid(np.array(note["beats_s"]), np.array(note["downbeats_s"]))
             self.bits = {stem: np.array(row, np.int16) for stem, row in note["notes"].items()}
             self.lowest = {stem: np.array(row, np.int16) for stem, row in note.get("lowest", {}).items()}
-            mapped = np.load(self.path, mmap_mode="r")  # (M, C, T)
+            mapped = np.load(self.path, mmap_mode="r")
         except (OSError, ValueError, KeyError, EOFError) as error:
             raise UserError(f"{self.path}: damaged latents ({error}); delete {path.stem}.* and encode again") from error
-        self.stems = [stem for stem in STEMS if stem in note.get("stems", self.rows)]
-        self.shape, self.offset, self.frames = mapped.shape, mapped.offset, mapped.shape[2]
+        self.classes = note.get("classes", list(STEMS))
+        self.stems = [stem for stem in self.classes if stem in note.get("stems", self.rows)]
+        self.frames_first = note.get("layout") == LAYOUT
+        self.shape, self.offset, self.frames = mapped.shape, mapped.offset, mapped.shape[1 if self.frames_first else 2]
 
     def read(self, mix: str, start: int, stop: int) -> np.ndarray:
         """Frames [start, stop) of a mix: (C, T) float32."""
         latents = np.memmap(self.path, np.float16, "r", self.offset, self.shape)
+        if self.frames_first:
+            return latents[self.rows[mix], start:stop].T.astype(np.float32)
         return latents[self.rows[mix], :, start:stop].astype(np.float32)
 
     def read_target(self, stem: str, start: int, stop: int) -> np.ndarray:
@@ -115,7 +120,7 @@ class LatentStore:
                 "`python -m accomp.data.latents --data ROOT` encodes a data set, data.sets=[A,B] names others"
             )
         for name in sets:
-            if (folders[0] / name / UNFINISHED).exists():
+            if any((folders[0] / name).glob(f"{UNFINISHED}*")):
                 log.warning(
                     "%s: not all of it is encoded yet; the same `accomp.data.latents` goes on", folders[0] / name
                 )
@@ -151,7 +156,7 @@ class LatentExcerpts(Dataset):
             "context": track.read(mix, start, stop) if mix else silence,
             "target": track.read_target(target, start, stop),
             "notes": np.concatenate([track.notes(mix, start, stop), track.notes(target, start, stop)]),
-            "stem": STEMS.index(target),
+            "stem": track.classes.index(target),
             "clock": clock_of(track.grid, start * self.store.hop, self.frames, self.store.hop),
         }
 

@@ -3,7 +3,7 @@
     python -m accomp.data.latents --data data/band --codec models/live
     python -m accomp.data.latents --data data/slakh2100_flac_redux --codec models/live --variants 1 --pitch 3 --tempo 0.1
 
-Each track becomes TrackNNNNN.npy, float16 (M, C, T), one row per non-empty mix of its stems, and TrackNNNNN.json with
+Each track becomes TrackNNNNN.npy, float16 (M, T, C), one row per non-empty mix of its stems, and TrackNNNNN.json with
 the names of the rows, the beats and the notes of every stem: data/latents/CODEC/SET/SPLIT/TrackNNNNN.*. CODEC is a hash
 of the codec's weights, so that latents of different codecs can never meet; several sets encoded by one codec can be
 trained on together. An interrupted run goes on where it stopped. The codec is causal: a frame of an encoded song is
@@ -11,7 +11,6 @@ what the codec gives live at that moment, and nothing later is in it.
 """
 
 import argparse
-import hashlib
 import io
 import itertools
 import json
@@ -26,20 +25,22 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from accomp.beat.grid import BeatGrid
 from accomp.codec.contract import Codec
 from accomp.codec.fingerprint import fingerprint
 from accomp.command_line import add_on_bad, command, parser_of
-from accomp.data.beats import beat_grid
+from accomp.data.beats import track_grid
 from accomp.data.excerpts import Recipe
-from accomp.data.latent_excerpts import UNFINISHED, recording_row, set_name
+from accomp.data.latent_excerpts import LAYOUT, UNFINISHED, recording_row, set_name
 from accomp.data.notes import lowest_pitches, note_roll, pitch_classes, read_notes
 from accomp.data.problems import Problem, quarantine
-from accomp.data.slakh import Track, find_tracks
+from accomp.data.slakh import find_tracks
 from accomp.data.splits import FOLDERS
+from accomp.data.track import Track
 from accomp.data.vary import Variation
 from accomp.disk import watched, write_whole
 from accomp.errors import UserError
-from accomp.timeline import SAMPLE_RATE, STEMS
+from accomp.timeline import SAMPLE_RATE
 
 log = logging.getLogger(__name__)
 
@@ -63,14 +64,14 @@ def encode_track(
     track: Track, codec: Codec, bf16: bool = False, variation: Variation = Variation(), mixes: int | None = None
 ) -> tuple[list[str], np.ndarray]:
     """Names of the mixes ("bass+drums") and their latents, float16 (M, C, T)."""
-    present = [stem for stem in STEMS if track.stem_files[stem]]
+    present, device = track.stems, next(codec.parameters()).device
     stems = {stem: variation.apply(track.read(stem), stem == "drums") for stem in present}
     chosen = mixes_of(present, mixes, track.name)
     rows = []
     for mix in chosen:
-        audio = torch.from_numpy(sum(stems[stem] for stem in mix))[None]
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            rows.append(codec.encode(audio).float().half())
+        audio = torch.from_numpy(sum(stems[stem] for stem in mix))[None].to(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            rows.append(codec.encode(audio).float().half().cpu())
     names = ["+".join(mix) for mix in chosen]
     if codec.looks_ahead:
         rows += [_recording(track, stem, stems[stem], codec, variation) for stem in present]
@@ -81,8 +82,9 @@ def encode_track(
 def _recording(track: Track, stem: str, audio: np.ndarray, codec: Codec, variation: Variation) -> Tensor:
     """A stem's latents as a target: with all that follows each frame, and the notes of the score where there are any."""
     roll = _roll(track, stem, len(audio) // codec.hop, codec.hop, variation)
-    given = None if roll is None else torch.from_numpy(roll)[None]
-    return codec.encode_recording(torch.from_numpy(audio)[None], given).float().half()
+    device = next(codec.parameters()).device
+    given = None if roll is None else torch.from_numpy(roll)[None].to(device)
+    return codec.encode_recording(torch.from_numpy(audio)[None].to(device), given).float().half().cpu()
 
 
 def _roll(track: Track, stem: str, frames: int, hop: int, variation: Variation) -> np.ndarray | None:
@@ -95,9 +97,12 @@ def _roll(track: Track, stem: str, frames: int, hop: int, variation: Variation) 
 
 def encode_set(
     root: Path, codec: Codec, out: Path, splits: str = "redux", bf16: bool = False, on_bad: str = "refuse",
-    variants: int = 0, recipe: Recipe = Recipe(), mixes: int | None = None,
+    variants: int = 0, recipe: Recipe = Recipe(), mixes: int | None = None, stems: Sequence[str] | None = None,
+    shard: tuple[int, int] = (0, 1),
 ) -> Path:  # fmt: skip
     """Encode what is not yet encoded of every split; the codec's folder, with this set inside.
+
+    `stems` are the classes of instruments, see `find_tracks`; shard (i, n) encodes the tracks i, i + n, i + 2 n, ...
 
     Every song in train is encoded `variants` times more, in a key, tempo and level drawn by the recipe. `mixes`: of each
     song at most so many. Raises
@@ -112,10 +117,12 @@ def encode_set(
         work = {}
         for split in FOLDERS[:3]:
             (set_folder / split).mkdir(parents=True, exist_ok=True)
-            tracks = find_tracks(root, split, splits, on_bad=on_bad)
+            tracks = find_tracks(root, split, splits, on_bad=on_bad, stems=stems)
             work |= dict(_planned(tracks, set_folder / split, variants if split == "train" else 0, recipe))
             _forget(set_folder / split, {track.name for track in tracks})
-        (set_folder / UNFINISHED).touch()
+        unfinished = set_folder / f"{UNFINISHED}{shard[0] or ''}"
+        unfinished.touch()
+        work = dict(list(work.items())[shard[0] :: shard[1]])
         write_whole(codec_folder / "codec.json", json.dumps(_about(codec)).encode())
         for path, (track, variation) in tqdm(work.items(), unit="track"):
             try:
@@ -125,12 +132,12 @@ def encode_set(
                     raise
                 log.warning("left out %s: %s", track.name, error)
                 quarantine(root, [Problem(track.path, "sound and notes", str(error))])
-        (set_folder / UNFINISHED).unlink()
+        unfinished.unlink()
     return codec_folder
 
 
 def _about(codec: Codec) -> dict:
-    silence = codec.encode(torch.zeros(1, 64 * codec.hop))[0, :, -1]
+    silence = codec.encode(torch.zeros(1, 64 * codec.hop, device=next(codec.parameters()).device))[0, :, -1]
     return {"hop": codec.hop, "channels": codec.channels, "silence": silence.tolist()}
 
 
@@ -156,8 +163,7 @@ def _forget(folder: Path, names: set[str]) -> None:
 
 def _encode_to(path: Path, track: Track, variation: Variation, codec: Codec, bf16: bool, mixes: int | None) -> None:
     """Encode a track unless this very song, varied in this very way, has been encoded there. The .json comes last."""
-    content = (track.path / "metadata.yaml").read_bytes() + track.midi.read_bytes()
-    source = f"{hashlib.md5(content).hexdigest()} {variation}"
+    source = f"{track.source} {variation}"
     note = path.with_suffix(".json")
     if note.is_file():
         about = json.loads(note.read_text())
@@ -166,14 +172,19 @@ def _encode_to(path: Path, track: Track, variation: Variation, codec: Codec, bf1
         log.info("%s: of another song or variation, or without notes; encoded anew", path)
         note.unlink()
     names, latents = encode_track(track, codec, bf16, variation, mixes)
-    grid = beat_grid(track.midi)
-    present = [stem for stem in STEMS if track.stem_files[stem]]
+    grid, present = track_grid(track) or BeatGrid(np.zeros(0), np.zeros(0)), track.stems
     notes = {stem: pitch_classes(track, stem, latents.shape[2], codec.hop, variation) for stem in present}
     rolls = {stem: _roll(track, stem, latents.shape[2], codec.hop, variation) for stem in present}
     buffer = io.BytesIO()
-    np.save(buffer, latents)
+    np.save(buffer, np.ascontiguousarray(latents.transpose(0, 2, 1)))  # an excerpt is one piece of the file
     write_whole(path.with_suffix(".npy"), buffer.getbuffer())
-    about = {"mixes": names, "stems": present, "beats_s": (grid.beats_s / variation.speed).tolist()}
+    about = {
+        "layout": LAYOUT,
+        "classes": list(track.stem_files),
+        "mixes": names,
+        "stems": present,
+        "beats_s": (grid.beats_s / variation.speed).tolist(),
+    }
     about |= {"downbeats_s": (grid.downbeats_s / variation.speed).tolist(), "source": source}
     about["notes"] = {stem: row.tolist() for stem, row in notes.items() if row is not None}
     about["lowest"] = {stem: lowest_pitches(roll).tolist() for stem, roll in rolls.items() if roll is not None}
@@ -193,15 +204,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--tempo", type=float, default=0.0, metavar="T", help="to 1 +- this times its own tempo")
     parser.add_argument("--gain-db", type=float, default=0.0, metavar="G", help="to +- this level")
     parser.add_argument("--mixes", type=int, help="of the 15 mixes of a song's stems at most so many (all)")
+    parser.add_argument(
+        "--stems", nargs="+", metavar="STEM", help="the classes of instruments, in their order (the four)"
+    )
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ... (%(default)s)")
+    parser.add_argument(
+        "--shard", default="0/1", metavar="I/N", help="only every N-th track from the I-th on, I from 0"
+    )
     return command(parser, argv, _encode)
 
 
 def _encode(o: argparse.Namespace) -> None:
+    from accomp.model import usable
     from accomp.training_run import load_codec
 
+    try:
+        first, count = map(int, o.shard.split("/"))
+        if not 0 <= first < count:
+            raise ValueError(o.shard)
+    except ValueError as error:
+        raise UserError(f"--shard {o.shard}: write I/N with I from 0 to N - 1, as in 0/4") from error
     recipe = Recipe(gain_db=o.gain_db, pitch=o.pitch, tempo=o.tempo)
+    codec = load_codec(o.codec).to(usable(o.device))
     codec_folder = encode_set(
-        o.data, load_codec(o.codec), o.out, o.splits, o.bf16, o.on_bad, o.variants, recipe, o.mixes
+        o.data, codec, o.out, o.splits, o.bf16, o.on_bad, o.variants, recipe, o.mixes, o.stems, (first, count)
     )
     log.info("latents are in %s", codec_folder)
 

@@ -8,8 +8,8 @@ import numpy as np
 from accomp.codec.spectrum import PITCHES
 from accomp.codec.transcriber import DRUMS, LOWEST_PITCH
 from accomp.data.midi import read_song
-from accomp.data.slakh import Track
 from accomp.data.song import pedalled
+from accomp.data.track import Track
 from accomp.data.vary import Variation
 from accomp.timeline import PITCH_CLASSES, SAMPLE_RATE
 

@@ -28,6 +28,9 @@ class AudioCache:
     def scores(self, row: Row, song: Song, stem: str, seed: int) -> Path:
         return self.answer(row, song, stem, seed).with_suffix(".json")
 
+    def recording(self, song: Song, stem: str) -> Path:
+        return self.root / "recordings" / song.name / stem
+
     def latency(self, row: Row) -> Path:
         """What steps take when one stem is played alone, as it is live."""
         return self.root / row.folder / "latency.json"
@@ -37,7 +40,7 @@ class AudioCache:
 
         A model's folder is compared file by file, so with its samplers' settings, which are in its config.yaml.
         """
-        data = {key: value for key, value in vars(settings.data).items() if key != "on_bad"}
+        data = {key: value for key, value in vars(settings.data).items() if key not in ("on_bad", "length_s")}
         asked = {"data": data, "code": code_hash(*SOUND)}
         asked |= {key: getattr(settings, key) for key in ("seconds", "listen", "overlap")}
         _agree(self.root / "settings.yaml", asked)

@@ -16,13 +16,15 @@ POINTS, HEIGHT = 240, 48  # of a waveform
 Store = Callable[[str, bytes], str]  # a name and the bytes of an MP3 file -> its address for the page
 
 
-def clip(name: str, what: str, audio: np.ndarray, compression: float, store: Store) -> dict[str, str | float]:
-    """Audio (N,), louder than full scale or not, as the page's template needs it."""
+def clip(
+    name: str, what: str, audio: np.ndarray, compression: float, store: Store, peak: float
+) -> dict[str, str | float]:
+    """Audio (N,), louder than full scale or not, as the page's template needs it; `peak` fills the height of its outline."""
     audio = audio / max(1.0, float(np.abs(audio).max(initial=0)))
     sound = io.BytesIO()
     soundfile.write(sound, audio, SAMPLE_RATE, format="MP3", subtype="MPEG_LAYER_III", compression_level=compression)
     source = store(name, sound.getvalue())
-    shape = {"outline": outline(audio), "width": POINTS, "height": HEIGHT, "seconds": len(audio) / SAMPLE_RATE}
+    shape = {"outline": outline(audio, peak), "width": POINTS, "height": HEIGHT, "seconds": len(audio) / SAMPLE_RATE}
     return shape | {"what": what, "source": source}
 
 
@@ -45,11 +47,11 @@ def beside(folder: Path) -> Store:
     return store
 
 
-def outline(audio: np.ndarray) -> str:
-    """Highest and lowest sample of each slice of (N,) as the points of one SVG polygon, on a scale of its own."""
+def outline(audio: np.ndarray, peak: float) -> str:
+    """Highest and lowest sample of each slice of (N,) as the points of one SVG polygon, +-peak from edge to edge."""
+    audio, scale = audio.clip(-peak, peak), 0.5 * HEIGHT / peak
     edges = np.linspace(0, len(audio), POINTS + 1).astype(int)
     slices = [audio[a : max(a + 1, b)] for a, b in pairwise(edges)]
-    scale = 0.5 * HEIGHT / max(float(np.abs(audio).max(initial=0)), 0.05)
     top = [f"{x},{HEIGHT / 2 - scale * s.max(initial=0) - 0.4:.0f}" for x, s in enumerate(slices)]
     bottom = [f"{x},{HEIGHT / 2 - scale * s.min(initial=0) + 0.4:.0f}" for x, s in enumerate(slices)]
     return " ".join(top + bottom[::-1])

@@ -15,10 +15,12 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from accomp.audio import is_silent
 from accomp.codec.contract import Codec
 from accomp.codec.losses import si_sdr
 from accomp.codec.music2latent import Music2Latent
-from accomp.data.slakh import Track, find_tracks
+from accomp.data.slakh import find_tracks
+from accomp.data.track import Track
 from accomp.disk import write_text
 from accomp.errors import UserError
 from accomp.evaluation.codec_table import OURS, REFERENCE, card
@@ -29,7 +31,6 @@ from accomp.evaluation.songs import middle
 from accomp.metrics.clicks import border_excess, click_db
 from accomp.metrics.harmony import chroma_agreement
 from accomp.metrics.latency import percentiles
-from accomp.metrics.levels import is_silent
 from accomp.metrics.onsets import onset_error
 from accomp.metrics.separation import reproduction
 from accomp.metrics.spectral import spectral

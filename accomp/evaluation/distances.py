@@ -1,13 +1,20 @@
-"""How far the stems of each row, taken together, are from the recordings: FAD and KAD under every embedding there is."""
+"""How far the stems of each row, taken together, are from the recordings: FAD and KAD under every embedding there is.
 
+The points of every answer are kept beside it, so that shards of an evaluation compute them and nothing is computed twice.
+"""
+
+import io
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import file_digest
+from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from accomp.codec.fingerprint import fingerprint
-from accomp.errors import UserError
+from accomp.disk import write_whole
 from accomp.evaluation.report import line
 from accomp.evaluation.rows import Row
 from accomp.evaluation.scoring import ScoringItem
@@ -16,25 +23,73 @@ from accomp.metrics.embeddings import Embed, clap_embedding, latent_embedding, v
 from accomp.metrics.frechet import frechet_distance
 from accomp.metrics.kernel import kernel_distance
 from accomp.model import Model
+from accomp.provenance import code_hash
 
 log = logging.getLogger(__name__)
 DISTANCES = {"fad": frechet_distance, "kad": kernel_distance}
 
 
-def embeddings_of(settings: Settings, model: Model) -> dict[str, Embed]:
-    """The embeddings that can be had, by name: the first model's latents, and others of which the weights are given."""
-    kind = f"{type(model.codec).__module__.rpartition('.')[2]}_{fingerprint(model.codec)[:4]}"
-    found: dict[str, Embed] = {kind: latent_embedding(model.codec)}
-    for name, weights, make in (("vggish", settings.vggish, vggish_embedding), ("clap", settings.clap, clap_embedding)):
-        if weights:
-            try:
-                found[name] = make(weights)
-            except UserError as error:
-                log.warning("fad_%s and kad_%s are left out: %s", name, name, error)
+@dataclass(frozen=True)
+class Embedding:
+    """An embedding under the name of its distances; `key` tells its points from those of other weights or other code."""
+
+    name: str
+    key: str
+    embed: Embed
+
+
+def embeddings_of(settings: Settings, model: Model) -> list[Embedding]:
+    """The first model's latents, and those embeddings of which weights are given. Raises UserError when they are not there."""
+    kind, digest = type(model.codec).__module__.rpartition(".")[2], fingerprint(model.codec)
+    code = code_hash("accomp.metrics.embeddings")
+    found = [Embedding(f"{kind}_{digest[:4]}", f"{kind}_{digest[:8]}_{code}", latent_embedding(model.codec))]
+    if settings.vggish:
+        embed = vggish_embedding(settings.vggish, settings.device)
+        found.append(Embedding("vggish", f"vggish_{file_hash(Path(settings.vggish))}_{code}", embed))
+    if settings.clap:
+        embed = clap_embedding(settings.clap)
+        weights = sorted(path for path in Path(settings.clap).iterdir() if path.is_file())
+        found.append(Embedding("clap", f"clap_{''.join(map(file_hash, weights))[:40]}_{code}", embed))
     return found
 
 
-def set_distances(embeddings: dict[str, Embed], items: Sequence[ScoringItem]) -> Iterator[dict]:
+def file_hash(path: Path) -> str:
+    """Eight hexadecimal digits of a file's content."""
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()[:8]
+
+
+def embed_all(embeddings: Sequence[Embedding], items: Sequence[ScoringItem]) -> None:
+    """Compute the points of every answer and recording that are not filed yet, with a progress bar."""
+    for embedding in embeddings:
+        for item in tqdm(items, desc=f"points ({embedding.name})", unit="stem"):
+            answer_points(embedding, item)
+            truth_points(embedding, item)
+
+
+def answer_points(embedding: Embedding, item: ScoringItem) -> np.ndarray:
+    """The points (M, D) of an answer, filed beside it."""
+    path = item.answer.with_suffix(f".{embedding.key}.npy")
+    if path.is_file() and path.stat().st_mtime_ns >= item.answer.stat().st_mtime_ns:
+        return np.load(path)
+    return _filed(path, embedding.embed(item.audio))
+
+
+def truth_points(embedding: Embedding, item: ScoringItem) -> np.ndarray:
+    """The points (M, D) of as much of the recording as is scored of the answer."""
+    path = item.recording / f"{item.samples}.{embedding.key}.npy"
+    return np.load(path) if path.is_file() else _filed(path, embedding.embed(item.truth))
+
+
+def _filed(path: Path, points: np.ndarray) -> np.ndarray:
+    buffer = io.BytesIO()
+    np.save(buffer, points)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, buffer.getbuffer())
+    return points
+
+
+def set_distances(embeddings: Sequence[Embedding], items: Sequence[ScoringItem]) -> Iterator[dict]:
     """One line per row, seed and distance: seed by seed, so that every row has as many points as the recordings.
 
     A distance of too few points is mostly chance: it is left out, with a warning.
@@ -42,23 +97,19 @@ def set_distances(embeddings: dict[str, Embed], items: Sequence[ScoringItem]) ->
     groups: dict[tuple[Row, int], list[ScoringItem]] = {}
     for item in items:
         groups.setdefault((item.row, item.seed), []).append(item)
-    for name, embed in embeddings.items():
-        real: dict[tuple[str, str, int], np.ndarray] = {}
+    for embedding in embeddings:
         missing: dict[str, int] = {}
-        for (row, seed), group in tqdm(groups.items(), desc=f"distances ({name})", unit="row"):
-            points = np.concatenate([embed(item.audio) for item in group])
-            for item in group:
-                key = (item.song.name, item.stem, item.samples)
-                if key not in real:
-                    real[key] = embed(item.truth)
-            truth = np.concatenate([real[item.song.name, item.stem, item.samples] for item in group])
+        for (row, seed), group in tqdm(groups.items(), desc=f"distances ({embedding.name})", unit="row"):
+            points = np.concatenate([answer_points(embedding, item) for item in group])
+            truth = np.concatenate([truth_points(embedding, item) for item in group])
             for metric, distance in DISTANCES.items():
                 value = distance(truth, points)
                 if np.isnan(value):
                     missing[metric] = len(points)
                 else:
-                    yield line(row, f"{metric}_{name}", value, seed=seed)
+                    yield line(row, f"{metric}_{embedding.name}", value, seed=seed)
         for metric, count in missing.items():
             log.warning(
-                "%s_%s is left out where it has few points (%d): take more tracks or seconds", metric, name, count
-            )
+                "%s_%s is left out where it has few points (%d): take more tracks or seconds",
+                metric, embedding.name, count,
+            )  # fmt: skip

@@ -1,20 +1,20 @@
 """The paper's figure, ours beside the published curves: each metric against net look-ahead, as PNG and SVG."""
 
-import csv
 import math
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from accomp.evaluation.paper_table import PUBLISHED_BEAT, read_published
 from accomp.timeline import WINDOW, to_seconds
 
 INK, SOFT, LINE = "#1d2126", "#7b828a", "#dcd8cf"
 COLOURS = ("#c2562d", "#3d6f9e", "#4f7d4a", "#a8742a", "#7d5a94", "#2f8481", "#b0486e", "#6a6f2f")
-PUBLISHED = {"diffusion": ("o", "-"), "cd": ("s", "--")}  # marker and line of each published model
+PUBLISHED = {"beat_f1_context": PUBLISHED_BEAT, "fad": "FAD (VGGish)", "fit": "COCOLA"}  # what the paper measured
+PUBLISHED_LINES = {"diffusion": ("o", "-"), "cd": ("s", "--")}  # marker and line of each published model
 NAMES = {"diffusion": "published diffusion", "cd": "published consistency"}
 # Ours, the published column beside it (or None), title, and whether more is better.
 PANELS = (
@@ -41,10 +41,10 @@ Point = tuple[float, float, float, float]  # look-ahead in s, value, low, high
 Curves = dict[tuple[str, float], list[Point]]  # by name and step ratio
 
 
-def draw(folder: Path, summary: Sequence[dict]) -> dict[str, Path]:
-    """Write figures/lookahead.png and .svg, and figures/speed.*; the SVG of each by name."""
+def draw(folder: Path, summary: Sequence[dict], beat: str) -> dict[str, Path]:
+    """Write figures/lookahead.png and .svg, and figures/speed.*; the SVG of each by name. `beat` is what our F1 measures."""
     with mpl.rc_context(STYLE):
-        drawn = {"lookahead": _lookahead(summary), "speed": _speed(summary)}
+        drawn = {"lookahead": _lookahead(summary, beat), "speed": _speed(summary)}
         paths = {}
         for name, figure in drawn.items():
             if figure is None:
@@ -56,22 +56,25 @@ def draw(folder: Path, summary: Sequence[dict]) -> dict[str, Path]:
         return paths
 
 
-def _lookahead(summary: Sequence[dict]) -> Figure:
-    """Three panels; ours in colour with intervals over tracks, the published curves in grey."""
+def _lookahead(summary: Sequence[dict], beat: str) -> Figure:
+    """Three panels; ours in colour with intervals over tracks, the published curves in grey.
+
+    What is measured otherwise than in the paper has an axis of its own, at the right.
+    """
     figure = Figure(figsize=(12, 4.4), layout="constrained")
     axes = figure.subplots(1, 3)
     published = read_published()
     names = list(dict.fromkeys(name for name, _ in ours(summary, "beat_f1_context")))
     for axis, (metric, theirs, title, more) in zip(axes, PANELS, strict=True):
         name, curves = _chosen(summary, metric)
-        if metric == "fad":
-            title, beside = f"{title}\nours: {name}; published: VGGish, right axis", axis.twinx()
+        what = {"beat_f1_context": beat, "fad": name.replace("fad_vggish", "FAD (VGGish)"), "fit": name}[metric]
+        as_published = what == PUBLISHED[metric]
+        title, beside = f"{title}\nours: {what}", axis
+        if not as_published:
+            title += f"; published, right axis: {PUBLISHED[metric]}"
+            beside = axis.twinx()
             beside.spines["right"].set_visible(True)
             beside.grid(False)
-        elif metric == "fit":
-            title, beside = f"{title}\nours: {name}; published: COCOLA", axis
-        else:
-            beside = axis
         _draw_published(beside, published, theirs)
         _draw_ours(axis, curves, names)
         _draw_levels(axis, summary, name, metric)
@@ -138,7 +141,7 @@ def _draw_ours(axis: Axes, curves: Curves, names: Sequence[str]) -> None:
 def _draw_published(axis: Axes, table: Sequence[dict], column: str) -> None:
     """Grey, one line per step ratio; hollow where the value was read off the figure."""
     labelled = set()
-    for model, (marker, line) in PUBLISHED.items():
+    for model, (marker, line) in PUBLISHED_LINES.items():
         for ratio in sorted({row["r"] for row in table if row["model"] == model}):
             points = sorted(
                 (row["w"] * ratio * to_seconds(WINDOW), row[column], row["source"] == "measured")
@@ -149,6 +152,7 @@ def _draw_published(axis: Axes, table: Sequence[dict], column: str) -> None:
                 continue
             x, y, measured = zip(*points, strict=True)
             label = None if model in labelled else NAMES[model]
+            axis.annotate(f"r = {ratio:g}", (x[0], y[0]), (4, 4), textcoords="offset points", fontsize=6, color=SOFT)
             axis.plot(x, y, line, color=SOFT, linewidth=0.9, alpha=0.7, zorder=1)
             faces = [SOFT if known else "white" for known in measured]
             axis.scatter(x, y, 20, faces, marker, edgecolors=SOFT, linewidths=0.9, zorder=2, label=label)
@@ -188,18 +192,3 @@ def _speed(summary: Sequence[dict]) -> Figure | None:
 
 def _who(line: dict) -> tuple:
     return tuple(line[key] for key in ("model", "sampler", "clock", "protocol", "regime"))
-
-
-def read_published() -> list[dict]:
-    """The published table; `fit` is COCOLA between a random pairing (0) and the truth (1) of the same row."""
-    with files("accomp.evaluation").joinpath("paper_table.csv").open(newline="") as file:
-        lines = list(csv.DictReader(file))
-    random = next(float(line["cocola"]) for line in lines if line["model"] == "random pairing")
-    rows = []
-    for line in lines:
-        if not line["r"]:
-            continue
-        numbers = {key: float(line[key] or "nan") for key in ("r", "w", "fad", "beat_f1", "cocola", "gt_cocola")}
-        numbers["fit"] = (numbers["cocola"] - random) / (numbers["gt_cocola"] - random)
-        rows.append({"model": line["model"], "source": line["source"]} | numbers)
-    return rows

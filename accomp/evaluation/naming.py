@@ -3,6 +3,12 @@
 import re
 import zlib
 from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from accomp.errors import UserError
+from accomp.trials import flat
 
 # What may change without another result, or adds to the scores of the same audio.
 SAME_FOLDER = (
@@ -13,10 +19,8 @@ SAME_FOLDER = (
     "batch",
     "wandb",
     "metrics",
-    "tracker",
-    "coherence",
-    "vggish",
-    "clap",
+    "shards",
+    "shard",
 )
 NO_SETTINGS = ("experiment", "sweep", "launcher", "page.", "hydra.", "hydra/", "data.on_bad")
 LONGEST = 90  # characters
@@ -40,6 +44,23 @@ def with_variant(arguments: Sequence[str]) -> list[str]:
     if len(text) > LONGEST:
         text = f"{text[:LONGEST]}_{zlib.crc32(text.encode()):08x}"
     return [*arguments, f"variant={text}"]
+
+
+def refuse_other_settings(folder: Path, now: dict) -> None:
+    """UserError when a folder holds the results of other settings. Metrics may be added, none may go."""
+    record = folder / "config.yaml"
+    if not record.is_file():
+        return
+    before, flat_now = flat(yaml.safe_load(record.read_text())), flat(now)
+    metrics = set(before.get("metrics", ())) - set(now["metrics"])
+    if metrics:
+        raise UserError(
+            f"{folder} holds scores of {', '.join(sorted(metrics))} too: name them in metrics=, or choose name="
+        )
+    for key, value in flat_now.items():
+        free = key.partition(".")[0] in (*SAME_FOLDER, "page", "name", "variant", "out_dir") or key == "data.on_bad"
+        if not free and key in before and before[key] != value:
+            raise UserError(f"{folder} holds results with {key}={before[key]}, not {value}; choose another name=")
 
 
 def _short(value: str) -> str:

@@ -16,7 +16,7 @@ from accomp.evaluation.figures import INK, STYLE
 from accomp.evaluation.rollouts import BatchItem, play
 from accomp.evaluation.rows import load_models, samplers
 from accomp.evaluation.settings import Settings
-from accomp.evaluation.songs import Song, load_songs
+from accomp.evaluation.songs import Choice, Song, load_songs
 from accomp.timeline import SAMPLE_RATE, Step, to_samples, to_seconds
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ HIDDEN, EDGE, NEW = "white", "#1d2126", "#c2562d"
 def run(settings: Settings) -> Path:
     """Play the first stem of the first song in the first regime and draw `overview.png`; its path."""
     ((name, model),) = list(load_models(settings).items())[:1]
-    song = load_songs(settings.data, settings.stems[:1], 1, settings.seconds)[0]
+    song = load_songs(settings.data, settings.stems[:1], Choice(1), settings.seconds)[0]
     item, step = BatchItem(song, song.stems[0], settings.seeds[0]), settings.regimes[0].step
     sampler, protocol = samplers(model, settings)[0], settings.protocols[0]
     answer = play(model, [item], step, settings.overlap, sampler, settings.clock, protocol).audio[0]

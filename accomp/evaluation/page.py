@@ -17,14 +17,17 @@ from jinja2 import Environment, StrictUndefined
 from accomp.disk import write_text
 from accomp.errors import UserError
 from accomp.evaluation.clips import beside, clip, inside
+from accomp.evaluation.paper_table import Line
 from accomp.evaluation.report import cells, shown_columns
 from accomp.evaluation.rows import CODEC_ROW, Row
 from accomp.evaluation.scoring import ScoringItem
 from accomp.evaluation.settings import Page, Settings
-from accomp.timeline import to_samples
+from accomp.timeline import to_samples, to_seconds
 
 log = logging.getLogger(__name__)
 
+NAMES_OF_ROWS, COLUMNS = 6, 8  # of a table: columns that say who, and at most so many numbers beside them
+TICK_S = (1, 2, 5, 10, 20, 30, 60)  # between the marks of a time axis, the first that gives at most six
 SERVED_RATIO = 0.25  # of several step ratios at one depth, the page plays the one nearest to this
 DEPTHS = {-1.0: "Retrospective", 0.0: "Immediate", 1.0: "Look-ahead"}
 CLOCKS = {
@@ -42,13 +45,18 @@ WORDS = {
 }
 CAPTIONS = {
     "lookahead": "Ours in colour, from five tracks on with 95 % intervals; grey is published (arXiv 2604.07612, on Slakh2100; "
-    "hollow: read off its figure). Other music, other measures of fit and sound: compare shapes, not heights.",
+    "hollow: read off its figure). What is measured otherwise than in the paper has an axis of its own; compare shapes "
+    "there, not heights.",
     "speed": "What more calls of the network buy: beat F1 against the median time of a cycle.",
 }
 
 
 def write_page(
-    settings: Settings, items: Sequence[ScoringItem], summary: Sequence[dict], figures: dict[str, Path]
+    settings: Settings,
+    items: Sequence[ScoringItem],
+    summary: Sequence[dict],
+    figures: dict[str, Path],
+    beside: Sequence[Line] = (),
 ) -> Path:
     """Write index.html. Raises UserError when `page.track` names no song that was played."""
     names = list(dict.fromkeys(item.song.name for item in items))
@@ -56,7 +64,7 @@ def write_page(
     if track not in names:
         raise UserError(f"page.track={track}: choose one of {', '.join(names)}")
     shown = [item for item in items if item.song.name == track and item.seed == settings.seeds[0]]
-    page = Clips(settings.page, settings.listen)
+    page = Clips(settings.page, settings.listen, shown)
     head, body = cells(summary)
     own = {
         kind: files("accomp.evaluation").joinpath(f"page.{kind}").read_text("utf-8") for kind in ("html", "css", "js")
@@ -69,8 +77,10 @@ def write_page(
         truth=page.truth(shown),
         models=[page.model(row, its) for row, its in chosen_models(shown, settings.page.models).items()],
         figures=[{"svg": _inline(name, path), "caption": CAPTIONS[name]} for name, path in figures.items()],
-        head=head,
-        rows=body,
+        tables=tables(head, body),
+        beside=beside,
+        beside_rows=[list(line.values()) for line in beside],
+        ticks=page.ticks,
         columns=shown_columns(summary).values(),
         name=settings.name,
         about=_about(settings, len(names)),
@@ -78,6 +88,13 @@ def write_page(
     path = (Path(settings.page.folder) if settings.page.folder else settings.out_dir) / "index.html"
     write_text(path, html)
     return path
+
+
+def tables(head: Sequence[str], body: Sequence[Sequence[str]]) -> list[dict]:
+    """The whole table in parts of at most `COLUMNS` numbers, each with the names of its rows."""
+    starts = range(NAMES_OF_ROWS, len(head), COLUMNS)
+    parts = [[*range(NAMES_OF_ROWS), *range(start, min(start + COLUMNS, len(head)))] for start in starts]
+    return [{"head": [head[i] for i in part], "rows": [[row[i] for i in part] for row in body]} for part in parts]
 
 
 def chosen_models(items: Sequence[ScoringItem], most: int) -> dict[Row, list[ScoringItem]]:
@@ -99,9 +116,15 @@ def chosen_models(items: Sequence[ScoringItem], most: int) -> dict[Row, list[Sco
 class Clips:
     """The sounds of the page, in the form that its template needs."""
 
-    def __init__(self, page: Page, listen: float):
+    def __init__(self, page: Page, listen: float, items: Sequence[ScoringItem]):
         self.compression = page.compression
         self.part = slice(to_samples(listen + page.start), to_samples(listen + page.start + page.seconds))
+        songs = {item.stem: item.song for item in items}
+        mixes = [(song.context[stem] + song.truth[stem])[self.part] for stem, song in songs.items()]
+        self.peak = max(0.05, *(float(np.abs(mix).max(initial=0)) for mix in mixes))  # of every outline on the page
+        length_s = max(to_seconds(len(mix)) for mix in mixes)
+        spacing = next((s for s in TICK_S if length_s <= 6 * s), TICK_S[-1])
+        self.ticks = [(s, 100 * s / length_s) for s in range(0, int(length_s) + 1, spacing)]
         self.store = beside(Path(page.folder)) if page.folder else inside
 
     def truth(self, items: Iterable[ScoringItem]) -> dict[str, list[dict]]:
@@ -138,7 +161,14 @@ class Clips:
     def _clips(self, name: str, sounds: dict[str, np.ndarray]) -> list[dict]:
         return [
             {"kind": kind.split()[-1]}
-            | clip(f"{name}_{kind}".replace(" ", "_"), WORDS[kind], audio[self.part], self.compression, self.store)
+            | clip(
+                f"{name}_{kind}".replace(" ", "_"),
+                WORDS[kind],
+                audio[self.part],
+                self.compression,
+                self.store,
+                self.peak,
+            )
             for kind, audio in sounds.items()
         ]
 

@@ -4,6 +4,8 @@ What is in the audio cache is not made again, so that a run which was stopped co
 """
 
 import json
+import logging
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -20,6 +22,9 @@ from accomp.evaluation.settings import Settings
 from accomp.evaluation.songs import Song
 from accomp.model import Model
 from accomp.stream.rollout import Rollout
+from accomp.timeline import to_seconds
+
+log = logging.getLogger(__name__)
 
 LIVE_CYCLES = 12  # of one stem, to know what a cycle takes when nothing else is played
 
@@ -28,20 +33,38 @@ def play_all(
     settings: Settings, models: dict[str, Model], rows: Sequence[Row], songs: Sequence[Song], cache: AudioCache
 ) -> None:
     """Play everything that is not yet in the cache, with a progress bar."""
-    todo = {row: _missing(row, settings, songs, cache) for row in rows}
-    with tqdm(total=sum(map(len, todo.values())), desc="playing", unit="stem") as bar:
+    todo = {row: _missing(row, settings, songs, cache) for row in sorted(rows, key=lambda row: not row.plays)}
+    length_s = {row: sum(to_seconds(item.song.samples) for item in items) for row, items in todo.items()}
+    begun, told = time.monotonic(), False
+    with tqdm(total=round(sum(length_s.values())), desc="playing", unit="s of music") as bar:
         for row, items in todo.items():
             for first in range(0, len(items), settings.batch):
                 batch = items[first : first + settings.batch]
                 for item, samples in zip(batch, _answers(settings, models, row, batch), strict=True):
                     audio.write(cache.answer(row, *item), samples)
-                bar.update(len(batch))
+                bar.update(sum(to_seconds(item.song.samples) for item in batch))
+                if row.plays and not told:
+                    told, played_s = True, sum(s for other, s in length_s.items() if other.plays)
+                    log.info("playing will take about %s", duration(played_s / bar.n * (time.monotonic() - begun)))
+
+
+def time_all(
+    settings: Settings, models: dict[str, Model], rows: Sequence[Row], songs: Sequence[Song], cache: AudioCache
+) -> None:
+    """Time a single stem in every row of a model of which no times are known."""
     for row in tqdm([row for row in rows if row.plays and not cache.latency(row).is_file()], desc="timing", unit="row"):
         write_text(cache.latency(row), json.dumps(_live_timings(settings, models[row.model], row, songs[0])))
 
 
+def duration(seconds: float) -> str:
+    """A time in words, such as "2 h 05 min"."""
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{max(minutes, 1)} min"
+
+
 def _missing(row: Row, settings: Settings, songs: Sequence[Song], cache: AudioCache) -> list[BatchItem]:
-    items = [BatchItem(song, stem, seed) for song in songs for stem in song.stems for seed in seeds_of(row, settings)]
+    items = [BatchItem(song, stem, seed) for song in songs if row.has_answer(song) for stem in song.stems
+             for seed in seeds_of(row, settings)]  # fmt: skip
     # Items of like length share a batch, so that little is played past the end of a song.
     return sorted(
         (item for item in items if not cache.answer(row, *item).is_file()), key=lambda item: item.song.samples

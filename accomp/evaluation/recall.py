@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from accomp.beat.grid import BeatGrid
-from accomp.metrics.harmony import TRIADS, chroma
+from accomp.beat.pitch_profile import TRIADS, chroma
 from accomp.plan.recall import best_matches
 from accomp.stream.rollout import lay
 from accomp.timeline import SAMPLE_RATE, Step, to_samples
@@ -27,6 +27,8 @@ LIVE = (
     "loop_context", "loop_stem", "four_bars_before_context", "four_bars_before_stem", "nearest_context", "nearest_stem",
     "held_triad",
 )  # fmt: skip
+
+NEED_SCORE = LIVE[:-1]
 
 Places = Callable[[int, np.ndarray], np.ndarray | None]  # edge, samples to play -> earlier samples to play instead
 

@@ -138,15 +138,34 @@ def cells(summary: Sequence[dict]) -> tuple[list[str], list[list[str]]]:
     for subject, found in by_place.items():
         row = dict(zip(SUBJECT, subject, strict=True))
         seen = f"{float(row['visibility_s']):+.2f}" if row["visibility_s"] not in ("", None) else ""
-        who = [row["model"], row["sampler"], row["clock"] or row["protocol"].replace("live", ""), row["regime"], seen]
+        who = [row["model"], row["sampler"], row["clock"], row["protocol"], row["regime"], seen]
         body.append(who + [_shown(found.get(metric)) for metric in metrics])
-    return ["model", "sampler", "clock", "regime", "visible s", *(column.heading for column in metrics.values())], body
+    return [
+        "model",
+        "sampler",
+        "clock",
+        "protocol",
+        "regime",
+        "visible s",
+        *(column.heading for column in metrics.values()),
+    ], body
 
 
 def table(summary: Sequence[dict]) -> str:
     """One line per row, columns lined up."""
     head, body = cells(summary)
-    return "\n".join("  ".join(row).rstrip() for row in aligned([head, *body], names=4))
+    return "\n".join("  ".join(row).rstrip() for row in aligned([head, *body], names=5))
+
+
+def widths(summary: Sequence[dict]) -> str:
+    """How far the 95 % intervals of the models' rows reach to either side, on the mean: what a run of this size can tell."""
+    reach: dict[str, list[float]] = {}
+    for line in summary:
+        if line["sampler"] and not math.isnan(line["high"]):
+            reach.setdefault(line["metric"], []).append((line["high"] - line["low"]) / 2)
+    headings = {name: column.heading for name, column in shown_columns(summary).items()}
+    told = [f"{headings[name]} ±{np.mean(values):.3f}" for name, values in reach.items() if name in headings]
+    return f"95 % intervals over the tracks: {', '.join(told)}" if told else ""
 
 
 def aligned(rows: Sequence[Sequence[str]], names: int) -> list[list[str]]:

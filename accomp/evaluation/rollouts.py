@@ -38,7 +38,9 @@ def play(
 ) -> Rollout:
     """Play along with every item; audio (items, N), N samples of the longest."""
     if protocol == "paper":
-        return _play_as_the_paper(model, items, step, sampler)
+        contexts = _padded([item.song.context[item.stem] for item in items])
+        seeds = [item.noise_seed for item in items]
+        return paper_rollout(model, [item.stem for item in items], contexts, step, sampler, seeds)
     streamer = Streamer(
         model,
         [item.stem for item in items],
@@ -48,15 +50,6 @@ def play(
         plan=_plan(clock, model, [item.song for item in items]),
     )
     return rollout(streamer, _padded([item.song.context[item.stem] for item in items]), step, overlap)
-
-
-def _play_as_the_paper(model: Model, items: Sequence[BatchItem], step: Step, sampler: str) -> Rollout:
-    """With the paper's protocol, item by item, so that the time of a step is that of one stem."""
-    parts = [
-        paper_rollout(model, (item.stem,), item.song.context[item.stem][None], step, sampler, item.noise_seed)
-        for item in items
-    ]
-    return Rollout(_padded([part.audio[0] for part in parts]), [timing for part in parts for timing in part.timings])
 
 
 def _padded(tracks: Sequence[np.ndarray]) -> np.ndarray:

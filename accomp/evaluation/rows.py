@@ -6,8 +6,9 @@ from pathlib import Path
 
 from accomp.codec.fingerprint import fingerprint
 from accomp.errors import UserError
-from accomp.evaluation.recall import LIVE
+from accomp.evaluation.recall import LIVE, NEED_SCORE
 from accomp.evaluation.settings import Regime, Settings
+from accomp.evaluation.songs import Song
 from accomp.model import Model, load_model
 
 CODEC_ROW = "codec"
@@ -39,6 +40,12 @@ class Row:
     def copies(self) -> bool:
         """Whether the answer should resemble the recording itself: the codec's does, and a model's that heard all of it."""
         return self.model.startswith(CODEC_ROW) or (self.plays and self.regime.w == -1)
+
+    def has_answer(self, song: Song) -> bool:
+        """Whether anything can be played: what repeats bars, or is told the beats of the score, needs a score."""
+        if self.clock == "chart" and song.chords is None:
+            return False
+        return song.grid is not None or not (self.model in NEED_SCORE or self.clock == "score")
 
     @property
     def subject(self) -> dict[str, str | float]:

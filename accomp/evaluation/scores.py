@@ -1,6 +1,7 @@
-"""An evaluation in three parts, each of which continues where it stopped: play, score, report.
+"""An evaluation in four parts, each of which continues where it stopped: play, time, score, report.
 
-`play` fills a cache of audio, `score` files numbers beside each answer, `report` writes the tidy table (one line per
+`play` fills a cache of audio, `time` measures what a step of each row takes, `score` files numbers beside each answer,
+`report` writes the tidy table (one line per
 excerpt and metric, and lines whose track and stem are `*` for what is only defined of many excerpts together), its
 summary, the figures and the page to listen to.
 """
@@ -14,14 +15,15 @@ from accomp.disk import write_text
 from accomp.errors import UserError
 from accomp.evaluation import report
 from accomp.evaluation.audio_cache import AudioCache
-from accomp.evaluation.distances import embeddings_of, set_distances
+from accomp.evaluation.distances import embed_all, embeddings_of, set_distances
 from accomp.evaluation.figures import draw
 from accomp.evaluation.page import write_page
-from accomp.evaluation.playing import play_all
+from accomp.evaluation.paper_table import beat_measure, side_by_side, write_side_by_side
+from accomp.evaluation.playing import play_all, time_all
 from accomp.evaluation.rows import Row, load_models, rows, seeds_of
 from accomp.evaluation.scoring import MetricSet, ScoringItem, filed, items, metric_set, score_all
-from accomp.evaluation.settings import Settings
-from accomp.evaluation.songs import load_songs
+from accomp.evaluation.settings import Settings, check_needs
+from accomp.evaluation.songs import Choice, load_songs
 from accomp.metrics.latency import lead_ms, percentiles
 from accomp.timeline import to_seconds
 
@@ -30,17 +32,25 @@ log = logging.getLogger(__name__)
 
 def run(settings: Settings) -> Path:
     """Do the parts asked for; the folder that everything is in."""
+    check_needs(settings)
     metrics = metric_set(settings)
     models = load_models(settings)
     asked = rows(settings, models)  # before anything is played: a misspelt sampler is told at once
-    songs = load_songs(settings.data, settings.stems, settings.tracks, settings.seconds, settings.listen)
+    choice = Choice(settings.tracks, settings.songs, settings.shard, settings.shards)
+    songs = load_songs(settings.data, settings.stems, choice, settings.seconds, settings.listen)
     embeddings = embeddings_of(settings, next(iter(models.values())))
-    cache = AudioCache(settings.out_dir / "audio")
+    cache = AudioCache(settings.audio_folder)
     cache.check(settings, list(models))
     if "play" in settings.do:
         play_all(settings, models, asked, songs, cache)
+    if "time" in settings.do and songs and not settings.shard:
+        time_all(settings, models, asked, songs, cache)
     there = items(asked, songs, {row: seeds_of(row, settings) for row in asked}, cache)
-    if not there and settings.do != ["play"]:
+    if settings.shard is not None:  # the numbers of all shards together are the work of the evaluation itself
+        score_all(there, metrics, settings.workers)
+        embed_all(embeddings, there)
+        return settings.out_dir
+    if not there and {"score", "report"} & set(settings.do):
         raise UserError(f"{cache.root} holds nothing that was asked for; let it play first (do='[play,score,report]')")
     if "score" in settings.do:
         score_all(there, metrics, settings.workers)
@@ -81,9 +91,13 @@ def _report(settings: Settings, there: Sequence[ScoringItem]) -> None:
     report.write_lines(folder / "summary.csv", summary)
     if compared := report.compare(lines):
         report.write_lines(folder / "differences.csv", compared)
-    table = report.table(summary)
+    table = "\n\n".join(filter(None, (report.table(summary), report.widths(summary))))
     write_text(folder / "summary.txt", table + "\n")
-    page = write_page(settings, there, summary, draw(folder, summary))
+    figures = draw(folder, summary, beat_measure(settings))
+    beside = side_by_side(summary, settings)
+    if beside:
+        write_side_by_side(folder, beside)
+    page = write_page(settings, there, summary, figures, beside)
     if settings.wandb:
         report.log_to_wandb(settings.wandb, settings.name, folder, summary)
     log.info("\n%s\n%s\n%s", table, folder / "scores.csv", page)

@@ -68,6 +68,7 @@ class ScoringItem:
     seed: int
     answer: Path
     scores: Path
+    recording: Path  # where goes what is known about the true stem
 
     @property
     def samples(self) -> int:
@@ -89,20 +90,11 @@ class ScoringItem:
 
 
 def metric_set(settings: Settings) -> MetricSet:
-    """The metrics that can be computed; one that lacks a package or weights is named and left out.
-
-    Raises UserError on an unknown name.
-    """
-    options = Options(settings.tracker, settings.coherence, drop_failures=settings.protocols == ["paper"])
-    found = []
+    """The metrics asked for. Raises UserError on an unknown name, and where a package or weights are missing."""
+    options = Options(settings.tracker, settings.coherence, drop_failures=settings.failures == "drop")
     for name in settings.metrics:
-        registry.find(name)
-        try:
-            _metric(name, options)
-            found.append(name)
-        except UserError as error:
-            log.warning("%s is left out: %s", name, error)
-    return MetricSet(tuple(found), options)
+        _metric(name, options)
+    return MetricSet(tuple(settings.metrics), options)
 
 
 def items(
@@ -110,10 +102,19 @@ def items(
 ) -> list[ScoringItem]:
     """All answers that are in the cache; damaged ones are named and left out."""
     found = [
-        ScoringItem(row, song, stem, seed, files.answer(row, song, stem, seed), files.scores(row, song, stem, seed))
+        ScoringItem(
+            row,
+            song,
+            stem,
+            seed,
+            files.answer(row, song, stem, seed),
+            files.scores(row, song, stem, seed),
+            files.recording(song, stem),
+        )
         for song in songs
         for stem in song.stems
         for row in rows
+        if row.has_answer(song)
         for seed in seeds[row]
     ]
     return [item for item in found if item.answer.is_file() and _is_complete(item)]
@@ -182,7 +183,7 @@ def score(chunk: Sequence[ScoringItem], metrics: MetricSet) -> list[str]:
     for item in chunk:
         found = filed(item, metrics)
         song = item.song
-        chords = song.chords.shifted(to_seconds(song.lead))
+        chords = song.chords and song.chords.shifted(to_seconds(song.lead))
         score = song.beats_until(item.samples), song.downbeats_until(item.samples), chords
         excerpt = Excerpt(item.stem, item.audio, item.context, item.truth, *score)
         for name in metrics.wanted(item.row):

@@ -9,11 +9,13 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from accomp.errors import UserError
 from accomp.evaluation.songs import Data
+from accomp.metrics.embeddings import VGGISH_URL
 from accomp.timeline import STEMS, Step
 
 CLOCKS = ("model", "none", "score", "chart")
 PROTOCOLS = ("live", "paper")
-PARTS = ("play", "score", "report")
+PARTS = ("play", "time", "score", "report")
+FAILURES = ("zero", "drop")
 OPEN = ("tracks", "seconds", "threads")  # null means all there is
 AXES = {"model": "models", "sampler": "samplers", "clock": "clocks", "protocol": "protocols"}  # one value or several
 
@@ -80,12 +82,18 @@ class Settings:
     regimes: list[Regime] = field(default_factory=list)
     stems: list[str] = field(default_factory=lambda: list(STEMS))
     tracks: int | None = None
+    songs: list[str] | None = None  # only these, by name
+    shard: int | None = None  # of `shards` parts of the songs, to be played and scored; None: all
+    shards: int = 1
+    audio: str | None = None  # where what was played lies; None: in out_dir
     seconds: float | None = 30.0
     listen: float = 0.0
     seeds: list[int] = field(default_factory=lambda: [0])
     overlap: int = 882
     metrics: list[str] = field(default_factory=list)
     tracker: str = "madmom"
+    failures: str = "zero"  # what a stem without a beat counts as: `drop` leaves it out, as the paper does
+    needs: list[str] = field(default_factory=list)  # settings that must be given, see `check_needs`
     coherence: str = "models/coherence"
     vggish: str | None = None
     clap: str | None = None
@@ -107,6 +115,13 @@ class Settings:
     def clock(self) -> str:
         return self.clocks[0]
 
+    @property
+    def audio_folder(self) -> Path:
+        """Where what was played lies; the shards of one evaluation share it."""
+        if self.audio:
+            return Path(self.audio)
+        return (self.out_dir if self.shard is None else self.out_dir.parent.parent) / "audio"
+
 
 def read(config: DictConfig) -> Settings:
     """A composed configuration as typed settings. Raises UserError, or OmegaConf's own error on a wrong type."""
@@ -125,14 +140,17 @@ def read(config: DictConfig) -> Settings:
     )
     _among("protocol", settings.protocols, PROTOCOLS)
     _among("do", settings.do, PARTS)
+    _among("failures", [settings.failures], FAILURES)
     for label in ("model", "sampler", "seeds"):
         values = getattr(settings, AXES.get(label, label))
         if not values or len(set(values)) < len(values):
             raise UserError(f"{label}={values}: name at least one, and none twice")
-    for label in ("tracks", "seconds", "threads", "workers", "batch"):
+    for label in ("tracks", "seconds", "threads", "workers", "batch", "shards"):
         value = getattr(settings, label)
         if value is not None and value <= 0:
             raise UserError(f"{label}={value}: must be positive" + ", or null for all there is" * (label in OPEN))
+    if settings.shard is not None and not 0 <= settings.shard < settings.shards:
+        raise UserError(f"shard={settings.shard}: must be one of 0 to {settings.shards - 1} (shards={settings.shards})")
     if settings.listen < 0:
         raise UserError(
             f"listen={settings.listen}: must not be negative, it counts seconds before those that are scored"
@@ -145,6 +163,20 @@ def read(config: DictConfig) -> Settings:
         except ValueError as error:
             raise UserError(f"regime r={regime.r:g} w={regime.w:g}: {error}") from error
     return settings
+
+
+def check_needs(settings: Settings) -> None:
+    """UserError unless everything is there that the paper's table cannot do without; it says where to get it."""
+    missing = []
+    if "tracker" in settings.needs and settings.tracker == "madmom":
+        missing.append(
+            "tracker=final0.ckpt, Beat This (pip install beat-this==1.1.0; "
+            "https://cloud.cp.jku.at/public.php/dav/files/7ik4RrBKTS273gp/final0.ckpt)"
+        )
+    if "vggish" in settings.needs and not settings.vggish:
+        missing.append(f"vggish=vggish-10086976.pth ({VGGISH_URL})")
+    if missing:
+        raise UserError(f"the paper's table needs {' and '.join(missing)}")
 
 
 def _among(label: str, values: Sequence[str], allowed: Sequence[str], meaning: str = "") -> None:

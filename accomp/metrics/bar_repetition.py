@@ -11,9 +11,9 @@ from itertools import pairwise
 import numpy as np
 from scipy.signal import butter, sosfiltfilt
 
+from accomp.audio import is_silent
+from accomp.beat.pitch_profile import chroma
 from accomp.metrics.contract import Column, Excerpt, Metric, Options
-from accomp.metrics.harmony import chroma
-from accomp.metrics.levels import is_silent
 from accomp.timeline import SAMPLE_RATE, to_samples
 
 COLUMNS = (

@@ -15,10 +15,10 @@ from unittest.mock import patch
 
 import numpy as np
 
+from accomp.audio import is_silent
 from accomp.errors import UserError
 from accomp.metrics.contract import Column, Excerpt, Metric, Options
 from accomp.metrics.ensemble import stacked
-from accomp.metrics.levels import is_silent
 from accomp.timeline import SAMPLE_RATE
 
 COLUMNS = (

@@ -22,11 +22,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from accomp.audio import is_silent
 from accomp.codec.sketch import SketchCodec
 from accomp.disk import write_whole
 from accomp.errors import UserError
 from accomp.metrics.contract import Column, Excerpt, Metric, Options
-from accomp.metrics.levels import is_silent
 from accomp.timeline import SAMPLE_RATE
 from accomp.training_run import load_codec, read_run, run_config
 

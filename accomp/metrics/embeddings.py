@@ -8,23 +8,24 @@ codecs' latents never compare. `vggish_embedding` is the paper's (Hershey et al.
 
 from collections.abc import Callable
 from functools import cache
-from math import gcd
 from pathlib import Path
 from pickle import UnpicklingError
 
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from scipy.signal import resample_poly
 from torch import nn
 from torchaudio.compliance.kaldi import get_mel_banks
 
+from accomp.audio import resample
 from accomp.codec.contract import Codec
 from accomp.errors import UserError
 from accomp.timeline import SAMPLE_RATE
 
 PIECE_S = 0.5
 VGGISH_RATE, WINDOW, FFT, HOP, PATCH = 16_000, 400, 512, 160, 96  # Hz; samples; frames
+VGGISH_BATCH = 64  # patches
+VGGISH_URL = "https://github.com/harritaylor/torchvggish/releases/download/v0.1/vggish-10086976.pth"
 MELS, LOW_HZ, HIGH_HZ = 64, 125.0, 7500.0
 UNWARPED = 100.0, -500.0, 1.0  # Hz, Hz, factor: Kaldi's warping of the vocal tract, switched off
 CLAP_RATE, CLAP_PIECE, CLAP_STEP, CLAP_BATCH = 48_000, 480_000, 48_000, 8  # Hz; samples; samples; pieces
@@ -61,29 +62,33 @@ class Vggish(nn.Module):
         return self.embeddings(self.features(mel).permute(0, 2, 3, 1).flatten(1))
 
 
-def vggish_embedding(weights: Path | str) -> Embed:
+def vggish_embedding(weights: Path | str, device: torch.device | str = "cpu") -> Embed:
     """Audio (N,) -> points (M, 128), one for every whole 0.96 s. Raises UserError when the weights are missing or not these."""
     with torch.device("meta"):
         net = Vggish().eval()
     try:
         net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True), assign=True)
     except FileNotFoundError as error:
-        raise UserError(f"{weights}: no such weights of VGGish; leave vggish=null to do without") from error
+        raise UserError(
+            f"{weights}: no such weights of VGGish; fetch {VGGISH_URL}, or leave vggish=null to do without"
+        ) from error
     except (OSError, RuntimeError, TypeError, AttributeError, UnpicklingError) as error:
         raise UserError(f"{weights}: not VGGish's weights ({' '.join(str(error).split())[:120]})") from error
+    net.to(device)
 
     @torch.inference_mode()
     def embed(audio: np.ndarray) -> np.ndarray:
         mel = log_mel(audio)
         patches = mel[: len(mel) // PATCH * PATCH].reshape(-1, 1, PATCH, MELS)
-        return net(torch.from_numpy(patches).float()).double().numpy()
+        points = [net(some.float().to(device)).double().cpu() for some in torch.from_numpy(patches).split(VGGISH_BATCH)]
+        return torch.cat([torch.zeros(0, 128, dtype=torch.float64), *points]).numpy()
 
     return embed
 
 
 def log_mel(audio: np.ndarray) -> np.ndarray:
     """VGGish's features of audio (N,) at 44.1 kHz: (frames, 64), log(mel + 0.01) every 10 ms."""
-    low = _at(VGGISH_RATE, audio)
+    low = resample(np.asarray(audio, np.float64), SAMPLE_RATE, VGGISH_RATE)
     if len(low) < WINDOW:
         return np.zeros((0, MELS))
     frames = np.lib.stride_tricks.sliding_window_view(low, WINDOW)[::HOP]
@@ -114,7 +119,7 @@ def clap_embedding(folder: Path | str) -> Embed:
 
     @torch.inference_mode()
     def embed(audio: np.ndarray) -> np.ndarray:
-        sound = _at(CLAP_RATE, audio).astype(np.float32)
+        sound = resample(np.asarray(audio, np.float32), SAMPLE_RATE, CLAP_RATE)
         pieces = [sound[at : at + CLAP_PIECE] for at in range(0, max(len(sound) - CLAP_PIECE, 0) + 1, CLAP_STEP)]
         points = []
         for at in range(0, len(pieces), CLAP_BATCH):
@@ -123,9 +128,3 @@ def clap_embedding(folder: Path | str) -> Embed:
         return np.concatenate(points)
 
     return embed
-
-
-def _at(rate: int, audio: np.ndarray) -> np.ndarray:
-    """Audio (N,) at another sample rate, float64."""
-    divisor = gcd(rate, SAMPLE_RATE)
-    return resample_poly(np.asarray(audio, np.float64), rate // divisor, SAMPLE_RATE // divisor)

@@ -1,6 +1,6 @@
 """Do the notes fit? Pitch classes of the stem against those of the context and of the chord, second by second.
 
-Chroma are Fourier magnitudes folded onto the twelve pitch classes (Fujishima 1999, "pitch class profile"). The
+The profiles are those of `accomp.beat.pitch_profile`. The
 agreement is the mean Pearson correlation of the two profiles over one-second pieces in which both sound: 1 is the same
 chord, 0 is chance. The chord of a second is the major or minor triad that fits context and true stem together best (templates:
 Fujishima 1999 again); `chord_agreement` is the share of the stem's profile on its three notes, 0.25 by chance.
@@ -8,12 +8,11 @@ Read both between the rows `random_pairing` and `truth`.
 Failure rule: a silent answer scores 0. Drums have no chroma: NaN.
 """
 
-from functools import cache
-
 import numpy as np
 
+from accomp.audio import is_silent
+from accomp.beat.pitch_profile import TRIADS, chroma
 from accomp.metrics.contract import Column, Excerpt, Metric, Options
-from accomp.metrics.levels import is_silent
 from accomp.timeline import SAMPLE_RATE
 
 COLUMNS = (
@@ -23,8 +22,6 @@ COLUMNS = (
            "chance is 0.25.", normalised=True),
 )  # fmt: skip
 PIECE = SAMPLE_RATE  # samples; one second of Hann-windowed sound tells semitones apart from about 70 Hz upward
-TRIADS = [[(root + step) % 12 for step in chord] for root in range(12) for chord in ((0, 4, 7), (0, 3, 7))]
-LOWEST_HZ, HIGHEST_HZ = 60.0, 2000.0  # fundamentals and near partials; cymbals and noise stay out
 
 
 def make_metric(options: Options) -> Metric:
@@ -63,21 +60,3 @@ def chord_agreement(stem: np.ndarray, music: np.ndarray) -> float:
             profile = chroma(whole)
             shares.append(chroma(piece)[max(TRIADS, key=lambda notes, profile=profile: profile[notes].sum())].sum())
     return float(np.mean(shares)) if shares else 0.0
-
-
-def chroma(audio: np.ndarray) -> np.ndarray:
-    """Pitch class profile (12,) of audio (N,), C first, summing to 1 (zeros if nothing sounds in range)."""
-    hann, first, pitch_class, bins = _folding(len(audio))
-    magnitude = np.abs(np.fft.rfft(audio * hann))[first : first + len(pitch_class)]
-    # Pitch classes own unequal numbers of Fourier bins: the mean per bin, not the sum, compares fairly.
-    profile = np.bincount(pitch_class, weights=magnitude, minlength=12) / np.maximum(bins, 1)
-    return profile / profile.sum() if profile.sum() > 0 else profile
-
-
-@cache
-def _folding(samples: int) -> tuple[np.ndarray, int, np.ndarray, np.ndarray]:
-    """The Hann window, the first Fourier bin in range, the pitch class of it and those after it, the bins of each class."""
-    hz = np.fft.rfftfreq(samples, 1 / SAMPLE_RATE)
-    inside = (hz >= LOWEST_HZ) & (hz <= HIGHEST_HZ)
-    pitch_class = np.round(12 * np.log2(hz[inside] / 440.0) + 9).astype(int) % 12
-    return np.hanning(samples), int(inside.argmax()), pitch_class, np.bincount(pitch_class, minlength=12)

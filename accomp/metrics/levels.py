@@ -8,7 +8,7 @@ Failure rule: silence has level -120 dB, silence ratio 1 and correlation 0.
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
 
-from accomp.audio import rms_db
+from accomp.audio import is_silent, rms_db
 from accomp.metrics.contract import Column, Excerpt, Metric, Options
 from accomp.timeline import to_samples
 
@@ -17,7 +17,6 @@ COLUMNS = (
     Column("context_correlation", "copy", "How much of the stem is a shifted copy of the context."),
 )
 FRAME_S = 0.05
-SILENT_DB = -60.0
 MAX_LAG_S = 6.0  # a copy may also come late, up to a whole window
 
 
@@ -32,10 +31,6 @@ def levels(excerpt: Excerpt) -> dict[str, float]:
         "silence_ratio": silence_ratio(excerpt.answer),
         "context_correlation": correlation(excerpt.answer, excerpt.context),
     }
-
-
-def is_silent(audio: np.ndarray) -> bool:
-    return rms_db(audio) < SILENT_DB
 
 
 def silence_ratio(audio: np.ndarray) -> float:

@@ -7,9 +7,10 @@ Failure rule: a silent answer scores 0. Drums have no chroma: NaN.
 
 import numpy as np
 
+from accomp.audio import is_silent
+from accomp.beat.pitch_profile import chroma
 from accomp.metrics.contract import Column, Excerpt, Metric, Options
-from accomp.metrics.harmony import PIECE, chroma
-from accomp.metrics.levels import is_silent
+from accomp.metrics.harmony import PIECE
 
 COLUMNS = (
     Column(

@@ -9,7 +9,7 @@ hears would otherwise decide. Failure rule: a silent answer is at the floor ever
 
 import numpy as np
 
-from accomp.metrics.levels import is_silent
+from accomp.audio import is_silent
 
 FLOOR_DB = -80.0
 WINDOW = 2048  # samples, of the log-spectral distance

@@ -24,7 +24,8 @@ import numpy as np
 from tqdm import tqdm
 
 from accomp import audio
-from accomp.data.slakh import Track, find_tracks
+from accomp.data.slakh import find_tracks
+from accomp.data.track import Track
 from accomp.disk import watched, write_csv
 from accomp.errors import UserError
 from accomp.server.client import Client

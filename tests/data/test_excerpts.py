@@ -8,7 +8,7 @@ import soundfile
 from torch.utils.data import DataLoader
 
 from accomp.data.excerpts import AudioExcerpts, Recipe, SeededStream
-from accomp.data.slakh import Track
+from accomp.data.track import Track
 from accomp.data.vary import Variation
 from accomp.errors import UserError
 from accomp.timeline import STEMS

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from accomp.beat.pitch_profile import chroma
 from accomp.data.midi import write_song
 from accomp.data.notes import chroma_rows, pitch_classes
 from accomp.data.slakh import find_tracks
 from accomp.data.song import Control, Metre, Note, Part, Song, Tempo
 from accomp.data.vary import Variation
-from accomp.metrics.harmony import chroma
 
 SECOND = 44100
 

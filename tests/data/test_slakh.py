@@ -15,8 +15,9 @@ from accomp.data.band.render import SongSource, Synthesiser, render_track
 from accomp.data.band.tracks import shipped_font
 from accomp.data.check import check_track
 from accomp.data.problems import QUARANTINE, Problem, table
-from accomp.data.slakh import Track, find_tracks
+from accomp.data.slakh import find_tracks
 from accomp.data.splits import official_split
+from accomp.data.track import Track
 from accomp.errors import UserError
 from accomp.timeline import SAMPLE_RATE, STEMS
 

@@ -1,9 +1,12 @@
 """Each command gets a folder of its own, and commands that only go on with one share it."""
 
 import pytest
+import yaml
 
 from accomp.compose import compose
-from accomp.evaluation.naming import LONGEST, with_variant
+from accomp.errors import UserError
+from accomp.evaluation import shards
+from accomp.evaluation.naming import LONGEST, refuse_other_settings, with_variant
 
 ELSEWHERE = ["data.root=data/other", "tracks=8", "stems=[drums]", "seconds=24", "metrics=[beats]"]
 
@@ -19,6 +22,9 @@ def test_commands_that_ask_something_else_never_share_a_folder():
         ("data.root=data/other", "stems=[bass]"),
         ("stems=[bass]",),
         ("stems=[bass,drums]",),
+        ("tracker=final0.ckpt",),
+        ("vggish=vggish-10086976.pth",),
+        ("failures=drop",),
         ("regime=paper",),
         ("model=[models/live,models/mine]",),
         ("sampler=all",),
@@ -38,7 +44,7 @@ def test_commands_that_ask_something_else_never_share_a_folder():
 
 
 @pytest.mark.parametrize(
-    "more", ["do=[report]", "workers=1", "threads=2", "page.track=Track00001", "data.on_bad=skip", "clap=models/clap"]
+    "more", ["do=[report]", "workers=1", "threads=2", "page.track=Track00001", "data.on_bad=skip", "metrics=[levels]"]
 )
 def test_a_command_that_goes_on_shares_the_folder(more):
     assert folder("tracks=2", more) == folder("tracks=2")
@@ -59,3 +65,45 @@ def test_a_long_name_is_cut_and_still_its_own():
 def test_a_name_is_one_that_hydra_reads(setting):
     plain = with_variant([setting])[-1].removeprefix("variant=")
     assert plain.isascii() and folder(setting) == f"out/evaluate/live{plain}"
+
+
+def test_a_folder_with_results_of_other_settings_is_refused(tmp_path):
+    before = {"tracker": "madmom", "metrics": ["beats"], "tracks": 3, "device": "cpu", "data": {"root": "a"}}
+    refuse_other_settings(tmp_path, before)  # nothing is there yet
+    (tmp_path / "config.yaml").write_text("# code: x\n" + yaml.safe_dump(before))
+    refuse_other_settings(tmp_path, before | {"device": "cuda", "metrics": ["beats", "levels"], "new": 1})
+    for other, complaint in (
+        ({"tracker": "final0.ckpt"}, "tracker=madmom, not final0.ckpt"),
+        ({"data": {"root": "b"}}, "data.root=a"),
+        ({"metrics": ["levels"]}, "scores of beats too"),
+    ):
+        with pytest.raises(UserError, match=complaint):
+            refuse_other_settings(tmp_path, before | other)
+
+
+def test_shards_are_one_command():
+    asked = ["experiment=regimes", "shards=3"]
+    assert shards.count(asked) == 3 and shards.count(asked[:1]) is None and shards.count(["-m", *asked]) is None
+    words = shards.sweep(asked, 3)
+    assert words[0] == "-m" and "shard=0,1,2" in words and "launcher=local" in words
+    assert "launcher=local" not in shards.sweep([*asked, "launcher=slurm"], 3)
+    config = compose("evaluate", [word for word in words if word != "-m" and not word.startswith("shard=")])
+    assert config.shards == 3
+
+
+@pytest.mark.parametrize(("status", "runs"), [(0, 1), (1, 0)])
+def test_shards_are_joined_when_all_are_done(monkeypatch, status, runs):
+    joined, seen = [], []
+    monkeypatch.setattr(shards.sys, "argv", ["evaluate.py"])
+    monkeypatch.setattr(
+        shards.subprocess, "run", lambda words: joined.append(words) or type("Done", (), {"returncode": 0})
+    )
+
+    def task() -> int:
+        seen.append(list(shards.sys.argv))
+        return status
+
+    assert shards.run(task, ["name=x", "shards=2", "launcher=slurm", "hydra.launcher.partition=a"]) == status
+    assert "-m" in seen[0] and len(joined) == runs
+    if joined:
+        assert joined[0][2:] == ["name=x", "do=[score,report]"]

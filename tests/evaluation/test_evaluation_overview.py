@@ -7,7 +7,7 @@ from PIL import Image
 from accomp.compose import compose
 from accomp.evaluation import overview
 from accomp.evaluation.settings import Data, read
-from accomp.evaluation.songs import load_songs
+from accomp.evaluation.songs import Choice, load_songs
 from accomp.timeline import SAMPLE_RATE, Step
 
 
@@ -27,7 +27,7 @@ def test_the_picture_goes_where_it_is_asked_for(model_folder, small_band, tmp_pa
 
 @pytest.mark.parametrize(("w", "texts"), [(1, {"generated before", "generated now"}), (0, {"generated now"})])
 def test_what_is_marked_is_where_it_belongs(small_band, w, texts):
-    (song,) = load_songs(Data(str(small_band), split="train"), ["bass"], 1, 8)
+    (song,) = load_songs(Data(str(small_band), split="train"), ["bass"], Choice(1), 8)
     step = Step(0.125, w)
     figure = overview.draw(song, "bass", np.zeros(song.samples, np.float32), step, "model")
     above, below = figure.axes

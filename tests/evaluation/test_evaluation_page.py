@@ -117,6 +117,34 @@ def test_it_fits_a_phone(page):
     assert all(min(size["width"], size["height"]) >= 40 for size in sizes), "large enough for a thumb"
 
 
+def test_tables_and_cards_fit_a_wide_window_whole(page):
+    page.set_viewport_size({"width": 1400, "height": 900})
+    cut = page.locator(".numbers .scroll").evaluate_all(
+        "all => all.filter(one => one.scrollWidth > one.clientWidth + 1).length"
+    )
+    assert cut == 0, "no table is cut off"
+    for width in (1400, 800):
+        page.set_viewport_size({"width": width, "height": 900})
+        rows = page.locator(".grid").evaluate_all(
+            "all => all.map(one => Object.values(Object.groupBy([...one.children], c => c.offsetTop)).map(r => r.length))"
+        )
+        assert all(len(set(counts)) == 1 for counts in rows), "no row of cards is shorter than the others"
+
+
+def test_every_outline_is_on_one_scale_over_a_time_axis(page):
+    marks = page.locator("article").first.locator(".axis span").all_inner_texts()
+    assert marks[0] == "0" and marks[-1].endswith(" s") and 4 <= len(marks) <= 7
+    heights = (
+        page.locator("article")
+        .first.locator("polygon")
+        .evaluate_all(
+            """all => all.map(one => { const ys = one.getAttribute('points').split(' ').map(p => Number(p.split(',')[1]));
+        return Math.max(...ys) - Math.min(...ys) })"""
+        )
+    )
+    assert heights[0] < max(heights), "a stem alone is lower than the mix"
+
+
 def test_everything_has_a_name(page):
     names = page.locator(".clip button").evaluate_all("all => all.map(one => one.getAttribute('aria-label'))")
     assert len(set(names)) == len(names)

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from accomp.evaluation import report
-from accomp.evaluation.figures import draw, ours, read_published
+from accomp.evaluation.figures import draw, ours
+from accomp.evaluation.paper_table import PUBLISHED_BEAT, read_published, side_by_side, write_side_by_side
 from accomp.evaluation.rows import SUBJECT
+from accomp.evaluation.settings import Settings
 
 
 def line(
@@ -77,13 +79,46 @@ def test_look_ahead_is_drawn_to_the_right_and_published_fit_is_normalised(tmp_pa
     best = next(row for row in table if row["model"] == "diffusion" and row["r"] == 1)
     assert best["fit"] == pytest.approx((62.09 - 52.1) / (61.531 - 52.1), abs=1e-3)
     assert {row["source"] for row in table} >= {"measured", "read off the figure"}
-    assert list(draw(tmp_path, summary)) == ["lookahead"], "one sampler has no speed to compare"
+    assert list(draw(tmp_path, summary, PUBLISHED_BEAT)) == ["lookahead"], "one sampler has no speed to compare"
 
 
 def test_several_samplers_are_drawn_against_their_time(tmp_path):
     lines = [line(f1, sampler=name, track=track) for name, f1 in (("s", 0.2), ("t", 0.3)) for track in "ab"]
     lines += [line(ms, sampler=name, track="*", metric="cycle_p50_ms") for name, ms in (("s", 20.0), ("t", 90.0))]
-    assert list(draw(tmp_path, report.summarise(lines))) == ["lookahead", "speed"]
+    assert list(draw(tmp_path, report.summarise(lines), "beat F1 (madmom)")) == ["lookahead", "speed"]
+
+
+@pytest.mark.parametrize("tracker", ["madmom", "final0.ckpt"])
+def test_two_trackers_never_share_a_column_of_the_papers_table(tracker, tmp_path):
+    lines = [line(0.3), line(0.6, "truth", "", regime="", v=""), line(4.0, track="*", metric="fad_vggish")]
+    for entry in lines:
+        entry |= {"r": "0.25", "w": "1"} if entry["sampler"] else {"r": "", "w": ""}
+    chosen = Settings("x", tmp_path, tracker=tracker, failures="drop")
+    table = side_by_side(report.summarise(lines), chosen)
+    ours = next(row for row in table if row["whose"] == "ours" and row["r"] == "0.25")
+    published = next(row for row in table if row["whose"] == "published" and row["model"] == "diffusion")
+    assert (
+        published[PUBLISHED_BEAT] == "0.223"
+        and published["FAD (VGGish)"] == "3.950"
+        and ours["FAD (VGGish)"] == "4.000"
+    )
+    assert (ours[PUBLISHED_BEAT] == "0.300") == (tracker != "madmom") and "0.300" in ours.values()
+    assert {row["r"] for row in table} == {"0.25", ""} and {row["model"] for row in table} >= {
+        "truth",
+        "random pairing",
+    }
+    write_side_by_side(tmp_path, table)
+    for kind, cell in (("csv", ",0.223,"), ("md", "| 0.223 |"), ("html", "<td>0.223</td>"), ("tex", "& 0.223 &")):
+        assert cell in (tmp_path / f"paper_table.{kind}").read_text()
+    assert side_by_side(report.summarise([line(0.3) | {"r": "0.2"}]), chosen) == [], "no regime of the paper"
+
+
+def test_a_summary_says_how_wide_its_intervals_are():
+    values = {"a": 0.0, "b": 0.1, "c": 0.5, "d": 0.6, "e": 1.0}
+    summary = report.summarise([line(value, track=track) for track, value in values.items()])
+    half = (summary[0]["high"] - summary[0]["low"]) / 2
+    assert report.widths(summary) == f"95 % intervals over the tracks: F1 ctx ±{half:.3f}"
+    assert report.widths(report.summarise([line(0.5)])) == ""
 
 
 def test_the_table_goes_to_wandb_when_asked(tmp_path, monkeypatch):

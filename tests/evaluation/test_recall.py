@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from accomp.beat.grid import BeatGrid
+from accomp.beat.pitch_profile import chroma
 from accomp.evaluation.recall import LIVE, held_triad, recall
-from accomp.metrics.harmony import chroma
 from accomp.timeline import SAMPLE_RATE, Step
 
 BEAT_S, BAR_S = 0.5, 2.0

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from signals import RATE, excerpt, noise, tone
 
-from accomp.metrics.harmony import chord_agreement, chroma, chroma_agreement, harmony
+from accomp.beat.pitch_profile import chroma
+from accomp.metrics.harmony import chord_agreement, chroma_agreement, harmony
 
 
 def test_chroma_knows_the_note():
