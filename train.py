@@ -58,6 +58,7 @@ def fit(config: DictConfig, out: Path) -> dict:
     begin = checkpoint.get("global_step", 0)
     del checkpoint  # as large as the model and its optimiser
 
+    check_classes(config)
     seed_everything(config.seed)
     data, module = build(config.data), build(config.module)
     callbacks = [build(node) for node in config.callbacks.values() if node]
@@ -80,6 +81,13 @@ def fit(config: DictConfig, out: Path) -> dict:
         facts |= {"figures": figures, "step": trainer.global_step, "command": command}
     log.info("trained; checkpoint: %s", out / "checkpoints/last.ckpt")
     return figures
+
+
+def check_classes(config: DictConfig) -> None:
+    """UserError unless the network has as many classes of instruments as the data."""
+    stems, net = config.data.stems, config.module.get("net")
+    if stems and net is not None and "stems" in net and net.stems != len(stems):
+        raise UserError(f"data.stems names {len(stems)} classes of instruments: add module.net.stems={len(stems)}")
 
 
 def seed_everything(seed: int) -> None:

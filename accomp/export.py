@@ -138,6 +138,8 @@ def configuration(runs: dict[str, Path]) -> dict:
         "frames": teacher["data"]["frames"],
         "longest_step": getattr(conditioner.draw, "longest_step", PlayingDraw.longest_step),
     }
+    if teacher["data"].get("stems"):
+        config["stems"] = teacher["data"]["stems"]
     if "tracker" in runs:
         source = run_config(runs["tracker"])
         config["tracker"] = source["tracker"] if "tracker" in source else source["module"]["tracker"]

@@ -23,6 +23,7 @@ from accomp.diffusion.unet import PaperUNet
 from accomp.errors import UserError
 from accomp.parts import build_part, part_class
 from accomp.run_kind import export_command
+from accomp.timeline import STEMS
 
 LARGE = {Music2Latent, PaperUNet}  # take no room until they are loaded
 FORMS = {"edm": Denoiser, "consistency": ConsistencyDenoiser}
@@ -58,6 +59,11 @@ class Model:
 
     def __post_init__(self):
         self.frames, self.longest_step = self.config["frames"], self.config["longest_step"]
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """The classes of instruments that it can play, in their order."""
+        return tuple(self.config.get("stems", STEMS))
 
     def sampler(self, name: str | None = None) -> tuple[nn.Module, Callable, Tensor]:
         """The denoiser, sampler function and noise levels that go by this name (the default when None)."""

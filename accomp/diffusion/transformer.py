@@ -30,6 +30,7 @@ class TransformerConfig:
     patch: int = 2  # frames per token
     pitch_head: int = 0  # hidden features of the pitch-class head; 0: none
     plan: int = 0  # rows of the plan; 0: none
+    stems: int = len(STEMS)  # classes of instruments
 
 
 def rotary(count: int, size: int, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -122,7 +123,7 @@ class Transformer(nn.Module):
         notes = (2 + len(MEMORIES)) * PITCH_CLASSES if c.pitch_head else 0
         self.into = nn.Linear(c.patch * (3 * c.channels + 3 + rhythm + notes + c.plan), c.width)
         self.noise = nn.Sequential(nn.Linear(c.width, c.width), nn.SiLU(), nn.Linear(c.width, c.width))
-        self.stem = nn.Embedding(len(STEMS), c.width)
+        self.stem = nn.Embedding(c.stems, c.width)
         self.clock = nn.Linear(c.patch * rhythm, c.width, bias=False)
         self.modulate = nn.Linear(c.width, 6 * c.width)
         self.layers = nn.ModuleList(Layer(c) for _ in range(c.layers))

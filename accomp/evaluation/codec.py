@@ -36,7 +36,7 @@ from accomp.metrics.separation import reproduction
 from accomp.metrics.spectral import spectral
 from accomp.model import load_model
 from accomp.stream.stopwatch import Stopwatch
-from accomp.timeline import STEMS, Step, to_samples
+from accomp.timeline import Step, to_samples
 from accomp.training_run import load_codec
 
 log = logging.getLogger(__name__)
@@ -131,8 +131,8 @@ def songs(settings: Settings) -> list[tuple[str, Track]]:
 
 def parts(track: Track, settings: Settings) -> Iterator[tuple[str, np.ndarray]]:
     """The middle of a song: the stems asked for that play there, and `mix`, the sum of all."""
-    stems = {stem: track.read(stem, *middle(track, settings.seconds)) for stem in STEMS}
-    chosen = {stem: stems[stem] for stem in settings.stems} | {"mix": sum(stems.values())}
+    stems = {stem: track.read(stem, *middle(track, settings.seconds)) for stem in track.stem_files}
+    chosen = {stem: stems[stem] for stem in settings.stems if stem in stems} | {"mix": sum(stems.values())}
     yield from ((part, audio) for part, audio in chosen.items() if not is_silent(audio))
 
 

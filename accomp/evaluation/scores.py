@@ -9,6 +9,7 @@ summary, the figures and the page to listen to.
 import json
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from accomp.disk import write_text
@@ -25,6 +26,7 @@ from accomp.evaluation.scoring import MetricSet, ScoringItem, filed, items, metr
 from accomp.evaluation.settings import Settings, check_needs
 from accomp.evaluation.songs import Choice, load_songs
 from accomp.metrics.latency import lead_ms, percentiles
+from accomp.stream.generator import Generator
 from accomp.timeline import to_seconds
 
 log = logging.getLogger(__name__)
@@ -36,8 +38,11 @@ def run(settings: Settings) -> Path:
     metrics = metric_set(settings)
     models = load_models(settings)
     asked = rows(settings, models)  # before anything is played: a misspelt sampler is told at once
+    for model in models.values():
+        Generator(model, settings.stems, settings.seeds)  # refuses stems that it cannot play
+    data = replace(settings.data, stems=settings.data.stems or list(next(iter(models.values())).stems))
     choice = Choice(settings.tracks, settings.songs, settings.shard, settings.shards)
-    songs = load_songs(settings.data, settings.stems, choice, settings.seconds, settings.listen)
+    songs = load_songs(data, settings.stems, choice, settings.seconds, settings.listen)
     embeddings = embeddings_of(settings, next(iter(models.values())))
     cache = AudioCache(settings.audio_folder)
     cache.check(settings, list(models))

@@ -131,7 +131,7 @@ def read(config: DictConfig) -> Settings:
         if key in config:
             chosen[several] = config[key] if isinstance(config[key], ListConfig) else [config[key]]
     settings: Settings = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Settings), chosen))
-    _among("stems", settings.stems, STEMS)
+    _among("stems", settings.stems, settings.data.stems or STEMS)
     _among(
         "clock",
         settings.clocks,

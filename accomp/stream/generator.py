@@ -11,8 +11,8 @@ from torch import Tensor
 from accomp.diffusion.choice import most_relevant
 from accomp.diffusion.condition import Condition
 from accomp.diffusion.inpaint import Inpainting, Kept
+from accomp.errors import UserError
 from accomp.model import Model
-from accomp.timeline import STEMS
 from accomp.window import Masks, masks
 
 CANDIDATE = 1000  # the first draw of noise of each further candidate: more than any sampler makes for one
@@ -26,7 +26,10 @@ class Generator:
 
     def __init__(self, model: Model, stems: Sequence[str], seeds: Sequence[int], sampler: str | None = None):
         self.model, self.seeds = model, list(seeds)
-        self.stem = torch.tensor([STEMS.index(stem) for stem in stems], device=model.device)
+        if unknown := [stem for stem in stems if stem not in model.stems]:
+            raise UserError(f"model {model.name} cannot play {', '.join(unknown)}; it plays {', '.join(model.stems)}")
+        self.names = list(stems)
+        self.stem = torch.tensor([model.stems.index(stem) for stem in stems], device=model.device)
         self.denoiser, self.sampler, self.sigmas = model.sampler(sampler)
         self.candidates = model.candidates(sampler)
 
@@ -82,8 +85,8 @@ class Generator:
 
         def draw(index: int) -> Tensor:
             rows = []
-            for seed, stem in zip(self.seeds, self.stem.tolist(), strict=True):
-                key = zlib.crc32(f"{seed}/{STEMS[stem]}/{frame}/{index}".encode())
+            for seed, stem in zip(self.seeds, self.names, strict=True):
+                key = zlib.crc32(f"{seed}/{stem}/{frame}/{index}".encode())
                 rows.append(torch.randn(channels, count, generator=torch.Generator().manual_seed(key)))
             return torch.stack(rows).to(self.model.device)
 
