@@ -9,6 +9,7 @@ Every run writes its resolved configuration, a CSV of what it logged, its checkp
 """
 
 import logging
+import math
 import os
 import secrets
 import sys
@@ -46,6 +47,7 @@ def fit(config: DictConfig, out: Path) -> dict:
     from accomp.lit.callbacks import WholeCheckpoints, read_last
     from accomp.provenance import write_provenance
 
+    scale_batch(config)
     last, checkpoint = read_last(out / "checkpoints")
     if last is not None:
         refuse_other_settings(config, out)
@@ -61,6 +63,8 @@ def fit(config: DictConfig, out: Path) -> dict:
     check_classes(config)
     seed_everything(config.seed)
     data, module = build(config.data), build(config.module)
+    if config.compile:
+        compile_denoiser(module)
     callbacks = [build(node) for node in config.callbacks.values() if node]
     loggers = start_loggers(config)
     trainer = build(config.trainer, callbacks=callbacks, logger=loggers, plugins=[*ranks, WholeCheckpoints()])
@@ -81,6 +85,22 @@ def fit(config: DictConfig, out: Path) -> dict:
         facts |= {"figures": figures, "step": trainer.global_step, "command": command}
     log.info("trained; checkpoint: %s", out / "checkpoints/last.ckpt")
     return figures
+
+
+def scale_batch(config: DictConfig) -> None:
+    """Put what `batch_scale` means into batch size and learning rate, so that config.yaml says what was trained."""
+    scale, config.batch_scale = config.batch_scale, 1
+    config.data.batch_size = round(config.data.batch_size * scale)
+    config.module.learning_rate = config.module.learning_rate * math.sqrt(scale)
+
+
+def compile_denoiser(module) -> None:
+    """Compile the denoiser of a module. UserError where losses look into it, which compiled code does not let them."""
+    if "probe" in getattr(module, "helpers", ["probe"]):
+        raise UserError(
+            "compile=true is for denoisers without losses on notes: add module.objective.notes=0, or leave it out"
+        )
+    module.denoiser.compile()
 
 
 def check_classes(config: DictConfig) -> None:

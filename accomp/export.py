@@ -1,9 +1,11 @@
 """Gathers training runs (folders with config.yaml and checkpoints/last.ckpt) into a model folder that `serve.py` plays.
 
     python -m accomp.export OUT_DIR --codec RUN --teacher RUN [--student RUN] [--tracker RUN]
+    python -m accomp.export OUT_DIR --paper RUN       # of experiment=paper_..., or one of its checkpoints
+    python -m accomp.export OUT_DIR --coherence RUN   # of experiment=coherence, for `evaluate.py coherence=OUT_DIR`
 
-The folder appears whole or not at all, in place of the model that lay there, with a card (README.md) that says what its
-parts were trained with. Runs that do not belong together are refused.
+The folder appears whole or not at all, with a card (README.md) that says what its parts were trained with. Runs that do not
+belong together are refused, and so is a folder that is there already.
 """
 
 import argparse
@@ -19,16 +21,18 @@ from torch import nn
 
 from accomp.beat.tracker import Tracker
 from accomp.codec.fingerprint import fingerprint
+from accomp.codec.music2latent import WEIGHTS_MISSING, Music2Latent, package_weights
 from accomp.command_line import command, parser_of
 from accomp.diffusion.precond import ConsistencyDenoiser, Denoiser
 from accomp.disk import whole_folder, write_whole
 from accomp.errors import UserError
+from accomp.metrics.coherence import write_folder
 from accomp.model import load_model
 from accomp.model_card import card
-from accomp.paper_checkpoint import ADPM2
+from accomp.paper_checkpoint import ADPM2, convert
 from accomp.parts import build_part
 from accomp.run_kind import ROLES, export_command, kind_of
-from accomp.training_run import check_latents, codec_config, load_codec, read_run, run_config
+from accomp.training_run import check_latents, codec_config, load_codec, read_run, run_config, run_facts
 from accomp.window import PlayingDraw
 
 log = logging.getLogger(__name__)
@@ -59,10 +63,9 @@ def export(out: Path, runs: dict[str, Path]) -> None:
     folder.
 
     Codec and tracker may be those of a model folder. Raises UserError when the runs do not belong together or `out` is
-    no model.
+    there already.
     """
-    if out.is_dir() and any(out.iterdir()) and not (out / "codec.safetensors").is_file():
-        raise UserError(f"{out} exists and is no model folder; choose another place")
+    refuse_folder(out)
     for role, run in runs.items():
         check_role(role, run)
     if "student" in runs:
@@ -92,16 +95,16 @@ def export(out: Path, runs: dict[str, Path]) -> None:
 
 def is_model(source: Path) -> bool:
     """Whether this is a model folder, not a training run."""
-    return "denoisers" in run_config(source)
+    return source.is_dir() and "denoisers" in run_config(source)
 
 
 def check_role(role: str, run: Path) -> None:
     """UserError when a run did not train what it is given for."""
-    config = run_config(run)
+    config = run_config(run.parents[1] if run.is_file() else run)
     if is_model(run) and (role == "codec" or (role == "tracker" and "tracker" in config)):
         return
     kind = kind_of(config.get("module", {}))
-    if kind in ("paper", "coherence"):
+    if kind in ("paper", "coherence") and kind != role:
         raise UserError(f"{run} holds {ROLES[kind]}; its command is `{export_command(run, config['module'])}`")
     if kind != role:
         found = f"{ROLES[kind]}: give it as --{kind}" if kind else "something else"
@@ -146,23 +149,58 @@ def configuration(runs: dict[str, Path]) -> dict:
     return config
 
 
+def refuse_folder(out: Path) -> None:
+    """UserError when there is something where a folder is to be written."""
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise UserError(f"{out} exists already; choose another place, or remove that folder")
+
+
+def export_paper(out: Path, source: Path, samplers: Sequence[str] = ()) -> None:
+    """Make a model folder of a run of experiment=paper_..., of its last checkpoint or of the one that is named."""
+    run, checkpoint = (
+        (source.parents[1], source) if source.is_file() else (source, source / "checkpoints" / "last.ckpt")
+    )
+    facts = run_facts(run)
+    told = [f"trained for {facts.steps:,} steps on {facts.data} by `{facts.command}`", f"code: {facts.code}"]
+    weights = package_weights()
+    codec = None if weights is None else Music2Latent(weights)
+    remark = f"This folder {WEIGHTS_MISSING}" if weights is None else "Its weights are in codec.safetensors"
+    convert(checkpoint, out, codec, remark, samplers, told)
+
+
 def run_command(options: argparse.Namespace) -> None:
+    refuse_folder(options.out)
+    alone = [kind for kind in ("paper", "coherence") if getattr(options, kind) is not None]
     runs = {role: getattr(options, role) for role in ("codec", "teacher", "student", "tracker")}
-    export(options.out, {role: run for role, run in runs.items() if run is not None})
-    log.info("wrote %s; play it with `python serve.py --model %s`", options.out, options.out)
+    runs = {role: run for role, run in runs.items() if run is not None}
+    if len(alone) + bool(runs) != 1 or (runs and not {"codec", "teacher"} <= runs.keys()):
+        raise UserError("give --codec and --teacher, or --paper, or --coherence; `--help` shows all three")
+    if runs:
+        export(options.out, runs)
+    else:
+        check_role(alone[0], getattr(options, alone[0]))
+        export_paper(options.out, options.paper) if options.paper else write_folder(options.coherence, options.out)
+    how = (
+        "score with it by `python evaluate.py coherence="
+        if options.coherence
+        else "play it with `python serve.py --model "
+    )
+    log.info("wrote %s; %s%s`", options.out, how, options.out)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = parser_of(__doc__)
     parser.add_argument("out", type=Path, help="the model folder to write, e.g. models/mine")
-    parser.add_argument("--codec", type=Path, required=True, help="a run of experiment=sketch, or a model folder")
-    parser.add_argument("--teacher", type=Path, required=True, help="a run of experiment=diffusion")
+    parser.add_argument("--codec", type=Path, help="a run of experiment=sketch, or a model folder")
+    parser.add_argument("--teacher", type=Path, help="a run of experiment=diffusion")
     parser.add_argument("--student", type=Path, help="a run of experiment=student, distilled from this teacher")
     parser.add_argument(
         "--tracker",
         type=Path,
         help="a run of experiment=tracker, or a model folder; without one the model has no beat of its own",
     )
+    parser.add_argument("--paper", type=Path, help="a run of experiment=paper_..., or one of its checkpoints")
+    parser.add_argument("--coherence", type=Path, help="a run of experiment=coherence")
     return command(parser, argv, run_command)
 
 

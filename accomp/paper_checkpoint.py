@@ -237,14 +237,17 @@ commercial use. {codec}.
 RANDOM = "Its weights here are RANDOM (--random-codec): it plays noise, which tells how fast the model is, not how good"
 
 
-def convert(source: Path, out: Path, codec: Music2Latent | None, remark: str, samplers: Sequence[str] = ()) -> Network:
-    """Write the model folder `out`, without a codec when None; it appears whole or not at all."""
+def convert(
+    source: Path, out: Path, codec: Music2Latent | None, remark: str, samplers: Sequence[str] = (),
+    facts: Sequence[str] = (),
+) -> Network:  # fmt: skip
+    """Write the model folder `out`, without a codec when None; it appears whole or not at all. `facts` go onto its card."""
     if out.exists():
         raise UserError(f"{out} exists already; delete it or choose another name")
     network = read_network(source)
     config = configuration(network.layout.form, network.values, samplers)
     (part,) = config["denoisers"]
-    report = "\n".join(f"- {line}" for line in network.report)
+    report = "\n".join(f"- {line}" for line in (*network.report, *facts))
     card = CARD.format(name=out.name, source=source.name, report=report, codec=remark)
     with whole_folder(out) as folder:
         save_file({f"net.unet.{name}": tensor for name, tensor in network.tensors.items()},

@@ -28,10 +28,8 @@ def kind_of(module: dict) -> str | None:
 def export_command(run: Path, module: dict) -> str:
     """The command that makes a model folder of a run; what it does not know is written in capitals."""
     kind = kind_of(module)
-    if kind == "paper":
-        return f"python -m accomp.paper_checkpoint {run}/checkpoints/last.ckpt MODEL"
-    if kind == "coherence":
-        return f"python -m accomp.metrics.coherence {run} MODEL"
+    if kind in ("paper", "coherence"):
+        return f"python -m accomp.export MODEL --{kind} {run}"
     parts = {"codec": "CODEC", "teacher": "TEACHER"}
     if kind == "student":
         parts["teacher"] = module["teacher"]

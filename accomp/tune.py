@@ -12,21 +12,23 @@ dead worker for a living one until a grace period is over. The lock on a run's f
 """
 
 import argparse
+import csv
 import fcntl
 import logging
 import math
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import optuna
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
 from hydra.errors import HydraException
-from optuna import samplers
+from optuna import pruners, samplers
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
@@ -40,6 +42,7 @@ from accomp.trials import read_status
 
 log = logging.getLogger(__name__)
 
+LOOK_S = 5.0  # between two looks at what a training has logged
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -102,11 +105,20 @@ def worker_folder(folder: Path, trial: Trial | FrozenTrial) -> Path:
     return folder / "workers" / str(trial.number)
 
 
-def train(run: Path, overrides: Sequence[str], objective: str) -> float:
+def train(run: Path, overrides: Sequence[str], objective: str, watch: Callable[[Path], bool] | None = None) -> float:
     """One training in a process of its own; the objective, or UserError with the reason why there is none.
 
-    A signal that stops this worker goes to the training, which saves; then the worker goes as it would have.
+    `watch(run)` is asked every few seconds whether the training should go on; if not, optuna.TrialPruned is raised. A signal
+    that stops this worker goes to the training, which saves; then the worker goes as it would have.
     """
+    status, figures = finish(run, overrides, watch)
+    if status or not math.isfinite(figures.get(objective, math.nan)):
+        raise UserError(f"exit status {status}, {objective}={figures.get(objective)}; see {run / 'output.log'}")
+    return figures[objective]
+
+
+def finish(run: Path, overrides: Sequence[str], watch: Callable[[Path], bool] | None = None) -> tuple[int, dict]:
+    """Train in a folder: the exit status of train.py, and the figures that it ended with."""
     command = [sys.executable, str(ROOT / "train.py"), *overrides, quoted("out_dir", run)]
     run.mkdir(parents=True, exist_ok=True)
     with (run / "output.log").open("a") as output:
@@ -118,17 +130,56 @@ def train(run: Path, overrides: Sequence[str], objective: str) -> float:
             process.send_signal(number)
 
         before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        pruned = False
         try:
-            status = process.wait()
+            while (status := _wait(process)) is None:
+                if watch is not None and not pruned and not watch(run):
+                    pruned = True
+                    process.send_signal(signal.SIGTERM)
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
     if stopped:
         raise SystemExit(128 + stopped[0])  # the trial stays open, and the next worker goes on with it
-    figures = read_status(run).get("figures", {})
-    if status or not math.isfinite(figures.get(objective, math.nan)):
-        raise UserError(f"exit status {status}, {objective}={figures.get(objective)}; see {run / 'output.log'}")
-    return figures[objective]
+    if pruned:
+        raise optuna.TrialPruned
+    return status, read_status(run).get("figures", {})
+
+
+def _wait(process: subprocess.Popen) -> int | None:
+    """The exit status of a process that ends within LOOK_S seconds, else None."""
+    try:
+        return process.wait(LOOK_S)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def goes_on(trial: Trial, objective: str, run: Path) -> bool:
+    """Tell Optuna what a training has logged so far; whether it does as well as others did at the same step."""
+    for path in sorted(run.glob("csv/*/metrics.csv")):
+        with path.open(newline="") as file:
+            for line in csv.DictReader(file):
+                if line.get(objective) and line.get("step"):
+                    trial.report(float(line[objective]), int(line["step"]))
+    return not trial.should_prune()
+
+
+def check_objective(folder: Path, objective: str, overrides: Sequence[str]) -> None:
+    """UserError unless a training of one step logs the objective: told before the first trial, not after it."""
+    run = folder / "check"
+    if read_status(run).get("state") != "done":
+        fixed, free = space(overrides)
+        lows = [
+            f"{name}={d.choices[0] if isinstance(d, CategoricalDistribution) else d.low}" for name, d in free.items()
+        ]
+        status, _ = finish(run, [*fixed, *lows, "steps=1", "+trainer.limit_val_batches=1"])
+        if status:
+            raise UserError(
+                f"one step with {' '.join(lows)} fails: {read_status(run).get('reason')}; see {run}/output.log"
+            )
+    figures = read_status(run)["figures"]
+    if objective not in figures:
+        raise UserError(f"--objective {objective}: this training logs {', '.join(figures)}")
 
 
 def work(study: optuna.Study, folder: Path, trials: int, objective: str, overrides: Sequence[str]) -> None:
@@ -146,7 +197,12 @@ def work(study: optuna.Study, folder: Path, trials: int, objective: str, overrid
             values = [f"{name}={value}" for name, value in trial.params.items()]
             log.info("trial %d: %s", trial.number, " ".join(values))
             try:
-                value = train(run_folder(folder, trial), [*fixed, *values], objective)
+                value = train(
+                    run_folder(folder, trial), [*fixed, *values], objective, partial(goes_on, trial, objective)
+                )
+            except optuna.TrialPruned:
+                log.info("trial %d was ended early: others were better at the same step", trial.number)
+                study.tell(trial, state=TrialState.PRUNED)
             except UserError as error:
                 log.error("trial %d failed: %s", trial.number, error)
                 study.tell(trial, state=TrialState.FAIL)
@@ -165,8 +221,11 @@ def search(options: argparse.Namespace) -> None:
         storage=JournalStorage(JournalFileBackend(str(folder / "journal.log"))),
         study_name="accomp",
         sampler=samplers.RandomSampler() if options.random else samplers.TPESampler(constant_liar=True),
+        pruner=pruners.MedianPruner(options.prune_after) if options.prune_after else pruners.NopPruner(),
         load_if_exists=True,
     )
+    with turn(folder):
+        check_objective(folder, options.objective, options.overrides)
     work(study, folder, options.trials, options.objective, options.overrides)
     ended = {state: len(study.get_trials(deepcopy=False, states=(state,))) for state in TrialState}
     if ended[TrialState.COMPLETE]:
@@ -182,6 +241,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--trials", type=int, required=True, help="how many in all, by all workers together")
     parser.add_argument("--objective", default="val/loss", help="what is to become small (default: val/loss)")
     parser.add_argument("--random", action="store_true", help="draw every value independently of all other trials")
+    parser.add_argument("--prune-after", type=int, default=5, metavar="N",
+                        help="from the N-th trial on, end those that are worse than half of the others at the same step "
+                        "(%(default)s; 0: never)")  # fmt: skip
     parser.add_argument("overrides", nargs="+", help="as for train.py; those with a range are searched")
     return command(parser, argv, search)
 

@@ -79,12 +79,13 @@ def test_codec_and_tracker_of_a_model_folder_can_be_used_again(trained_runs, mod
     assert code == 2 and "another codec's latents" in told and not (tmp_path / "third").exists()
 
 
-def test_nothing_stale_is_left_in_the_folder(trained_runs, tmp_path, caplog):
-    assert export(caplog, tmp_path / "model", **trained_runs)[0] == 0
+def test_a_folder_holds_the_parts_that_were_given_and_is_never_replaced(trained_runs, tmp_path, caplog):
     assert export(caplog, tmp_path / "model", codec=trained_runs["codec"], teacher=trained_runs["teacher"])[0] == 0
     names = {path.name for path in (tmp_path / "model").iterdir()}
     assert names == {"config.yaml", "README.md", "codec.safetensors", "teacher.safetensors"}
     assert set(load_model(tmp_path / "model").config["samplers"]) == {"teacher_4", "teacher_6", "teacher_12"}
+    code, told = export(caplog, tmp_path / "model", **trained_runs)
+    assert code == 2 and "exists already" in told and not (tmp_path / "model/student.safetensors").exists()
 
 
 def test_a_teacher_that_always_had_its_condition_is_neither_guided_nor_asked(trained_runs, tmp_path):
@@ -126,9 +127,9 @@ def test_parts_that_do_not_belong_together_are_refused(trained_runs, model_folde
 @pytest.mark.parametrize(
     ("module", "command"),
     [
-        ({"net": {}, "codec": {}, "conditioner": {}}, "python -m accomp.paper_checkpoint {run}/checkpoints/last.ckpt"),
-        ({"teacher": "x", "objective": {}}, "python -m accomp.paper_checkpoint {run}/checkpoints/last.ckpt"),
-        ({"net": {}, "codec": "models/live"}, "python -m accomp.metrics.coherence {run}"),
+        ({"net": {}, "codec": {}, "conditioner": {}}, "python -m accomp.export MODEL --paper {run}"),
+        ({"teacher": "x", "objective": {}}, "python -m accomp.export MODEL --paper {run}"),
+        ({"net": {}, "codec": "models/live"}, "python -m accomp.export MODEL --coherence {run}"),
     ],
 )
 def test_runs_of_other_kinds_are_refused_with_their_command(trained_runs, module, command, tmp_path, caplog):
@@ -156,7 +157,7 @@ def test_a_folder_that_is_no_model_is_not_replaced(trained_runs, name, tmp_path,
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / name).write_text("mine")
     code, told = export(caplog, tmp_path / "model", codec=trained_runs["codec"], teacher=trained_runs["teacher"])
-    assert code == 2 and "is no model folder" in told
+    assert code == 2 and "exists already" in told
     assert [path.read_text() for path in (tmp_path / "model").iterdir()] == ["mine"]
 
 

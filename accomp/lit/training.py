@@ -18,7 +18,9 @@ Values = dict[str, Tensor]
 def adamw(
     parameters: Iterable[nn.Parameter], lr: float, betas: tuple[float, float] = (0.9, 0.99)
 ) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(parameters, lr, betas=betas, weight_decay=0.01)
+    parameters = list(parameters)
+    fused = all(parameter.is_cuda for parameter in parameters) or None  # one kernel a step
+    return torch.optim.AdamW(parameters, lr, betas=betas, weight_decay=0.01, fused=fused)
 
 
 class TrainingModule(L.LightningModule):

@@ -8,9 +8,6 @@ training data are ours, so the numbers are never COCOLA's. Computed in overlappi
 Failure rule: pieces of an answer that are silent while the context sounds score -1; an excerpt shorter than 5 s is one piece.
 """
 
-import argparse
-import sys
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -157,25 +154,11 @@ def sketch_codec(source: str) -> SketchCodec:
     return codec
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def write_folder(run: Path, out: Path) -> None:
     """Write the trained network of a run into a folder, with the part of its codec that encodes."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("run", type=Path, help="of train.py experiment=coherence")
-    parser.add_argument("out", type=Path, help="the folder to write")
-    options = parser.parse_args(arguments)
-    try:
-        net, codec = load(options.run)
-    except UserError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
-    out = options.out
+    net, codec = load(run)
     out.mkdir(parents=True, exist_ok=True)
     config = {"net": net.config, "codec": asdict(codec.config)}
     write_whole(out / "config.yaml", yaml.safe_dump(config).encode())
     weights = {name: value.half().contiguous() for name, value in (net.state_dict() | codec.latent_weights()).items()}
     write_whole(out / WEIGHTS, save(weights))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from accomp.codec.sketch import SketchCodec
 from accomp.errors import UserError
-from accomp.metrics.coherence import PIECE, STEP, WEIGHTS, Coherence, main, make_metric, pieces, sketch_codec
+from accomp.metrics.coherence import PIECE, STEP, WEIGHTS, Coherence, make_metric, pieces, sketch_codec, write_folder
 from accomp.metrics.contract import Excerpt, Options
 
 NET = {"width": 16, "size": 8, "channels": 12}
@@ -62,7 +62,7 @@ def test_pieces_overlap_by_half():
 
 
 def test_a_model_can_be_moved_and_a_missing_one_is_told(folder, tmp_path, capsys):
-    assert main([str(folder), str(tmp_path / "there")]) == 0
+    write_folder(folder, tmp_path / "there")
     assert sorted(path.name for path in (tmp_path / "there").iterdir()) == [WEIGHTS, "config.yaml"]
     heard = excerpt(noise(1, 1), noise(1, 2))
     moved, there = (
@@ -70,7 +70,8 @@ def test_a_model_can_be_moved_and_a_missing_one_is_told(folder, tmp_path, capsys
         make_metric(Options(coherence=str(folder)))(heard),
     )
     assert moved["coherence"] == pytest.approx(there["coherence"], abs=0.01), "half precision"
-    assert main([str(tmp_path / "nowhere"), str(tmp_path / "x")]) == 2
+    with pytest.raises(UserError):
+        write_folder(tmp_path / "nowhere", tmp_path / "x")
     assert "experiment=coherence" in capsys.readouterr().err
     with pytest.raises(UserError, match="train one"):
         make_metric(Options(coherence=str(tmp_path / "nowhere")))
