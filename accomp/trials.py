@@ -3,8 +3,7 @@
     python -m accomp.trials out/train/diffusion
 
 reads every run below the folder and writes trials.csv into it: one line per run, with the settings in which the runs
-differ, how it ended and its last figures. If the runs are evaluations, their scores are joined into scores.csv as well;
-if they are shards of one, which differ in stems and seeds alone, summary.csv and summary.txt are those of the whole.
+differ, how it ended and its last figures. If the runs are evaluations, their scores are joined into scores.csv as well.
 """
 
 import argparse
@@ -29,7 +28,6 @@ from accomp.launch import is_being_written, rank
 log = logging.getLogger(__name__)
 
 STATUS = "status.json"
-SHARDED = ("stems", "seeds")  # settings by which one evaluation may be shared out among runs
 
 
 def write_status(folder: Path, state: str, **facts: object) -> None:
@@ -142,33 +140,12 @@ class TableAfterSweep(HydraCallback):
 
 
 def write_tables(folder: Path) -> list[dict]:
-    """Write trials.csv, and scores.csv if there are scores, into a folder of runs; the lines of trials.csv.
-
-    Runs that are shards of one evaluation get its summary too.
-    """
+    """Write trials.csv, and scores.csv if there are scores, into a folder of runs; the lines of trials.csv."""
     lines = compare(folder)
     write_table(folder / "trials.csv", lines)
     if scores := join_scores(folder, lines):
         write_table(folder / "scores.csv", scores)
-        if set(lines[0]) <= {"run", "state", "reason", *SHARDED}:
-            summarise_shards(folder)
     return lines
-
-
-def summarise_shards(folder: Path) -> None:
-    """The summary of one evaluation from the joined scores of its shards; each excerpt counts once.
-
-    What is measured on many excerpts together (distances, times) is left out: no shard has heard all of them. Where no
-    model plays, the seed means nothing, and every shard has the same lines.
-    """
-    from accomp.evaluation import report  # loads torch: only where there are scores
-
-    keys = (*report.SUBJECT, "track", "stem", "metric")
-    lines = [line for line in report.read_lines(folder / "scores.csv") if line["track"] != "*"]
-    once = {(*(line[key] for key in keys), line["sampler"] and line["seed"]): line for line in lines}
-    summary = report.summarise(once.values())
-    report.write_lines(folder / "summary.csv", summary)
-    write_text(folder / "summary.txt", report.table(summary) + "\n")
 
 
 def show(options: argparse.Namespace) -> None:

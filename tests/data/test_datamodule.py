@@ -2,6 +2,7 @@
 
 import multiprocessing
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -34,8 +35,14 @@ def test_the_same_line_runs_on_every_set(small_band, name, recipe):
         item = data.excerpts(split)[0]
         assert item["context"].shape == item["target"].shape == (8192,)
     recipe_of = data.excerpts("train").recipe
-    assert (recipe_of == Recipe()) == (recipe == "paper")
-    assert data.excerpts("validation").recipe == Recipe()
+    assert recipe_of.tiled == recipe_of.silent_targets == (recipe == "paper")
+    assert (replace(recipe_of, tiled=False, silent_targets=False, length_s=None) == Recipe()) == (recipe == "paper")
+    assert data.excerpts("validation").recipe == recipe_of.plain() == replace(Recipe(), **kept(recipe_of))
+
+
+def kept(recipe: Recipe) -> dict:
+    """What validation has in common with training: which stems are targets, and how long songs are."""
+    return {"silent_targets": recipe.silent_targets, "length_s": recipe.length_s}
 
 
 def test_damaged_tracks_reach_the_user_through_the_configuration(small_band, tmp_path, caplog):

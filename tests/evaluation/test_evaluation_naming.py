@@ -30,7 +30,6 @@ def test_commands_that_ask_something_else_never_share_a_folder():
         ("sampler=all",),
         ("experiment=lookahead",),
         ("experiment=lookahead", *ELSEWHERE),
-        ("sweep=regimes_and_samplers",),
         ("experiment=codec",),
         ("experiment=codec", "seconds=5"),
         ("experiment=latency", "latency.w=0"),
