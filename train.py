@@ -11,9 +11,11 @@ Every run writes its resolved configuration, a CSV of what it logged, its checkp
 import logging
 import math
 import os
+import re
 import secrets
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import yaml
 from hydra.core.hydra_config import HydraConfig
@@ -77,10 +79,11 @@ def fit(config: DictConfig, out: Path) -> dict:
             log.info("resuming from %s, step %d", last, begin)
         try:
             figures = fit_and_validate(trainer, module, data, last)
+            if config.callbacks.get("checkpoint"):
+                read_back(out, trainer.global_step)
+                log_model(config, out, loggers, data)
         finally:
             finish(loggers)
-        if config.callbacks.get("checkpoint"):
-            read_back(out, trainer.global_step)
         command = command_line("train", HydraConfig.get().overrides.task)
         facts |= {"figures": figures, "step": trainer.global_step, "command": command}
     log.info("trained; checkpoint: %s", out / "checkpoints/last.ckpt")
@@ -189,6 +192,32 @@ def start_loggers(config: DictConfig) -> list:
                 logger = build(node)
         loggers.append(logger)
     return loggers
+
+
+def log_model(config: DictConfig, out: Path, loggers: list, data) -> None:
+    """Give the model folder of a run that can be played by itself to Weights & Biases, as an artifact of its name."""
+    from lightning.pytorch.loggers import WandbLogger
+
+    from accomp.export import export
+    from accomp.run_kind import kind_of
+
+    wandb_loggers = [logger for logger in loggers if isinstance(logger, WandbLogger)] if launch.rank() == 0 else []
+    roles = {
+        "teacher": {"teacher": out},
+        "student": {"teacher": Path(config.module.get("teacher") or ""), "student": out},
+    }
+    parts = roles.get(kind_of(OmegaConf.to_container(config.module)))
+    codec = config.callbacks.get("play") and (config.callbacks.play.codec or data.store("train").encoded_by)
+    if not wandb_loggers or parts is None or not codec or not Path(codec).exists():
+        return
+    import wandb
+
+    with TemporaryDirectory() as folder:
+        export(Path(folder, config.name), {"codec": Path(codec), **parts})
+        artifact = wandb.Artifact(re.sub(r"[^\w.-]", "_", config.name), type="model")
+        artifact.add_dir(str(Path(folder, config.name)))
+        for logger in wandb_loggers:
+            logger.experiment.log_artifact(artifact)
 
 
 def finish(loggers: list) -> None:

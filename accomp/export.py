@@ -24,32 +24,19 @@ from accomp.codec.fingerprint import fingerprint
 from accomp.codec.music2latent import WEIGHTS_MISSING, Music2Latent, package_weights
 from accomp.command_line import command, parser_of
 from accomp.diffusion.precond import ConsistencyDenoiser, Denoiser
+from accomp.diffusion.presets import DEFAULT_SAMPLERS, REPLACEMENT
 from accomp.disk import whole_folder, write_whole
 from accomp.errors import UserError
 from accomp.metrics.coherence import write_folder
 from accomp.model import load_model
 from accomp.model_card import card
-from accomp.paper_checkpoint import ADPM2, convert
+from accomp.paper_checkpoint import convert
 from accomp.parts import build_part
 from accomp.run_kind import ROLES, export_command, kind_of
 from accomp.training_run import check_latents, codec_config, load_codec, read_run, run_config, run_facts
 from accomp.window import PlayingDraw
 
 log = logging.getLogger(__name__)
-
-TEACHER = {"denoiser": "teacher", "function": "dpm_solver", "sigma_max": 20.0, "rho": 5.0, "guidance": 4.0}
-STUDENT = {"denoiser": "student", "function": "consistency", "sigma_max": 20.0, "rho": 7.0}
-DEFAULT_SAMPLERS = {
-    "teacher_4": TEACHER | {"steps": 4, "sigma_min": 0.3},
-    "teacher_6": TEACHER | {"steps": 6, "sigma_min": 0.15},
-    "teacher_12": TEACHER | {"steps": 12, "sigma_min": 0.05},
-    "student_1": STUDENT | {"steps": 1, "sigma_min": 20.0},
-    "student_2": STUDENT | {"steps": 2, "sigma_min": 1.0},
-    "student_2_of_4": STUDENT | {"steps": 2, "sigma_min": 1.0, "candidates": 4},
-    "student_4": STUDENT | {"steps": 4, "sigma_min": 0.3},
-}
-# For the masks of `PaperDraw`, under which the network is not told what is known.
-REPLACEMENT = {"adpm2_5": {"denoiser": "teacher"} | ADPM2}
 
 
 def save_weights(module: nn.Module, path: Path) -> None:

@@ -24,6 +24,7 @@ from torch import Tensor
 from accomp.archive import read_archive
 from accomp.codec.music2latent import WEIGHTS_MISSING, Music2Latent, package_weights
 from accomp.command_line import command, parser_of
+from accomp.diffusion.presets import ADPM2, CM
 from accomp.diffusion.unet import UNet
 from accomp.disk import whole_folder
 from accomp.errors import UserError
@@ -31,8 +32,6 @@ from accomp.errors import UserError
 log = logging.getLogger(__name__)
 
 FRAMES = 64  # of the paper's window
-ADPM2 = {"function": "adpm2", "steps": 5, "sigma_min": 1e-4, "sigma_max": 50.0, "rho": 9.0}
-CM = {"function": "paper_cm", "sigma_min": 1e-4, "sigma_max": 80.0, "rho": 9.0}  # one noise level more than calls
 SAMPLERS = {"edm": {"adpm2_5": ADPM2}, "consistency": {"cm_2": CM | {"steps": 3}, "cm_1": CM | {"steps": 2}}}
 COUNTED = {
     "edm": ("adpm2", ADPM2, 0),

@@ -54,7 +54,12 @@ def tiny_training(small_band, model_folder, tmp_path_factory) -> list[str]:
     assert encode(["--data", str(small_band), "--codec", str(model_folder), "--out", str(latents)]) == 0
     data = [f"root={small_band}", f"latents={latents}", "frames=64", "batch_size=2", "epoch_items=8"]
     net = [f"module.net.{value}" for value in TINY_NET]
-    return ["experiment=diffusion", *net, *(f"data.{value}" for value in (*data, "validation_items=2", "workers=0"))]
+    return [
+        "experiment=diffusion",
+        *net,
+        *(f"data.{value}" for value in (*data, "validation_items=2", "workers=0")),
+        "callbacks.play=null",
+    ]
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +76,13 @@ def trained_runs(small_band, tmp_path_factory) -> dict[str, Path]:
 
     codec = train("codec", "experiment=autoencoder", "data.samples=16384", *(f"module.codec.{v}" for v in TINY_CODEC))
     assert encode(["--data", str(small_band), "--codec", str(codec), "--out", f"{out}/latents"]) == 0
-    teacher = train("teacher", "experiment=diffusion", *latents, *(f"module.net.{value}" for value in TINY_NET))
-    student = train("student", "experiment=student", *latents, f"module.teacher={teacher}")
-    tracker = train("tracker", "experiment=tracker", *latents, "module.tracker.channels=8")
+    teacher = train(
+        "teacher",
+        "experiment=diffusion",
+        "callbacks.play=null",
+        *latents,
+        *(f"module.net.{value}" for value in TINY_NET),
+    )
+    student = train("student", "experiment=student", "callbacks.play=null", *latents, f"module.teacher={teacher}")
+    tracker = train("tracker", "experiment=tracker", "callbacks.play=null", *latents, "module.tracker.channels=8")
     return {"codec": codec, "teacher": teacher, "student": student, "tracker": tracker}

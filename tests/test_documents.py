@@ -30,7 +30,7 @@ COMMANDS = documents.every_command()
 DIFFERENT = {command.words: command for command in reversed(COMMANDS)}.values()  # each at its first place
 TRUSTED = {"source", "git", "cd", "pip", "sbatch", "apt-get"}  # programs whose arguments are not looked at
 HOW_IT_RUNS = re.compile(
-    r"(launcher|trainer|threads|device|workers|do|logger|hydra\..*)="
+    r"(launcher|trainer|threads|device|workers|do|logger|shards|hydra\..*)="
 )  # no part of what is computed
 
 

@@ -10,8 +10,9 @@ import yaml
 from accomp.beat.tracker import Tracker
 from accomp.codec.autoencoder import Autoencoder
 from accomp.diffusion.precond import ConsistencyDenoiser, Denoiser
+from accomp.diffusion.presets import DEFAULT_SAMPLERS
 from accomp.diffusion.transformer import Transformer
-from accomp.export import DEFAULT_SAMPLERS, save_weights
+from accomp.export import save_weights
 from accomp.timeline import SAMPLE_RATE
 
 CODEC = {"channels": 8, "width": 16, "latent_width": 24, "encoder_blocks": 1, "decoder_blocks": 1, "latent_blocks": 1}

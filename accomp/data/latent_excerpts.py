@@ -111,6 +111,7 @@ class LatentStore:
             raise UserError(f"{folder}: {found}; `python -m accomp.data.latents` encodes a data set")
         about = json.loads((folders[0] / "codec.json").read_text())
         self.codec, self.hop = folders[0].name, about["hop"]
+        self.encoded_by = about.get("encoded_by")  # where the codec lay
         self.silence = np.array(about["silence"], np.float32)[:, None]  # (C, 1)
         encoded = sorted(path.name for path in folders[0].iterdir() if path.is_dir())
         if missing := set(sets) - set(encoded):

@@ -98,11 +98,12 @@ def _roll(track: Track, stem: str, frames: int, hop: int, variation: Variation) 
 def encode_set(
     root: Path, codec: Codec, out: Path, splits: str = "redux", bf16: bool = False, on_bad: str = "refuse",
     variants: int = 0, recipe: Recipe = Recipe(), mixes: int | None = None, stems: Sequence[str] | None = None,
-    shard: tuple[int, int] = (0, 1),
+    shard: tuple[int, int] = (0, 1), encoded_by: str | None = None,
 ) -> Path:  # fmt: skip
     """Encode what is not yet encoded of every split; the codec's folder, with this set inside.
 
     `stems` are the classes of instruments, see `find_tracks`; shard (i, n) encodes the tracks i, i + n, i + 2 n, ...
+    `encoded_by` is where the codec lies.
 
     Every song in train is encoded `variants` times more, in a key, tempo and level drawn by the recipe. `mixes`: of each
     song at most so many. Raises
@@ -123,7 +124,8 @@ def encode_set(
         unfinished = set_folder / f"{UNFINISHED}{shard[0] or ''}"
         unfinished.touch()
         work = dict(list(work.items())[shard[0] :: shard[1]])
-        write_whole(codec_folder / "codec.json", json.dumps(_about(codec)).encode())
+        about = _about(codec) | {"encoded_by": encoded_by}
+        write_whole(codec_folder / "codec.json", json.dumps(about).encode())
         for path, (track, variation) in tqdm(work.items(), unit="track"):
             try:
                 _encode_to(path, track, variation, codec, bf16, mixes)
@@ -227,7 +229,18 @@ def _encode(o: argparse.Namespace) -> None:
     recipe = Recipe(gain_db=o.gain_db, pitch=o.pitch, tempo=o.tempo)
     codec = load_codec(o.codec).to(usable(o.device))
     codec_folder = encode_set(
-        o.data, codec, o.out, o.splits, o.bf16, o.on_bad, o.variants, recipe, o.mixes, o.stems, (first, count)
+        o.data,
+        codec,
+        o.out,
+        o.splits,
+        o.bf16,
+        o.on_bad,
+        o.variants,
+        recipe,
+        o.mixes,
+        o.stems,
+        (first, count),
+        str(o.codec),
     )
     log.info("latents are in %s", codec_folder)
 

@@ -173,3 +173,35 @@ class SeededSteps(Callback):
     def on_train_batch_start(self, trainer: L.Trainer, module: L.LightningModule, batch: Any, index: int) -> None:
         key = np.random.SeedSequence((self.seed, trainer.current_epoch, index, trainer.global_rank))
         torch.manual_seed(int(key.generate_state(1, np.uint64)[0]))
+
+
+class Speed(Callback):
+    """Logs how fast a run trains: excerpts per second, the share of the time spent waiting for data, and the GPU's memory."""
+
+    def __init__(self):
+        self.ended_at = self.began_at = self.since = time.monotonic()
+        self.items, self.waited_s = 0, 0.0
+
+    def on_train_batch_start(self, trainer: L.Trainer, module: L.LightningModule, batch: Any, index: int) -> None:
+        self.began_at = time.monotonic()
+        self.waited_s += self.began_at - self.ended_at
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, index: int
+    ) -> None:
+        self.ended_at = time.monotonic()
+        self.items += len(batch["target"]) * trainer.world_size
+        if trainer.global_step % trainer.log_every_n_steps:
+            return
+        passed_s = max(self.ended_at - self.since, 1e-6)
+        figures = {"speed/excerpts_per_s": self.items / passed_s, "speed/data_wait": self.waited_s / passed_s}
+        if module.device.type == "cuda":
+            figures["speed/gpu_gb"] = torch.cuda.max_memory_allocated(module.device) / 1e9
+        for logger in trainer.loggers:
+            logger.log_metrics(figures, trainer.global_step)
+        self.since, self.items, self.waited_s = self.ended_at, 0, 0.0
+
+    def on_validation_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        """What validation took is no time of training."""
+        self.ended_at = self.since = time.monotonic()
+        self.items, self.waited_s = 0, 0.0

@@ -11,9 +11,11 @@ from torch import Tensor
 from torchaudio.transforms import AmplitudeToDB, MelSpectrogram
 
 from accomp import audio
+from accomp.beat.grid import BeatGrid
 from accomp.lit.autoencoder import nonsilent
-from accomp.timeline import SAMPLE_RATE
+from accomp.timeline import SAMPLE_RATE, Step, to_samples
 
+PICTURE_S = 9.0
 WINDOW, MELS, RANGE_DB = 2048, 96, 70.0  # of the spectrograms: samples, bands, loudest to black
 
 
@@ -54,6 +56,35 @@ def _to_wandb(logger: WandbLogger, truth: Tensor, copy: Tensor) -> None:
     logger.log_audio("val/audio", list(sounds), sample_rate=[SAMPLE_RATE] * count, caption=captions)
     pictures = [spectrogram(torch.from_numpy(sound)) for sound in sounds]
     logger.log_image("val/spectrograms", pictures, caption=captions)
+
+
+def play_picture(
+    context: np.ndarray, answer: np.ndarray, grid: BeatGrid, step: Step, plan: np.ndarray | None
+) -> np.ndarray:
+    """What was heard (N,), above what was answered (N,), as a grey picture uint8 of the last seconds.
+
+    Between them are the beats, long at bar lines; a white line is the last live edge, and what of the context follows it, which
+    the model did not hear, is darker. Below lies the plan after that edge: twelve pitch classes (12, T), C below.
+    """
+    first = max(len(answer) - to_samples(PICTURE_S), 0)
+    above, below = (spectrogram(torch.from_numpy(sound[first:].copy())) for sound in (context, answer))
+    columns = above.shape[1]
+    edge = (len(answer) - 1 - max(step.offset, 0)) // step.samples * step.samples
+    at = min(round((edge - first) / (len(answer) - first) * columns), columns - 1)
+    above[:, at:] //= 2
+    marks = np.zeros((8, columns), np.uint8)
+    for times, height in ((grid.beats_s, 4), (grid.downbeats_s, 8)):
+        places = (times * SAMPLE_RATE - first) / (len(answer) - first) * columns
+        marks[:height, places[(places >= 0) & (places < columns)].astype(int)] = 255
+    rows = [above, marks, below]
+    if plan is not None:
+        chroma = np.zeros((4 * len(plan), columns), np.uint8)
+        spread = np.repeat(np.repeat(255 * plan[::-1].clip(0, 1), 4, 0), 2, 1).astype(np.uint8)[:, : columns - at]
+        chroma[:, at : at + spread.shape[1]] = spread
+        rows.append(chroma)
+    picture = np.concatenate(rows)
+    picture[:, at] = 255
+    return picture
 
 
 def spectrogram(audio: Tensor) -> np.ndarray:

@@ -1,0 +1,19 @@
+"""Settings of the samplers that trained denoisers are played with, by name (see `accomp.model.Model.sampler`)."""
+
+TEACHER = {"denoiser": "teacher", "function": "dpm_solver", "sigma_max": 20.0, "rho": 5.0, "guidance": 4.0}
+STUDENT = {"denoiser": "student", "function": "consistency", "sigma_max": 20.0, "rho": 7.0}
+DEFAULT_SAMPLERS = {
+    "teacher_4": TEACHER | {"steps": 4, "sigma_min": 0.3},
+    "teacher_6": TEACHER | {"steps": 6, "sigma_min": 0.15},
+    "teacher_12": TEACHER | {"steps": 12, "sigma_min": 0.05},
+    "student_1": STUDENT | {"steps": 1, "sigma_min": 20.0},
+    "student_2": STUDENT | {"steps": 2, "sigma_min": 1.0},
+    "student_2_of_4": STUDENT | {"steps": 2, "sigma_min": 1.0, "candidates": 4},
+    "student_4": STUDENT | {"steps": 4, "sigma_min": 0.3},
+}
+# The paper's, as published.
+ADPM2 = {"function": "adpm2", "steps": 5, "sigma_min": 1e-4, "sigma_max": 50.0, "rho": 9.0}
+CM = {"function": "paper_cm", "sigma_min": 1e-4, "sigma_max": 80.0, "rho": 9.0}  # one noise level more than calls
+# For the masks of `PaperDraw`, under which the network is not told what is known.
+REPLACEMENT = {"adpm2_5": {"denoiser": "teacher"} | ADPM2}
+PAPER_STUDENT = {"cm_2": {"denoiser": "student"} | CM | {"steps": 3}}
