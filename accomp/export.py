@@ -19,7 +19,6 @@ from hydra.utils import instantiate
 from safetensors.torch import save
 from torch import nn
 
-from accomp.beat.tracker import Tracker
 from accomp.codec.fingerprint import fingerprint
 from accomp.codec.music2latent import WEIGHTS_MISSING, Music2Latent, package_weights
 from accomp.command_line import command, parser_of
@@ -31,7 +30,7 @@ from accomp.metrics.coherence import write_folder
 from accomp.model import load_model
 from accomp.model_card import card
 from accomp.paper_checkpoint import convert
-from accomp.parts import build_part
+from accomp.parts import build_part, build_tracker
 from accomp.run_kind import ROLES, export_command, kind_of
 from accomp.training_run import check_latents, codec_config, load_codec, read_run, run_config, run_facts
 from accomp.window import PlayingDraw
@@ -45,7 +44,7 @@ def save_weights(module: nn.Module, path: Path) -> None:
     write_whole(path, save(weights))
 
 
-def export(out: Path, runs: dict[str, Path]) -> None:
+def export(out: Path, runs: dict[str, Path], samplers: dict[str, dict] | None = None) -> None:
     """Put the averaged weights of training runs, by role ("codec", "teacher", "student", "tracker"), into a model
     folder.
 
@@ -65,10 +64,11 @@ def export(out: Path, runs: dict[str, Path]) -> None:
         else:
             check_latents(runs[role], fingerprint(parts["codec"]), "--codec")
     config = configuration(runs)
+    config["samplers"] |= samplers or {}
     for role, run in runs.items():
         if role == "tracker":
             shipped = load_model(run).tracker if is_model(run) else None
-            parts[role] = shipped or read_run(run, "tracker.", Tracker(**config["tracker"]))
+            parts[role] = shipped or read_run(run, "tracker.", build_tracker(config["tracker"], trusted=True))
         elif role != "codec":
             form = Denoiser if role == "teacher" else ConsistencyDenoiser
             parts[role] = read_run(run, "denoiser.", form(build_part(config["net"], trusted=True)))
@@ -155,6 +155,20 @@ def export_paper(out: Path, source: Path, samplers: Sequence[str] = ()) -> None:
     convert(checkpoint, out, codec, remark, samplers, told)
 
 
+def read_samplers(path: Path | None) -> dict[str, dict]:
+    """Further samplers from a YAML file, settings by name. Raises UserError on anything else."""
+    if path is None:
+        return {}
+    needed = {"denoiser", "function", "steps", "sigma_min", "sigma_max", "rho"}
+    try:
+        found = yaml.safe_load(path.read_text())
+        if not all(needed <= values.keys() for values in found.values()):
+            raise ValueError(f"each needs {', '.join(sorted(needed))}")
+    except (OSError, yaml.YAMLError, AttributeError, ValueError) as error:
+        raise UserError(f"--samplers {path}: no settings of samplers by name ({error})") from error
+    return found
+
+
 def run_command(options: argparse.Namespace) -> None:
     refuse_folder(options.out)
     alone = [kind for kind in ("paper", "coherence") if getattr(options, kind) is not None]
@@ -163,7 +177,7 @@ def run_command(options: argparse.Namespace) -> None:
     if len(alone) + bool(runs) != 1 or (runs and not {"codec", "teacher"} <= runs.keys()):
         raise UserError("give --codec and --teacher, or --paper, or --coherence; `--help` shows all three")
     if runs:
-        export(options.out, runs)
+        export(options.out, runs, read_samplers(options.samplers))
     else:
         check_role(alone[0], getattr(options, alone[0]))
         export_paper(options.out, options.paper) if options.paper else write_folder(options.coherence, options.out)
@@ -186,6 +200,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         type=Path,
         help="a run of experiment=tracker, or a model folder; without one the model has no beat of its own",
     )
+    parser.add_argument("--samplers", type=Path, metavar="FILE.yaml", help="settings of further samplers, by name")
     parser.add_argument("--paper", type=Path, help="a run of experiment=paper_..., or one of its checkpoints")
     parser.add_argument("--coherence", type=Path, help="a run of experiment=coherence")
     return command(parser, argv, run_command)

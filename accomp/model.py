@@ -13,7 +13,6 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from accomp.beat.tracker import Tracker
 from accomp.codec.contract import Codec
 from accomp.codec.music2latent import WEIGHTS_MISSING, Music2Latent
 from accomp.diffusion import inpaint, samplers
@@ -21,7 +20,7 @@ from accomp.diffusion.noise import karras
 from accomp.diffusion.precond import ClassifierFreeGuidance, ConsistencyDenoiser, Denoiser
 from accomp.diffusion.unet import PaperUNet
 from accomp.errors import UserError
-from accomp.parts import build_part, part_class
+from accomp.parts import build_part, build_tracker, named, part_class
 from accomp.run_kind import export_command
 from accomp.timeline import STEMS
 
@@ -52,7 +51,7 @@ class Model:
     config: dict
     codec: Codec
     denoisers: dict[str, nn.Module]
-    tracker: Tracker | None
+    tracker: nn.Module | None  # with the contract of accomp.beat.tracker.Tracker
     device: torch.device
     frames: int = field(init=False)
     longest_step: int = field(init=False)
@@ -76,7 +75,8 @@ class Model:
         denoiser = self.denoisers[s["denoiser"]]
         if (scale := s.get("guidance", 1.0)) != 1.0:
             denoiser = ClassifierFreeGuidance(denoiser, scale)
-        return denoiser, SAMPLERS[s["function"]], sigmas
+        function = s["function"]  # one of SAMPLERS, or a function of this package by its dotted name
+        return denoiser, SAMPLERS.get(function) or named(function), sigmas
 
     def candidates(self, name: str | None = None) -> int:
         """How many answers this sampler makes, for the teacher to choose from."""
@@ -107,7 +107,7 @@ def load_model(folder: Path | str, device: str = "cpu", precision: torch.dtype =
             _load(denoisers[name], folder / f"{name}.safetensors", precision)
         tracker = None
         if "tracker" in config:
-            tracker = Tracker(**config["tracker"])
+            tracker = build_tracker(config["tracker"])
             _load(tracker, folder / "tracker.safetensors")
         model = Model(folder.resolve().name, config, codec, denoisers, tracker, target)
         model.sampler()

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from accomp.beat.tracker import Tracker
 from accomp.lit.training import TrainingModule, Values
+from accomp.parts import build_tracker
 from accomp.timeline import SAMPLE_RATE
 
 HOP = 2048  # samples per frame of the codecs that trackers listen to
@@ -15,7 +15,7 @@ class TrackerModule(TrainingModule):
     """Squared error of the phases as unit vectors, after the first `settle` frames, wherever the song has a beat.
 
     Args:
-        tracker: arguments of `Tracker`
+        tracker: arguments of `accomp.beat.tracker.Tracker`, or of the class that its `_target_` names
         settle: frames at the start of an excerpt that do not count (43 is 2 s)
         start: a training run with whose weights to begin
         colour: standard deviation of a constant added to every channel of an excerpt, as another room or instrument adds
@@ -28,7 +28,7 @@ class TrackerModule(TrainingModule):
     ):  # fmt: skip
         super().__init__()
         self.save_hyperparameters()
-        self.tracker = Tracker(**tracker)
+        self.tracker = build_tracker(tracker, trusted=True)
         self.begin_with(start, "tracker")
 
     def measure(self, batch: dict, generator: torch.Generator) -> tuple[Values, Values]:
