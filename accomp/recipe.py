@@ -2,7 +2,7 @@
 
     python -m accomp.recipe live                                     # accomp/recipes/live.yaml, stage by stage
     python -m accomp.recipe live --plan                              # only the table: stages, hours, GB
-    python -m accomp.recipe slakh --measure                          # a few steps of every training that can begin, for its hours
+    python -m accomp.recipe slakh --measure                          # the hours, from a few steps of every training
     python -m accomp.recipe slakh --slurm='--gpus=1 --time=2-0'      # as Slurm jobs, each after the one before
 
 The same command goes on where it stopped: stages that are done are left out, and a training resumes from its last checkpoint.
@@ -37,7 +37,7 @@ STEPS = 30  # of a training, to measure how fast it goes
 
 @dataclass(frozen=True)
 class Stage:
-    """One command of the chain: what it writes last, how many GB that takes, and how many hours are guessed or were measured."""
+    """One command of the chain: what it writes last, how many GB that takes, and its hours, guessed or measured."""
 
     name: str
     words: tuple[str, ...]

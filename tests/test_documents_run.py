@@ -107,6 +107,8 @@ def toy(words: list[str]) -> list[str]:
         return [*words, *TOY_TRAINING, "--trials=2"]
     if "clients/python/play.py" in words:
         return [*words, "--seconds=5"]
+    if "accomp.recipe" in words:
+        return [*words, "--set", *TOY_TRAINING]
     if "accomp.data.latents" in words:
         return [*words, "--data=data/band"]
     if "accomp.data.band" in words:

@@ -38,15 +38,12 @@ def test_stages_run_in_their_order_and_once(place, caplog):
 
 
 def test_a_stage_that_fails_stops_the_chain_and_is_the_first_of_the_next_run(place, caplog):
-    (place / "recipes" / "chain.yaml").write_text(
-        yaml.safe_dump(
-            {"stages": CHAIN | {"two": CHAIN["two"] | {"run": 'python -c \'open("two", "w"); 1 / 0\''}}},
-            sort_keys=False,
-        )
-    )
+    broken = CHAIN["two"] | {"run": 'python -c \'open("two", "w"); 1 / 0\''}
+    file = place / "recipes" / "chain.yaml"
+    file.write_text(yaml.safe_dump({"stages": CHAIN | {"two": broken}}, sort_keys=False))
     assert recipe.main(["chain"]) == 2
     assert "stage two ended with status 1" in caplog.text and not (place / "three").exists()
-    (place / "recipes" / "chain.yaml").write_text(yaml.safe_dump({"stages": CHAIN}, sort_keys=False))
+    file.write_text(yaml.safe_dump({"stages": CHAIN}, sort_keys=False))
     left = [stage.name for stage in recipe.read_recipe("chain", []).left()]
     assert left == ["two", "three"], "its half product is none"
     assert recipe.main(["chain"]) == 0 and (place / "three").exists()
