@@ -202,13 +202,14 @@ def log_model(config: DictConfig, out: Path, loggers: list, data) -> None:
     from accomp.run_kind import kind_of
 
     wandb_loggers = [logger for logger in loggers if isinstance(logger, WandbLogger)] if launch.rank() == 0 else []
-    roles = {
-        "teacher": {"teacher": out},
-        "student": {"teacher": Path(config.module.get("teacher") or ""), "student": out},
-    }
-    parts = roles.get(kind_of(OmegaConf.to_container(config.module)))
-    codec = config.callbacks.get("play") and (config.callbacks.play.codec or data.store("train").encoded_by)
-    if not wandb_loggers or parts is None or not codec or not Path(codec).exists():
+    module = OmegaConf.to_container(config.module)
+    roles = {"teacher": {"teacher": out}, "student": {"teacher": Path(module.get("teacher") or ""), "student": out}}
+    parts = roles.get(kind_of(module))
+    if not wandb_loggers or parts is None or not config.data.latents:
+        return
+    codec = (config.callbacks.get("play") or {}).get("codec") or data.store("train").encoded_by
+    if codec is None or not Path(codec).exists():
+        log.info("no model folder for W&B: the latents do not say where their codec lies (callbacks.play.codec=FOLDER)")
         return
     import wandb
 

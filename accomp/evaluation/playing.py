@@ -52,7 +52,8 @@ def time_all(
     settings: Settings, models: dict[str, Model], rows: Sequence[Row], songs: Sequence[Song], cache: AudioCache
 ) -> None:
     """Time a single stem in every row of a model of which no times are known."""
-    for row in tqdm([row for row in rows if row.plays and not cache.latency(row).is_file()], desc="timing", unit="row"):
+    todo = [row for row in rows if row.plays and row.has_answer(songs[0]) and not cache.latency(row).is_file()]
+    for row in tqdm(todo, desc="timing", unit="row"):
         write_text(cache.latency(row), json.dumps(_live_timings(settings, models[row.model], row, songs[0])))
 
 

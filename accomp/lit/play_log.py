@@ -100,22 +100,34 @@ class PlayLog(Callback):
             module.log_dict(self.values, batch_size=1)
 
     def prepare(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        """Load codec and passages. Raises UserError when the codec that was named is not that of the latents."""
+        """Load codec and passages; without them validation does not play. Raises UserError when a codec was named that is not
+        that of the latents.
+        """
         data, h = trainer.datamodule, trainer.datamodule.hparams
-        if module.codec is not None:
-            self.codec = module.codec.on(module.device)
-        else:
-            store = data.store("validation")
-            source = self.source or store.encoded_by
-            if source is None or not Path(source).exists():
-                self.off = True
-                log.warning("validation does not play: name the codec of the latents by callbacks.play.codec=FOLDER")
-                return
-            self.codec = load_codec(source).to(module.device)
-            if fingerprint(self.codec) != store.codec:
-                raise UserError(f"callbacks.play.codec={source}: data.latents are of another codec, {store.codec}")
-        tracks = find_tracks(Path(h.root), "validation", h.splits, on_bad=h.on_bad, stems=h.stems)
-        self.passages = [passage(track, i, self.seconds) for i, track in enumerate(tracks[: self.excerpts])]
+        try:
+            self.codec = (
+                module.codec.on(module.device) if module.codec is not None else self.codec_of(data, module.device)
+            )
+            tracks = find_tracks(Path(h.root), "validation", h.splits, on_bad=h.on_bad, stems=h.stems)[: self.excerpts]
+        except UserError as error:
+            if self.source is not None:
+                raise
+            self.off = True
+            log.warning("validation does not play: %s", error)
+            return
+        samples = min(to_samples(self.seconds), *(track.samples for track in tracks))
+        self.passages = [passage_of(track, i, samples) for i, track in enumerate(tracks)]
+
+    def codec_of(self, data: L.LightningDataModule, device: torch.device) -> Codec:
+        """The codec of the latents. Raises UserError when it is not where it should be."""
+        store = data.store("validation")
+        source = self.source or store.encoded_by
+        if source is None:
+            raise UserError("name the codec of the latents by callbacks.play.codec=FOLDER")
+        codec = load_codec(source).to(device)
+        if fingerprint(codec) != store.codec:
+            raise UserError(f"callbacks.play.codec={source}: data.latents are of another codec, {store.codec}")
+        return codec
 
     def play(self, trainer: L.Trainer, module: L.LightningModule, step: int) -> dict[str, float]:
         """Play all passages at every depth; the means of their scores, by name."""
@@ -145,9 +157,8 @@ class PlayLog(Callback):
         return {name: float(np.mean(found)) for name, found in known.items() if found}
 
 
-def passage(track: Track, number: int, seconds: float) -> Passage:
+def passage_of(track: Track, number: int, samples: int) -> Passage:
     """The middle of a track; the target is another stem in every passage."""
-    samples = min(to_samples(seconds), track.samples)
     start = (track.samples - samples) // 2
     stem = track.stems[number % len(track.stems)]
     context = sum((track.read(other, start, start + samples) for other in track.stems if other != stem),
