@@ -24,7 +24,7 @@ from omegaconf import OmegaConf
 
 from accomp.compose import compose
 from accomp.errors import UserError
-from accomp.evaluation import settings
+from accomp.evaluation import report, settings
 
 COMMANDS = documents.every_command()
 DIFFERENT = {command.words: command for command in reversed(COMMANDS)}.values()  # each at its first place
@@ -230,3 +230,16 @@ def test_the_readme_is_short():
 
 def test_commands_are_many(monkeypatch):
     assert len(COMMANDS) > 100 and all(isinstance(one, Command) for one in COMMANDS)
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "docs" / "results").glob("*.csv")), ids=lambda file: file.stem)
+def test_the_numbers_of_a_results_table_are_those_of_its_csv(file):
+    """docs/results/NAME.csv is the summary of the evaluation that is named so; the table after its command holds its means."""
+    page = (ROOT / "docs" / "results.md").read_text()
+    assert f"name={file.stem}\n" in page
+    section = page.partition(f"name={file.stem}\n")[2].partition("\n## ")[0]
+    shown = {
+        float(cell) for line in section.splitlines() for cell in re.findall(r"(?<=\| )-?\d+\.\d+(?= \|)", line + " ")
+    }
+    means = {round(line["mean"], digits) for line in report.read_summary(file) for digits in (1, 2, 3) if line["n"]}
+    assert len(shown) > 10 and shown <= means, sorted(shown - means)

@@ -43,6 +43,13 @@ def read_lines(path: Path) -> list[dict]:
         return [line | {"value": float(line["value"] or "nan")} for line in csv.DictReader(file)]
 
 
+def read_summary(path: Path) -> list[dict]:
+    """The lines of a `summary.csv`, numbers as numbers (NaN where empty)."""
+    numbers = ("mean", "low", "high", "normalised", "n")
+    with path.open(newline="") as file:
+        return [line | {key: float(line[key] or "nan") for key in numbers} for line in csv.DictReader(file)]
+
+
 def summarise(lines: Iterable[dict]) -> list[dict]:
     """Mean of every metric in every row, with the interval in which 95 % of resampled sets of tracks have theirs.
 
