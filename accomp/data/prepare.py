@@ -29,7 +29,7 @@ from tqdm import tqdm
 from accomp.command_line import add_on_bad, command, parser_of
 from accomp.data.check import check_track
 from accomp.data.problems import quarantine
-from accomp.data.slakh import SCORE, refuse, sounds_of
+from accomp.data.slakh import lacks_score, refuse, sounds_of
 from accomp.data.splits import by_split, track_folders
 from accomp.data.track import SUFFIXES
 from accomp.disk import watched, write_whole
@@ -47,7 +47,7 @@ def check_set(root: Path, on_bad: str, sample_rate: int = SAMPLE_RATE, jobs: int
             tqdm(pool.map(partial(check_track, sample_rate=sample_rate), paths), total=len(paths), unit="track")
         )
     if not any((path / "all_src.mid").is_file() for path in paths):  # a set without scores
-        faults = [[problem for problem in found if problem.expected != SCORE] for found in faults]
+        faults = [[problem for problem in found if not lacks_score(problem)] for found in faults]
     problems = [problem for found in faults for problem in found]
     if problems and on_bad == "refuse":
         refuse(root, problems)

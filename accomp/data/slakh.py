@@ -83,7 +83,12 @@ def without_scores(opened: Sequence[Opened]) -> list[Opened]:
     """The same tracks, without complaints about missing scores where the whole set has none."""
     if any(track is not None and track.midi for track, _ in opened):
         return list(opened)
-    return [(track, [fault for fault in faults if fault.expected != SCORE]) for track, faults in opened]
+    return [(track, [fault for fault in faults if not lacks_score(fault)]) for track, faults in opened]
+
+
+def lacks_score(fault: Problem) -> bool:
+    """Whether this is the complaint that a track has no all_src.mid."""
+    return fault.expected == SCORE and fault.found == "nothing"
 
 
 def refuse(root: Path, problems: Sequence[Problem]) -> NoReturn:
