@@ -93,7 +93,11 @@ class PlayLog(Callback):
             if self.codec is None:
                 self.prepare(trainer, module)
             if not self.off:
-                self.played_at, self.values = step, self.play(trainer, module, step)
+                self.played_at = step
+                try:
+                    self.values = self.play(trainer, module, step)
+                except Exception:  # whatever it is, it must not end a training of days
+                    log.exception("validation could not play at step %d; training goes on", step)
         if trainer.world_size > 1:
             self.off, self.played_at, self.values = trainer.strategy.broadcast((self.off, self.played_at, self.values))
         if self.values:

@@ -22,7 +22,7 @@ NET = {"width": 16, "blocks": 1}
 
 
 def train(*arguments):
-    shape = ["trainer=cpu", "trainer.precision=32-true", "data.workers=0", "callbacks.progress=null"]
+    shape = ["trainer=cpu", "trainer.precision=32-true", "data.workers=0", "callbacks.progress=null", "compile=false"]
     done = subprocess.run(
         [sys.executable, "train.py", *shape, *map(str, arguments)],
         cwd=ROOT,
