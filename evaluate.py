@@ -49,8 +49,8 @@ def main(config: DictConfig) -> None:
     with only_writer(chosen.out_dir):
         refuse_other_settings(chosen.out_dir, OmegaConf.to_container(config, resolve=True))
         with recorded(chosen.out_dir):
-            write_provenance(chosen.out_dir, config, Path(__file__).resolve().parent)
             MEASURES[chosen.measure](chosen)
+            write_provenance(chosen.out_dir, config, Path(__file__).resolve().parent)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,9 @@
 """Training of the beat tracker: predict the phase of beat and bar from what the player has played so far."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from accomp.lit.training import TrainingModule, Values
-from accomp.parts import build_tracker
 from accomp.timeline import SAMPLE_RATE
 
 HOP = 2048  # samples per frame of the codecs that trackers listen to
@@ -15,7 +14,7 @@ class TrackerModule(TrainingModule):
     """Squared error of the phases as unit vectors, after the first `settle` frames, wherever the song has a beat.
 
     Args:
-        tracker: arguments of `accomp.beat.tracker.Tracker`, or of the class that its `_target_` names
+        tracker: the network, with the contract of `accomp.beat.tracker.Tracker`
         settle: frames at the start of an excerpt that do not count (43 is 2 s)
         start: a training run with whose weights to begin
         colour: standard deviation of a constant added to every channel of an excerpt, as another room or instrument adds
@@ -23,12 +22,12 @@ class TrackerModule(TrainingModule):
     """
 
     def __init__(
-        self, tracker: dict, learning_rate: float = 2e-3, warmup_steps: int = 100, steps: int = 4000, settle: int = 43,
+        self, tracker: nn.Module, learning_rate: float = 2e-3, warmup_steps: int = 100, steps: int = 4000, settle: int = 43,
         start: str | None = None, colour: float = 0.3, noise: float = 0.1,
     ):  # fmt: skip
         super().__init__()
-        self.save_hyperparameters()
-        self.tracker = build_tracker(tracker, trusted=True)
+        self.save_hyperparameters(ignore=["tracker"])
+        self.tracker = tracker
         self.begin_with(start, "tracker")
 
     def measure(self, batch: dict, generator: torch.Generator) -> tuple[Values, Values]:

@@ -5,6 +5,7 @@ import itertools
 import pytest
 import torch
 
+from accomp.beat.tracker import Tracker
 from accomp.compose import CONF, compose
 from accomp.errors import UserError
 from accomp.lit.tracker import TrackerModule
@@ -25,14 +26,13 @@ def run_of(module: torch.nn.Module, folder):
 
 
 def test_a_module_begins_with_the_weights_of_a_run(tmp_path):
-    settings = {"channels": 4, "width": 8}
-    first = TrackerModule(settings)
-    second = TrackerModule(settings, start=run_of(first, tmp_path / "run"))
+    first = TrackerModule(Tracker(channels=4, width=8))
+    second = TrackerModule(Tracker(channels=4, width=8), start=run_of(first, tmp_path / "run"))
     assert second.tracker.training
     for (name, one), two in zip(first.named_parameters(), second.parameters(), strict=True):
         assert torch.equal(one, two), name
     with pytest.raises(UserError, match="another size") as error:
-        TrackerModule({"channels": 5, "width": 8}, start=str(tmp_path / "run"))
+        TrackerModule(Tracker(channels=5, width=8), start=str(tmp_path / "run"))
     assert "\n" not in str(error.value)
 
 
