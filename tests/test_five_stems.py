@@ -6,7 +6,6 @@ import numpy as np
 import processes
 import pytest
 import soundfile
-from conftest import TINY_NET
 
 from accomp.compose import compose
 from accomp.data.latents import main as encode
@@ -18,6 +17,7 @@ from accomp.model import load_model
 from accomp.stream.streamer import Streamer
 
 STEMS = ["bass", "drums", "guitar", "piano", "strings"]
+NET = ("channels=8", "width=16", "layers=1", "heads=2")
 CLASSES = f"data.stems=[{','.join(STEMS)}]"
 
 
@@ -41,7 +41,7 @@ def test_a_fifth_stem_trains_and_plays(root, model_folder, tmp_path):
     )
     data = [f"data.root={root}", f"data.latents={tmp_path}/latents", "data.frames=64", "data.batch_size=2", CLASSES]
     data += ["data.validation_items=2", "data.epoch_items=4", "data.workers=0", "steps=3", "experiment=diffusion"]
-    net = [f"module.net.{value}" for value in TINY_NET]
+    net = [f"module.net.{value}" for value in NET]
     ended = processes.train(tmp_path / "four", *data, *net)
     assert ended != [0] and "module.net.stems=5" in processes.said(tmp_path / "four")
     assert processes.train(tmp_path / "run", *data, *net, "module.net.stems=5") == [0], processes.said(tmp_path / "run")
