@@ -29,12 +29,8 @@ from accomp.trials import flat, read_status, recorded
 
 log = logging.getLogger("train")
 
-FREE_DATA = (
-    "data.workers",
-    "data.on_bad",
-    "data.validation_items",
-    "data.pin_memory",
-)  # the training excerpts do not depend on these
+# The training excerpts do not depend on these.
+FREE_DATA = ("data.workers", "data.on_bad", "data.validation_items", "data.pin_memory")
 
 
 def train(config: DictConfig) -> dict:
