@@ -1,5 +1,6 @@
 """Plays along live: receives by UDP what a musician plays, and answers with the instruments that are asked for.
 
+    python serve.py --web                 play in the browser: open the link that is printed
     python serve.py [--serverport 7000] [--clientport 8000] [--client_ip 127.0.0.1] [--model models/live] [--device cpu]
 
 Uses the OSC messages of the Max external `multi_track` (clients/python/README.md lists them, docs/playing.md explains
@@ -18,12 +19,18 @@ import select
 import signal
 import socket
 import sys
+import webbrowser
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from accomp.dependencies import PLAYING, require
 from accomp.errors import UserError
 
+if TYPE_CHECKING:
+    from accomp.server.web import WebPort
+
+ROOT = Path(__file__).resolve().parent
 LINES_WAITING = 1000  # of the log, while it is not read
 
 log = logging.getLogger("accomp.serve")
@@ -39,8 +46,12 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--server_ip", help="address of this machine to listen on (loopback for a client on this machine, "
                         "else 0.0.0.0, all of them)")  # fmt: skip
+    parser.add_argument("--web", type=int, nargs="?", const=8080, metavar="PORT",
+                        help="also serve a page to play in, on this port (%(const)s)")  # fmt: skip
+    parser.add_argument("--web_ip", default="127.0.0.1", help="address that the page is served on (%(default)s)")
+    parser.add_argument("--open", action="store_true", help="open the page in the browser")
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps or auto (%(default)s)")
-    parser.add_argument("--model", type=Path, default=Path(__file__).resolve().parent / "models" / "live",
+    parser.add_argument("--model", type=Path, default=ROOT / "models" / "live",
                         help="model folder (models/live); those beside it can be changed to while playing")  # fmt: skip
     parser.add_argument("--threads", type=int, help="of torch (OMP_NUM_THREADS, or one; more are rarely faster)")
     parser.add_argument("--sampler", default=None, help="one of the model's samplers (its own default)")
@@ -65,13 +76,27 @@ def serve(args: argparse.Namespace) -> None:
     with contextlib.ExitStack() as closing:
         for each in rx:
             closing.enter_context(each)
+        web = open_web(args)
+        if web is not None:
+            closing.callback(web.stop)
         if not server_ip.startswith("127."):
             log.warning("listening on %s beyond this machine: datagrams from %s are accepted; on an open network use a tunnel",
                         server_ip, " or ".join(sorted(sources)))  # fmt: skip
-        run_server(args, sources, rx)
+        run_server(args, sources, rx, web)
 
 
-def run_server(args: argparse.Namespace, sources: set[str], rx: list[socket.socket]) -> None:
+def open_web(args: argparse.Namespace) -> "WebPort | None":
+    """The port of the page, if there is to be one; it answers when the model is loaded."""
+    if args.web is None:
+        return None
+    from accomp.server.web import WebPort, bind, kept_token
+
+    return WebPort(bind(args.web_ip, args.web), ROOT / "clients" / "web", kept_token(ROOT / "out" / "web_token"))
+
+
+def run_server(
+    args: argparse.Namespace, sources: set[str], rx: list[socket.socket], web: "WebPort | None" = None
+) -> None:
     """Load the model, warm up, report it, and serve."""
     # These import torch, which takes seconds: not before the port is known to be free.
     from accomp.server.endpoint import Endpoint
@@ -83,6 +108,7 @@ def run_server(args: argparse.Namespace, sources: set[str], rx: list[socket.sock
 
     signal.signal(signal.SIGTERM, end_now)  # until here the system ends us, at once even inside a long import
     threads = use_threads(args.threads)
+    sources = sources | {"web"} if web is not None else sources
     device, folder = device_name(args.device), args.model
     make = streamers_of(folder, device, args.sampler, args.together)
     about = {"model": folder.resolve().name, "device": device}
@@ -99,12 +125,16 @@ def run_server(args: argparse.Namespace, sources: set[str], rx: list[socket.sock
         return streamers_of(known[name], device, args.sampler, args.together, strict=False)
 
     client = (args.client_ip, args.clientport)
-    endpoint = Endpoint(ServerState(sources, about), InferenceWorker(make), rx, client, load, recorder)
+    endpoint = Endpoint(ServerState(sources, about), InferenceWorker(make), rx, client, load, recorder, web)
     endpoint.warm_up(make)
     gc.collect()
     gc.freeze()  # what exists now stays: no garbage collection visits it again (0.25 s each time)
     log.info("ready: model %s on %s, listening on %s:%d, answering %s:%d", about["model"], device, *rx[0].getsockname(),
              *client)  # fmt: skip
+    if web is not None:
+        log.info("web: open %s", web.link)
+        if args.open:
+            webbrowser.open(web.link)
     endpoint.run()
 
 

@@ -53,10 +53,16 @@ def beat_chords(start_s: np.ndarray, end_s: np.ndarray, pitch: np.ndarray, beats
     """The chords under notes with these starts, ends and MIDI pitches (M,), for the beats between `beats_s`."""
     profile, lowest = beat_profiles(start_s, end_s, pitch, beats_s)
     padded = np.pad(profile, ((1, 1), (0, 0)))
-    smooth = profile + NEIGHBOUR * (padded[:-2] + padded[2:])
-    norm = np.linalg.norm(smooth, axis=1, keepdims=True)
-    fit = (smooth / np.maximum(norm, 1e-9)) @ (_SETS / np.sqrt(_SETS.sum(1, keepdims=True))).T
-    fit = fit + ROOT_BONUS * (np.where(lowest < 0, -1, lowest % 12)[:, None] == _ROOTS)
+    return fitted_chords(
+        profile + NEIGHBOUR * (padded[:-2] + padded[2:]), np.where(lowest < 0, -1, lowest % 12), beats_s
+    )
+
+
+def fitted_chords(profile: np.ndarray, bass: np.ndarray, beats_s: np.ndarray) -> BeatChords:
+    """The chords that fit best to pitch class profiles of beats (N, 12) and their lowest pitch classes (N,), -1: none."""
+    norm = np.linalg.norm(profile, axis=1, keepdims=True)
+    fit = (profile / np.maximum(norm, 1e-9)) @ (_SETS / np.sqrt(_SETS.sum(1, keepdims=True))).T
+    fit = fit + ROOT_BONUS * (bass[:, None] == _ROOTS)
     best = fit.argmax(1) if len(fit) else np.zeros(0, int)
     sounding = norm[:, 0] > 0
     names = tuple(NAMES[_KINDS[b][0]] + _KINDS[b][1] if h else "" for b, h in zip(best, sounding, strict=True))

@@ -17,6 +17,8 @@ class Codec(nn.Module, ABC):
     `delay`     samples: the streamed decoder's output runs this far behind the latents it has been given
     `causal`    whether a latent frame depends on nothing after its own last sample
     `looks_ahead`  whether `encode_recording` gives other latents than `encode`
+    `lowest_pitch`, `drums`  where latents say which notes are played: the MIDI pitch of the first row of `keys`, and the
+                names of the rows of `strokes`
     """
 
     hop: int
@@ -24,6 +26,8 @@ class Codec(nn.Module, ABC):
     delay: int
     causal: bool
     looks_ahead: bool = False
+    lowest_pitch: int | None = None
+    drums: tuple[str, ...] = ()
 
     def latent_weights(self) -> dict[str, Tensor]:
         """The tensors that decide what the latents are; latents made by other ones must never be mixed with these."""

@@ -51,7 +51,7 @@ class NoteCodec(Codec):
     `basis` (timbre, K) and `centre` (K,) project the K energies of a frame onto principal components; `fit` finds them.
     """
 
-    causal, looks_ahead, lowest_pitch = True, True, LOWEST_PITCH
+    causal, looks_ahead, lowest_pitch, drums = True, True, LOWEST_PITCH, DRUMS
 
     def __init__(self, **values):
         super().__init__()
@@ -175,6 +175,10 @@ class NoteCodec(Codec):
     def keys(self, latents: Tensor) -> Tensor:
         """The keys in latents (B, C, T), (B, PITCHES, T): about 0 where silent, 1 where sounding, 2 where beginning."""
         return latents[:, NOTE_ROWS] / NOTE_SCALE
+
+    def strokes(self, latents: Tensor) -> Tensor:
+        """The strokes in latents (B, C, T), (B, len(DRUMS), T), in velocities of 64."""
+        return latents[:, DRUM_ROWS] / NOTE_SCALE
 
     def hidden(self, latents: Tensor, state: dict) -> tuple[Tensor, dict]:
         """Latents (B, C, T) -> features (B, T * stride, D) of Fourier frames."""

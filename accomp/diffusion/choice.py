@@ -31,3 +31,10 @@ def most_relevant(denoiser: nn.Module, answers: Sequence[Tensor], noise: Tensor,
     """Of several answers (B, C, T) each batch item's most relevant one: (B, C, T). All get the same noise."""
     scores = torch.stack([relevance(denoiser, answer, noise, condition) for answer in answers])
     return torch.stack(list(answers))[scores.argmax(0), torch.arange(len(noise), device=noise.device)]
+
+
+def liveliest(candidates: Sequence[Tensor], count: int) -> Tensor:
+    """Of each item the candidate (B, C, T) whose last `count` frames differ most from frame to frame."""
+    stacked = torch.stack(list(candidates))  # (M, B, C, T)
+    change = stacked[..., -count:].diff(dim=-1).abs().mean((2, 3))
+    return stacked[change.argmax(0), torch.arange(stacked.shape[1], device=stacked.device)]

@@ -1,6 +1,35 @@
 """Between frames and beats: positions in beats, means over beats, and the frames that lie a number of beats away."""
 
+from typing import NamedTuple
+
 import numpy as np
+
+SURE = 0.05  # length of a phase's vector below which it says nothing
+
+
+class BeatLine(NamedTuple):
+    """A beat: its absolute sample, its number in the bar (0 is the bar line, -1: unknown), and the beats of that bar."""
+
+    sample: int
+    number: int
+    beats_in_bar: int
+
+
+def beat_lines(clock: np.ndarray, start: int, hop: int) -> list[BeatLine]:
+    """The beats within frames from `start` on, by their clock features (CLOCK_FEATURES, T); none where no clock is."""
+    beat, bar = clock[1] + 1j * clock[0], clock[5] + 1j * clock[4]
+    if clock.shape[1] < 2 or np.abs(beat).min() < SURE:
+        return []
+    position = np.unwrap(np.angle(beat)) / (2 * np.pi)
+    position += np.ceil(-position[0])
+    count = np.arange(np.ceil(position[0]), np.floor(position[-1]) + 1)
+    frames = np.interp(count, position, np.arange(len(position)))
+    numbers, length = np.full(len(count), -1), 0
+    if np.abs(bar).min() >= SURE:
+        turns = np.unwrap(np.angle(bar)) / (2 * np.pi)
+        length = round(float((position[-1] - position[0]) / max(turns[-1] - turns[0], 1e-9)))
+        numbers = np.round(np.interp(frames, np.arange(len(turns)), turns) * length).astype(int) % max(length, 1)
+    return [BeatLine(round((start + f) * hop), int(n), length) for f, n in zip(frames, numbers, strict=True)]
 
 
 def beat_means(rows: np.ndarray, position: np.ndarray) -> np.ndarray:

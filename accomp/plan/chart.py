@@ -14,11 +14,11 @@ from accomp.timeline import PITCH_CLASSES, SAMPLE_RATE
 class ChartPlan:
     """Known chords in place of the harmony that another plan expects; what that one recalls stays.
 
-    `chords` holds those of every item, or of all; where there are none, the other plan's harmony stays too.
+    `chords` holds those of every item, or one for all, or nothing; it may be changed. Where there are none, the other
+    plan's harmony stays too.
     """
 
     def __init__(self, chords: Sequence[BeatChords], plan: Plan, hop: int):
-        self.rows = [_rows(known) for known in chords]
         self.chords, self.plan, self.hop = chords, plan, hop
 
     def reset(self) -> None:
@@ -32,13 +32,15 @@ class ChartPlan:
 
     def ahead(self, start: int, clock: Tensor) -> Tensor:
         rows = self.plan.ahead(start, clock)
+        if not self.chords:
+            return rows
         rows = rows.expand(max(len(rows), len(self.chords)), -1, -1).clone()
         times_s = (start + np.arange(rows.shape[2])) * self.hop / SAMPLE_RATE
         for item in range(len(rows)):
             number = min(item, len(self.chords) - 1)
             beat = self.chords[number].at(times_s)
             known = (beat >= 0) & (self.chords[number].roots[beat] >= 0)
-            harmony = torch.from_numpy(self.rows[number][:, beat[known]])
+            harmony = torch.from_numpy(_rows(self.chords[number])[:, beat[known]])
             rows[item, CHROMA.start : CONFIDENCE, torch.from_numpy(known)] = harmony
             rows[item, CONFIDENCE, torch.from_numpy(known)] = 1
         return rows

@@ -4,9 +4,14 @@ With a cable (or a microphone) from output to input, the sweep written at sample
 s + latency, which includes both converters and every buffer between.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from accomp.timeline import SAMPLE_RATE
+
+if TYPE_CHECKING:
+    from accomp.server.worker import StepRequest
 
 LONGEST = SAMPLE_RATE  # samples; no longer latency is searched for
 LEAST = 0.5  # correlation below which nothing was found
@@ -52,3 +57,26 @@ class Calibration:
         score = match / np.sqrt(np.maximum(energy, 1e-9) * np.square(click).sum())
         best = int(score.argmax())
         return best if score[best] > LEAST else None
+
+
+class Calibrator:
+    """Measures with the next answer, if `asked` to."""
+
+    def __init__(self, asked: bool = False):
+        self._asked, self._running = asked, None
+
+    def take(self, request: "StepRequest", run: tuple[int, np.ndarray]) -> tuple[bool, int | None]:
+        """Take the player's samples of a request; whether a measurement has ended, and the latency, None if none was found."""
+        if self._asked:
+            self._asked, self._running = False, Calibration(request.edge + request.settings.step.offset)
+        if self._running is None or not self._running.add(*run):
+            return False, None
+        latency, self._running = self._running.latency(), None
+        return True, latency
+
+    def instead(self, request: "StepRequest") -> np.ndarray | None:
+        """What is to be played in place of the model, while a measurement runs."""
+        if self._running is None:
+            return None
+        start = request.edge + request.settings.step.offset
+        return self._running.answer(start - request.settings.overlap, start + request.settings.step.samples)

@@ -1,11 +1,16 @@
-"""What the client's messages set: the settings of the next batches, and the beat of its transport."""
+"""What the client's messages set: the settings of the next batches, the beat of its transport, and what is to be led."""
 
 from dataclasses import replace
 
 from accomp.beat.transport import Transport
+from accomp.errors import UserError
 from accomp.server import protocol as osc
+from accomp.server.leading import Placed, check
 from accomp.server.worker import Settings
 from accomp.timeline import SAMPLE_RATE
+
+WEB = "web"  # where the page's datagrams come from
+ALONE_S = 3.0  # after this long without audio another player may begin
 
 
 def apply(message: osc.Request, settings: Settings) -> Settings:
@@ -25,6 +30,8 @@ def apply(message: osc.Request, settings: Settings) -> Settings:
             return replace(settings, stems=message.stems)
         case osc.Density(share):
             return replace(settings, density=share)
+        case osc.AskPlan(kind):
+            return replace(settings, plan=kind)
     return settings
 
 
@@ -73,3 +80,41 @@ class TransportTimeline:
                 self.transport = self.transport.at(edge + round((t - arrived_s) * SAMPLE_RATE), tempo.bpm)
         self._clock = self._tempo = None
         return self.transport
+
+
+class LeadingQueue:
+    """What a player who leads has asked for since the last answer was begun."""
+
+    def __init__(self):
+        self._messages: list[tuple[osc.Leading, float]] = []
+
+    def receive(self, message: osc.Leading, t: float, transports: TransportTimeline) -> None:
+        """A message at time t; a count-in is also a beat. Raises ProtocolError for a chord that does not exist."""
+        try:
+            check(message)
+        except UserError as error:
+            raise osc.ProtocolError("leading", str(error)) from error
+        if isinstance(message, osc.Start) and message.bpm:
+            beats = message.beats_in_bar
+            transports.receive(osc.Clock(-message.count % beats, message.bpm, beats), t)
+        self._messages.append((message, t))
+
+    def take(self, edge: int, arrived_s: float) -> tuple[Placed, ...]:
+        """All of them, each with the sample at the playhead then, which was at `edge` at `arrived_s`; they are handed over."""
+        placed = tuple((message, edge + round((t - arrived_s) * SAMPLE_RATE)) for message, t in self._messages)
+        self._messages.clear()
+        return placed
+
+
+class Players:
+    """Lets one player in at a time: the page in the browser, or a program that sends datagrams."""
+
+    def __init__(self):
+        self._latest: tuple[bool, float] | None = None
+
+    def check(self, ip: str, t: float) -> None:
+        """Audio has come from there. Raises ProtocolError while the other one plays."""
+        if self._latest is not None and self._latest[0] != (ip == WEB) and t < self._latest[1] + ALONE_S:
+            other = "a program that sends OSC" if ip == WEB else "the page in the browser"
+            raise osc.ProtocolError("player", f"{other} is playing; stop it there, and play on here")
+        self._latest = (ip == WEB, t)

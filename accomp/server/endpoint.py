@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from accomp.errors import UserError
 from accomp.server import protocol as osc
@@ -18,6 +19,9 @@ from accomp.server.record import Recorder
 from accomp.server.state import ServerState
 from accomp.server.worker import InferenceWorker, StepRequest, silence, warm_up
 from accomp.timeline import Step
+
+if TYPE_CHECKING:
+    from accomp.server.web import WebPort
 
 log = logging.getLogger(__name__)
 
@@ -79,14 +83,16 @@ class Endpoint:
 
     load       makes a streamer's maker of a model's name, or raises UserError; None: there is only one model
     recorder   is given every event, in order
+    web        the port of the page, which is a client too
     """
 
     def __init__(self, state: ServerState, worker: InferenceWorker, rx: Sequence[socket.socket], client: tuple[str, int],
-                 load: Callable[[str], MakeStreamer] | None = None, recorder: Recorder | None = None):  # fmt: skip
+                 load: Callable[[str], MakeStreamer] | None = None, recorder: Recorder | None = None,
+                 web: "WebPort | None" = None):  # fmt: skip
         self._state, self._worker, self._rx, self._client = state, worker, list(rx), client
         for each in self._rx:
             each.setblocking(False)
-        self._load_model, self._recorder = load, recorder
+        self._load_model, self._recorder, self._web = load, recorder, web
         self._tx = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._tx.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, RECEIVE_BUFFER)
         self._lock = threading.RLock()
@@ -111,6 +117,8 @@ class Endpoint:
                 if not self._receive(0):
                     break
             self._do("on_ready")
+            if self._web is not None:
+                self._web.start(lambda data: self._do("on_datagram", data, "web"))
             while not self._stopping:
                 due_s = self._state.next_deadline
                 if due_s is not None and time.monotonic() >= due_s:
@@ -119,6 +127,8 @@ class Endpoint:
                 wait_s = LONGEST_WAIT_S if due_s is None else due_s - time.monotonic()
                 self._receive(min(LONGEST_WAIT_S, max(0.0005, wait_s)))
         finally:
+            if self._web is not None:
+                self._web.stop()
             for pool in (self._load, self._infer, self._send):  # the step in hand is finished
                 pool.shutdown(wait=True, cancel_futures=True)
             if self._recorder is not None:
@@ -217,6 +227,8 @@ class Endpoint:
                 self._put(datagram)
 
     def _put(self, datagram: bytes) -> None:
+        if self._web is not None:
+            self._web.send(datagram)
         try:
             self._tx.sendto(datagram, self._client)
         except OSError as error:  # no receiver, no route, no room: UDP guarantees nothing, and the session goes on

@@ -7,6 +7,8 @@ import torch
 
 from accomp.beat.external import ExternalClock
 from accomp.errors import UserError
+from accomp.plan.chart import ChartPlan
+from accomp.plan.own import OwnPlan
 from accomp.stream.quick import load_quick
 from accomp.stream.streamer import Streamer
 
@@ -34,6 +36,8 @@ def streamers_of(
     def make(stems: tuple[str, ...]) -> Streamer:
         streamer = Streamer(model, stems, sampler=sampler, together=together)
         streamer.clock = ExternalClock(streamer.clock, streamer.hop)
+        if isinstance(streamer.plan, OwnPlan):
+            streamer.plan = ChartPlan([], streamer.plan, streamer.hop)
         return streamer
 
     return make

@@ -6,11 +6,11 @@ whose `reason` is one of a fixed few.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
 
 from accomp.server import wire
 from accomp.server.audio_messages import MAX_FLOATS, MIN_PACKAGE, Block, Chunk, PacketTest, PacketTestResponse
-from accomp.server.wire import INT32, Body, ProtocolError, Scalars, Trigger, within, write
+from accomp.server.leading_messages import AskPlan, Break, Fill, HoldChord, Lead, Plan, Start, StopPlaying
+from accomp.server.wire import INT32, Body, ProtocolError, Scalars, Text, Trigger, within, write
 from accomp.timeline import STEMS, WINDOW
 
 MIN_RATIO = 1 / 128  # steps of 47 ms
@@ -203,27 +203,17 @@ class BatchDropped(Scalars):
 
 
 @dataclass(frozen=True)
-class Status:
+class Status(Text):
     """The status as JSON text. An extension: the external ignores addresses it does not know."""
 
-    address: ClassVar[str] = "/status"
-    text: str
-
-    def pack(self) -> bytes:
-        return write(self.address, "s", (self.text,))
-
-    @classmethod
-    def unpack(cls, body: Body) -> Self:
-        text, end = wire.read_string(body.data, body.offset) if body.tags == "s" else (b"\xff", 0)
-        if not text.isascii() or end != len(body.data):
-            raise ProtocolError("arguments", "one ASCII string belongs here")
-        return cls(text.decode())
+    address = "/status"
 
 
 Setting = UpdatePackageSize | UpdateR | W | UpdateFade | PredictInstruments | Density | Hello
 Request = Setting | Verbose | LoadModel | Reset | Print | Predict | PacketTest | Block
-Request = Request | Clock | Tempo | UseModel | Panic | Calibrate | AskStatus
-Reply = Ready | ServerPredicted | BatchDropped | Chunk | PacketTestResponse | Status
+Leading = Start | StopPlaying | Fill | Break | HoldChord | Lead
+Request = Request | Clock | Tempo | UseModel | Panic | Calibrate | AskStatus | AskPlan | Leading
+Reply = Ready | ServerPredicted | BatchDropped | Chunk | PacketTestResponse | Status | Plan
 
 _REQUESTS = {kind.address.encode(): kind for kind in Request.__args__ if kind is not Block}
 _REQUESTS |= {b"/" + plane.encode(): Block for plane in ("context", *STEMS)}

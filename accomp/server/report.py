@@ -5,10 +5,14 @@ import logging
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from accomp.server.worker import StepRequest, StepResult
+from accomp.timeline import SAMPLE_RATE
+
+if TYPE_CHECKING:
+    from accomp.server.worker import Settings, StepRequest, StepResult
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +39,7 @@ class Record:
     lock: float
 
     @classmethod
-    def of(cls, request: StepRequest, result: StepResult, ready_s: float, sent_s: float) -> "Record":
+    def of(cls, request: "StepRequest", result: "StepResult", ready_s: float, sent_s: float) -> "Record":
         timings = {f"{name}_ms": round(result.timings_ms.get(f"{name}_ms", 0.0), 2) for name in PHASES}
         cycle_ms, lead_ms = round(1e3 * (ready_s - request.closed_s), 2), round(1e3 * (request.deadline_s - sent_s), 2)
         step, (bpm, lock) = request.settings.step, result.beat_estimate
@@ -44,6 +48,23 @@ class Record:
 
     def line(self) -> str:
         return " ".join(f"{k}={'+'.join(v) if k == 'stems' else v}" for k, v in asdict(self).items())
+
+
+def in_words(plan: dict) -> str:
+    """What the model intends (see `accomp.stream.outlook`) as a line of text, for patches that only display it."""
+    bar = f"{plan['beats_in_bar']} beats a bar" if plan["beats_in_bar"] else "no bar"
+    words = [f"{plan['bpm']:g} bpm, {bar}" if plan["bpm"] else "no beat"]
+    words += [f"heard {plan['heard']}"] if plan["heard"] else []
+    names = [f"{name} in {at / SAMPLE_RATE:.1f} s" for at, name, _ in plan["chords"]]
+    words.append(", ".join(names) if names else "no plan" if plan["plan"] == "none" else "no chords")
+    return "; ".join([*words, f"settled for {plan['until'] / SAMPLE_RATE:.1f} s"])
+
+
+def described(settings: "Settings") -> dict:
+    """The settings as `/status` names them."""
+    s = settings
+    asked = {"r": s.step.ratio, "w": s.step.depth, "T": s.step.window, "stems": s.stems, "package_size": s.package}
+    return asked | {"fade_s": s.fade_s, "density": s.density, "latency_ms": round(1e3 * s.latency / SAMPLE_RATE, 2)}
 
 
 class Tally:

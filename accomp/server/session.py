@@ -49,6 +49,11 @@ class Session:
         """Jitter of the last batches' datagrams in seconds; at least LOSSY_S where some were lost."""
         return max(self._reorder_jitter)
 
+    def hold_until_s(self, request: StepRequest, began_s: float, t: float) -> float:
+        """Until when an answer that is ready at t is held back, so that its headers come first."""
+        patience_s = min(self.reorder_jitter_s, max(0.0, request.deadline_s - t) / 2)
+        return min(began_s + self.reorder_jitter_s, t + patience_s)
+
     def is_late(self, batch_id: int, t: float, fresh: bool) -> bool:
         """Whether this number is that of a late datagram; `fresh`: the client announced that its numbers may begin anew."""
         if self.newest_id is None or not self.newest_id - RECENT < batch_id <= self.newest_id:

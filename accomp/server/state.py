@@ -26,9 +26,9 @@ import numpy as np
 from accomp.server import protocol as osc
 from accomp.server.actions import Action, Deliver, Load, Send, Silence, Stop, Swap, Work
 from accomp.server.answers import HEADERS, header
-from accomp.server.calibrate import Calibration
-from accomp.server.controls import TransportTimeline, apply
-from accomp.server.report import Record, Tally
+from accomp.server.calibrate import Calibrator
+from accomp.server.controls import LeadingQueue, Players, TransportTimeline, apply
+from accomp.server.report import Record, Tally, described
 from accomp.server.session import LOSSY_S, Session
 from accomp.server.wire import messages
 from accomp.server.worker import Settings, StepRequest, StepResult
@@ -61,7 +61,7 @@ class ServerState:
         self._working: StepRequest | None = None
         self._loading: str | None = None
         self._fresh = False  # the client has introduced itself: its numbers may begin anew
-        self._transports = TransportTimeline()
+        self._transports, self._leading, self._players = TransportTimeline(), LeadingQueue(), Players()
         self._begin_session()
 
     @property
@@ -80,15 +80,18 @@ class ServerState:
             self.tally.note("unknown sender", f"ignored a datagram from {ip}", t)
             return []
         try:
-            return [action for message in messages(data) for action in self._on_message(message, t)]
+            return [action for message in messages(data) for action in self._on_message(message, ip, t)]
         except osc.ProtocolError as error:
             return self._refuse(error.reason, error.detail, t)
 
-    def _on_message(self, data: bytes, t: float) -> list[Action]:
+    def _on_message(self, data: bytes, ip: str, t: float) -> list[Action]:
         try:
             message = osc.parse_request(data)
             self._ready_again_s = None
-            return self._on_block(message, t) if isinstance(message, osc.Block) else self._on_control(message, t)
+            if not isinstance(message, osc.Block):
+                return self._on_control(message, t)
+            self._players.check(ip, t)
+            return self._on_block(message, t)
         except osc.ProtocolError as error:
             return self._refuse(error.reason, error.detail, t)
 
@@ -114,10 +117,10 @@ class ServerState:
             actions = self._drop(request.batch_id, "overtaken", "the client has moved on", t)
         else:
             self._delivered.append(request)
-            reorder_jitter_s = self._session.reorder_jitter_s
-            patience_s = min(reorder_jitter_s, max(0.0, request.deadline_s - t) / 2)
-            until_s = min(self._began_s + reorder_jitter_s, t + patience_s)
-            actions = [Deliver(request, result, t, until_s, lossy=reorder_jitter_s >= LOSSY_S)]
+            until_s = self._session.hold_until_s(request, self._began_s, t)
+            actions = [Deliver(request, result, t, until_s, lossy=self._session.reorder_jitter_s >= LOSSY_S)]
+            actions += [Send((osc.Plan(result.plan).pack(),))] if result.plan else []
+        actions += [action for said in result.said for action in self._send_status({"said": said})]
         return actions + self._next(t)
 
     def on_failure(self, request: StepRequest, t: float) -> list[Action]:
@@ -152,6 +155,8 @@ class ServerState:
                 return self._refuse("tempo", "the place of the beat is not known; send /clock first", t)
             case osc.Clock() | osc.Tempo():
                 self._transports.receive(message, t)
+            case osc.Start() | osc.StopPlaying() | osc.Fill() | osc.Break() | osc.HoldChord() | osc.Lead():
+                self._leading.receive(message, t, self._transports)
             case osc.Verbose(level):
                 logging.getLogger("accomp").setLevel(logging.DEBUG if level else logging.INFO)
             case osc.Reset():
@@ -172,7 +177,7 @@ class ServerState:
             case osc.Print() if not self.tally.recently("print", t, 10 * PING_S):
                 log.info("status %s", json.dumps(self._report()))
             case osc.Calibrate():
-                self._calibrate, self._calibration = True, None
+                self._calibrator = Calibrator(asked=True)
             case osc.UseModel(name) if self._loading is None and self.ready:
                 self._loading = name
                 return [Load(name, self.settings.step)]
@@ -195,12 +200,9 @@ class ServerState:
         return self._send_status(self._report())
 
     def _report(self) -> dict:
-        s = self.settings
-        asked = {"r": s.step.ratio, "w": s.step.depth, "T": s.step.window, "stems": s.stems, "package_size": s.package}
-        asked |= {"fade_s": s.fade_s, "density": s.density, "latency_ms": round(1e3 * s.latency / SAMPLE_RATE, 2)}
         clock = "host" if self._transports.transport is not None else "own"
         state = {"state": "ready" if self.ready else "loading", "clock": clock, "loading": self._loading or ""}
-        return state | asked | self.tally.summary()
+        return state | described(self.settings) | self.tally.summary()
 
     def _send_status(self, report: dict) -> list[Action]:
         return [Send((osc.Status(json.dumps(self.about | report)).pack(),))]
@@ -221,7 +223,7 @@ class ServerState:
         self._session = Session(self._session.number + 1 if self._session else 0, self.tally)
         self._waiting: StepRequest | None = None
         self._delivered: deque[StepRequest] = deque(maxlen=2)  # the client accepts no answers to older ones
-        self._calibrate, self._calibration = False, None
+        self._calibrator = Calibrator()
         self._transports.reset()
 
     def _on_block(self, block: osc.Block, t: float) -> list[Action]:
@@ -259,21 +261,16 @@ class ServerState:
         actions = self._measure(request, t)
         if not request.settings.stems:
             return [*actions, *self._drop(request.batch_id, "no instrument", "send predict_instruments first", t)]
-        if self._calibration is not None:
-            start = request.edge + request.settings.step.offset
-            instead = self._calibration.answer(start - request.settings.overlap, start + request.settings.step.samples)
-            request = replace(request, instead=instead)
+        request = replace(request, instead=self._calibrator.instead(request))
         overtaken, self._waiting = self._waiting, request
         actions += self._drop(overtaken.batch_id, "overtaken", "the model is too slow", t) if overtaken else []
         return actions + ([] if self._working is not None else self._next(t))
 
     def _measure(self, request: StepRequest, t: float) -> list[Action]:
         """Continue the calibration, if there is one; report its result."""
-        if self._calibrate:
-            self._calibrate, self._calibration = False, Calibration(request.edge + request.settings.step.offset)
-        if self._calibration is None or not self._calibration.add(*self._session.runs[-1]):
+        done, latency = self._calibrator.take(request, self._session.runs[-1])
+        if not done:
             return []
-        latency, self._calibration = self._calibration.latency(), None
         if latency is None:
             return self._refuse("calibration", "no click came back; connect output with input and use w = 1", t)
         self.settings = replace(self.settings, latency=latency)
@@ -287,7 +284,8 @@ class ServerState:
             return []
         if t > request.closed_s and request.settings.step.depth > 0 and t + self._cycle_s > request.deadline_s:
             return self._drop(request.batch_id, "overtaken", "the model is too slow", t)
-        self._working = replace(request, runs=tuple(self._session.runs), missing=self._session.missing)
+        leading = self._leading.take(request.edge, request.arrived_s)
+        self._working = replace(request, runs=tuple(self._session.runs), missing=self._session.missing, leading=leading)
         self._session.runs.clear()
         self._session.missing, self._began_s = 0, t
         s = request.settings

@@ -31,6 +31,7 @@ BUNDLE_HEAD = len(BUNDLE) + 8  # and a time tag
 SIZES = {"i": 4, "h": 8, "f": 4, "d": 8, "T": 0, "F": 0}  # bytes of one argument
 BRACKETS = {ord("["): None, ord("]"): None}  # of arrays; they take no room
 LONGEST_TEXT = 64  # bytes of a name
+LONGEST_PAGE = 60_000  # bytes of a message that is all text
 INT32 = 2**31
 PADDING = bytes(4)
 THREE = struct.Struct(">iii")
@@ -235,6 +236,7 @@ class Scalars:
     address: ClassVar[str]
     tags: ClassVar[str] = ""
     limits: ClassVar[tuple[tuple[str, float, float], ...]] = ()
+    least: ClassVar[int | None] = None  # how many must be given; None: all
 
     def __post_init__(self):
         for (what, low, high), value in zip(self.limits, astuple(self), strict=False):
@@ -245,7 +247,11 @@ class Scalars:
 
     @classmethod
     def unpack(cls, body: Body) -> Self:
-        return cls(*body.scalars(cls.tags))
+        """With fewer values than tags, from `least` on, the last ones keep their defaults."""
+        count = len(body.values()) if cls.least is not None else len(cls.tags)
+        if not (cls.least or 0) <= count <= len(cls.tags):
+            raise ProtocolError("arguments", f"{count} where {cls.least} to {len(cls.tags)} belong")
+        return cls(*body.scalars(cls.tags[:count]))
 
 
 @dataclass(frozen=True)
@@ -262,3 +268,21 @@ class Trigger:
     def unpack(cls, body: Body) -> Self:
         body.values()  # whole, whatever they are
         return cls()
+
+
+@dataclass(frozen=True)
+class Text:
+    """A message of one text of any length, in ASCII."""
+
+    address: ClassVar[str]
+    text: str
+
+    def pack(self) -> bytes:
+        return write(self.address, "s", (self.text,))
+
+    @classmethod
+    def unpack(cls, body: Body) -> Self:
+        text, end = read_string(body.data, body.offset) if body.tags == "s" else (b"\xff", 0)
+        if not text.isascii() or end != len(body.data) or len(text) > LONGEST_PAGE:
+            raise ProtocolError("arguments", "one ASCII string belongs here")
+        return cls(text.decode())

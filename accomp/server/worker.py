@@ -1,6 +1,8 @@
 """Turns a request into an answer by a `Streamer`, cut into datagrams."""
 
 import itertools
+import json
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -11,15 +13,20 @@ import numpy as np
 
 from accomp.beat.transport import Transport
 from accomp.server.answers import PacketizedAnswer, packetize
+from accomp.server.leading import Direction, Leader, Placed, Span
+from accomp.server.report import in_words
 from accomp.stream.stopwatch import Stopwatch
 from accomp.timeline import SAMPLE_RATE, Step
 
 if TYPE_CHECKING:
     from accomp.stream.streamer import Streamer
 
+log = logging.getLogger(__name__)
+
 MEMORY = 15 * SAMPLE_RATE  # samples of context kept for a new streamer
 RATIOS = (0.25, 0.125, 0.0625, 0.5, 0.2, 0.1, 1.0)  # of the external's menu, the most frequent first
 MENU = tuple(map(Step, RATIOS))
+LEAD_S = 8  # seconds of beats that are looked at beyond an answer
 WARM_UP_S = 2.0  # after this long no further shape is tried
 GATE_FRAME, GATE_FRAMES = 1024, 258  # samples; frames of about 6 s
 QUIET = 1e-3  # -60 dBFS: what is softer counts as rest
@@ -29,7 +36,8 @@ QUIET = 1e-3  # -60 dBFS: what is softer counts as rest
 class Settings:
     """What the client asked for; a batch is computed with those in force at its first datagram.
 
-    `density` is the share of the model's output that is played; `latency` is that of the client's audio in samples.
+    `density` is the share of the model's output that is played; `latency` is that of the client's audio in samples; `plan`
+    says whether what the model intends is reported: 0 no, 1 as JSON, 2 as text.
     """
 
     step: Step = field(default_factory=Step)
@@ -38,6 +46,7 @@ class Settings:
     stems: tuple[str, ...] = ()
     density: float = 1.0
     latency: int = 0
+    plan: int = 0
 
     @property
     def overlap(self) -> int:
@@ -49,7 +58,8 @@ class StepRequest:
     """One answer to be made.
 
     `runs` is all context not handed over before, as (absolute start, samples), in which `missing` samples never arrived;
-    `instead` is audio to be played in place of the model's, (overlap + step,).
+    `instead` is audio to be played in place of the model's, (overlap + step,); `leading` is what the player has asked for,
+    with the sample that was heard then.
     """
 
     session: int
@@ -62,6 +72,7 @@ class StepRequest:
     instead: np.ndarray | None = None
     missing: int = 0
     runs: tuple[tuple[int, np.ndarray], ...] = ()
+    leading: tuple[Placed, ...] = ()
 
     @property
     def deadline_s(self) -> float:
@@ -71,11 +82,15 @@ class StepRequest:
 
 @dataclass(frozen=True)
 class StepResult:
-    """An answer as it goes out: the datagrams of each stem, the time it took, and the estimated beat (bpm, confidence)."""
+    """An answer as it goes out: the datagrams of each stem, the time it took, the estimated beat (bpm, confidence), what the
+    model intends, and what is to be said to the player who leads.
+    """
 
     packets: tuple[PacketizedAnswer, ...]
     timings_ms: dict[str, float]  # encode_ms, sample_ms and decode_ms, of what was computed
     beat_estimate: tuple[float, float] = (0.0, 0.0)
+    plan: str = ""
+    said: tuple[str, ...] = ()
 
 
 def silence(request: StepRequest) -> tuple[PacketizedAnswer, ...]:
@@ -122,6 +137,7 @@ class InferenceWorker:
         self._session: int | None = None
         self._history: deque[tuple[int, np.ndarray]] = deque()
         self._gate = Gate()
+        self._leader = Leader()
 
     def swap(self, make_streamer: "Callable[[tuple[str, ...]], Streamer]") -> None:
         """Use another model from the next request on."""
@@ -135,23 +151,46 @@ class InferenceWorker:
         watch = Stopwatch()
         settings, step = request.settings, request.settings.step
         streamer = self._streamer_for(request)
+        direction, plan = Direction(), ""
         if request.instead is not None:
             audio = np.tile(request.instead, (len(settings.stems), 1))
         else:
             streamer.clock.transport = request.transport
             self._streamer = None  # and none it stays if the next line raises
             edge, offset = request.edge - settings.latency, step.offset + settings.latency
+            direction = self._direct(request, streamer)
+            streamer.lively = direction.lively
+            streamer.follow(direction.chords)
             audio = streamer.step(edge, step.samples, offset, settings.overlap, watch.record).audio
             self._streamer = streamer
             audio = self._gate(audio, settings.density)
+            audio = audio if direction.gain is None else audio * direction.gain
+            if settings.plan:
+                intended = streamer.outlook(edge, edge + offset + step.samples) | {"batch_id": request.batch_id}
+                plan = json.dumps(intended) if settings.plan == 1 else in_words(intended)
         voices = zip(settings.stems, audio, strict=True)
         packets = tuple(packetize(stem, request.batch_id, samples, settings.package) for stem, samples in voices)
-        return StepResult(packets, watch.phases_ms, streamer.clock.beat_estimate)
+        return StepResult(packets, watch.phases_ms, streamer.clock.beat_estimate, plan, direction.said)
+
+    def _direct(self, request: StepRequest, streamer: "Streamer") -> Direction:
+        """How the player who leads wants this answer to be."""
+        if not request.leading and not self._leader.leads:
+            return Direction()
+        self._leader.takes_chords = streamer.takes_chords
+        settings, step = request.settings, request.settings.step
+        start = request.edge + step.offset
+        beats = streamer.beat_lines(request.edge, start + step.samples + LEAD_S * SAMPLE_RATE)
+        span = Span(start, start + step.samples, settings.overlap, [x for _, x in request.runs], beats)
+        direction = self._leader.direct(request.leading, span)
+        for said in direction.said:
+            log.info("leading: %s", said)
+        return direction
 
     def _streamer_for(self, request: StepRequest) -> "Streamer":
         """The `Streamer` for this request, given all context up to its edge."""
         if request.session != self._session:
             self._history.clear()
+            self._leader = Leader()
         wanted = (request.session, request.settings.stems, request.settings.latency)
         if wanted != self._for:
             self._streamer = None

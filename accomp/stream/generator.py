@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from accomp.diffusion.choice import most_relevant
+from accomp.diffusion.choice import liveliest, most_relevant
 from accomp.diffusion.condition import Condition
 from accomp.diffusion.inpaint import Inpainting, Kept
 from accomp.errors import UserError
@@ -16,6 +16,7 @@ from accomp.model import Model
 from accomp.window import Masks, masks
 
 CANDIDATE = 1000  # the first draw of noise of each further candidate: more than any sampler makes for one
+LIVELY = 4  # candidates of which the liveliest is taken
 
 
 class Generator:
@@ -44,12 +45,13 @@ class Generator:
         edge: int,
         known: int,
         plan: Tensor | None = None,
+        lively: bool = False,
     ) -> Tensor:
         """Generate frames [stop - count, stop) of the timeline -> (B, C, count).
 
         `context`, `past` (B, C, T), `clock` (B, K, T) and `plan` (B, plan_rows(C), T) cover the window that ends at `stop`;
         `start` is the session's first frame, `edge` one past the last visible frame, `known` the first frame of the own
-        past.
+        past. `lively`: the liveliest of several answers is taken.
         """
         batch, channels, frames = past.shape
         first = stop - frames
@@ -75,7 +77,9 @@ class Generator:
             return sampler(denoise, noise(first_draw), self.sigmas, lambda i: noise(first_draw + i + 1))
 
         x = sample(0)
-        if self.candidates > 1:
+        if lively:
+            x = liveliest([x, *(sample(CANDIDATE * i) for i in range(1, LIVELY))], count)
+        elif self.candidates > 1:
             candidates = [x, *(sample(CANDIDATE * i) for i in range(1, self.candidates))]
             x = most_relevant(self.model.denoisers["teacher"], candidates, noise(-1), condition)
         return x[:, :, frames - count :]

@@ -14,13 +14,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from accomp.beat.chords import BeatChords
 from accomp.beat.clock import Clock, NoClock
 from accomp.beat.tracker import TrackerClock
 from accomp.model import Model
+from accomp.plan.beats import BeatLine, beat_lines
+from accomp.plan.chart import ChartPlan
 from accomp.plan.contract import NoPlan, Plan
 from accomp.plan.own import OwnPlan
 from accomp.stream.generator import Generator
 from accomp.stream.history import AudioHistory, LatentHistory
+from accomp.stream.outlook import outlook
 from accomp.timeline import SAMPLE_RATE, frames_covering
 
 MARGIN = 64  # frames of audio kept beyond the window
@@ -49,6 +53,8 @@ class Streamer:
         clock: beat and bar phase of the frames to come; the model's own tracker when None
         plan: what is expected of the frames to come; what followed the most similar place of the session when None
         together: the context of every item also holds what the other items have played before the live edge
+
+    `lively` may be set before a step: the liveliest of several answers is taken.
     """
 
     def __init__(
@@ -68,6 +74,7 @@ class Streamer:
         self.plan = own_plan(model) if plan is None else plan
         seeds = [seed] * len(self.stems) if isinstance(seed, int) else seed
         self.generator = Generator(model, self.stems, seeds, sampler)
+        self.lively = False
         self.reset()
 
     def reset(self) -> None:
@@ -78,6 +85,7 @@ class Streamer:
         self.encoder_state = self.decoder_state = None
         self.first_context = 0  # first frame of the player that this session knows
         self.first_own: int | None = None  # first frame that this session has played
+        self.new_from = 0  # first frame that the last step has generated
         self.clock.reset()
         self.plan.reset()
 
@@ -107,6 +115,25 @@ class Streamer:
         audio = self._decode(new, start - overlap, stop)
         record_time("decode")
         return Answer(start - overlap, audio, missing)
+
+    def beat_lines(self, start: int, stop: int) -> list[BeatLine]:
+        """The beats that the clock expects in samples [start, stop)."""
+        first, last = frames_covering(start, stop, self.hop)
+        return beat_lines(self.clock.features(first, last)[0].cpu().numpy(), first, self.hop)
+
+    @property
+    def takes_chords(self) -> bool:
+        """Whether it can be told the harmony to come."""
+        return isinstance(self.plan, ChartPlan)
+
+    def follow(self, chords: BeatChords | None) -> None:
+        """Play in this harmony from the next step on, or in that of its own plan, if it takes chords."""
+        if self.takes_chords:
+            self.plan.chords = [] if chords is None else [chords]
+
+    def outlook(self, edge: int, stop: int) -> dict:
+        """What is intended after the live edge, of which all before `stop` is settled (see `accomp.stream.outlook`)."""
+        return outlook(self, edge, stop)
 
     def warm_up(self, step: int, offset: int, steps: int = 3) -> None:
         """Run a few steps on silence, then reset: the first steps of a process are slow."""
@@ -171,6 +198,7 @@ class Streamer:
             self.decoder_state = None
         new, edge = [], self.context.stop
         plan = self.plan.ahead(edge, self.clock.features(edge, last)) if edge < last else None
+        self.new_from = self.own.stop
         while self.own.stop < last:
             count = min(last - self.own.stop, self.model.longest_step)
             end = self.own.stop + count
@@ -184,6 +212,7 @@ class Streamer:
                 edge=self.context.stop,
                 known=self.first_own,
                 plan=None if plan is None else self._in_window(plan, end),
+                lively=self.lively,
             )
             new.append(self.model.codec.settled(torch.nan_to_num(latents, nan=0.0, posinf=0.0, neginf=0.0)))
             self.plan.play(new[-1], self.own.stop)

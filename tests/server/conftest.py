@@ -58,6 +58,9 @@ class FakeStreamer:
         audio = np.stack([tune(np.arange(start, edge + offset + step)) + v / 64 for v in range(len(self.stems))])
         return FakeAnswer(start, audio)
 
+    def follow(self, chords):
+        self.chords = chords
+
     def warm_up(self, step, offset, steps=3):
         self.warmed += 1
 
