@@ -1,0 +1,118 @@
+// The strip: what was played, the beats and bar lines, and what the model will play. Time goes from left to right.
+
+import { RATE, STEMS } from "./osc.mjs";
+
+const PAST_S = 2.5, AHEAD_S = 5.5; // seconds to the left and to the right of now
+const HEAD = 44; // pixels for chords and times
+
+export class Strip {
+  constructor(canvas) {
+    this.canvas = canvas;
+    this.pen = canvas.getContext("2d");
+    this.colours = {};
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => (this.colours = {}));
+  }
+
+  colour(name) {
+    return (this.colours[name] ??= getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim());
+  }
+
+  /** Draw the view at a place. view: {you, stems: Trace[], on: flags, beats, chords, notes, until, edge, playing}. */
+  draw(now, view) {
+    const { canvas, pen } = this, ratio = devicePixelRatio || 1, { clientWidth: wide, clientHeight: high } = canvas;
+    if (canvas.width !== Math.round(wide * ratio) || canvas.height !== Math.round(high * ratio))
+      [canvas.width, canvas.height] = [Math.round(wide * ratio), Math.round(high * ratio)];
+    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    pen.clearRect(0, 0, wide, high);
+    const start = now - PAST_S * RATE, stop = now + AHEAD_S * RATE;
+    const x = place => ((place - start) / (stop - start)) * wide;
+    const lanes = STEMS.map((name, k) => k).filter(k => view.on[k]);
+    const lane = (high - HEAD) / (1 + Math.max(1, lanes.length));
+    this.settled(view, x, now, wide, high);
+    this.beatLines(view, x, start, stop, high);
+    this.outline(view.you, start, Math.min(stop, view.edge || now), x, HEAD, lane, this.colour("context"));
+    this.label("you", HEAD, "context");
+    lanes.forEach((k, i) => {
+      const top = HEAD + (i + 1) * lane;
+      this.outline(view.stems[k], start, stop, x, top, lane, this.colour(STEMS[k]), view.until);
+      this.notes(view.notes.filter(note => note.stem === STEMS[k]), x, start, stop, top, lane);
+      this.label(STEMS[k], top, STEMS[k]);
+    });
+    this.chordNames(view, x, start, stop);
+    this.line(x(now), 0, high, this.colour("ink"), 3);
+  }
+
+  /** The settled part of the future on a ground of its own; what is beyond is not decided. */
+  settled({ until, playing }, x, now, wide, high) {
+    const { pen } = this, right = Math.max(x(now), Math.min(wide, until ? x(until) : x(now)));
+    if (!playing) return;
+    pen.fillStyle = this.colour("line");
+    pen.globalAlpha = 0.5;
+    pen.fillRect(x(now), HEAD, right - x(now), high - HEAD);
+    pen.globalAlpha = 0.35;
+    pen.lineWidth = 1;
+    pen.strokeStyle = this.colour("soft");
+    pen.save();
+    pen.beginPath();
+    pen.rect(right, HEAD, wide - right, high - HEAD);
+    pen.clip();
+    for (let k = right - high; k < wide; k += 14) this.path([[k, high], [k + high, 0]]);
+    pen.restore();
+    pen.globalAlpha = 1;
+    if (right > x(now) + 60) this.text("settled", right - 6, HEAD + 14, this.colour("soft"), "13px", "right");
+  }
+
+  beatLines({ beats }, x, start, stop, high) {
+    for (const [at, number] of beats.all)
+      if (at > start && at < stop) this.line(x(at), number === 0 ? 22 : HEAD, high, this.colour(number === 0 ? "ink" : "soft"), number === 0 ? 2 : 0.6);
+  }
+
+  outline(trace, start, stop, x, top, lane, colour, until = Infinity) {
+    const { pen } = this, middle = top + lane / 2, width = Math.max(1, x(start + 441) + 0.6);
+    pen.fillStyle = colour;
+    for (const [place, peak] of trace.between(start, Math.min(stop, until))) {
+      const size = Math.max(0.5, Math.min(1, Math.sqrt(peak)) * lane * 0.44);
+      pen.fillRect(x(place), middle - size, width, 2 * size);
+    }
+  }
+
+  notes(notes, x, start, stop, top, lane) {
+    const pitched = notes.map(note => note.what).filter(Number.isFinite);
+    const low = Math.min(...pitched), range = Math.max(12, Math.max(...pitched) - low);
+    this.pen.fillStyle = this.colour("ink");
+    for (const { at, length, what } of notes) {
+      if (at > stop || at + length < start) continue;
+      const y = Number.isFinite(what) ? top + lane * (0.9 - 0.8 * ((what - low) / range)) : top + lane * 0.5;
+      this.pen.fillRect(x(at), y - 2, Math.max(4, x(at + length) - x(at) - 1), 4);
+    }
+  }
+
+  chordNames({ chords }, x, start, stop) {
+    for (const [at, name, sure] of chords) {
+      if (at < start - RATE || at > stop) continue;
+      this.pen.globalAlpha = 0.45 + 0.55 * sure;
+      this.text(name, Math.max(4, x(at) + 5), 19, this.colour("ink"), "600 20px");
+      this.pen.globalAlpha = 1;
+    }
+  }
+
+  label(name, top, colour) {
+    this.text(name, 6, top + 16, this.colour(colour), "600 14px");
+  }
+
+  text(text, x, y, colour, font, align = "left") {
+    Object.assign(this.pen, { fillStyle: colour, font: `${font} system-ui, sans-serif`, textAlign: align });
+    this.pen.fillText(text, x, y);
+  }
+
+  line(x, top, bottom, colour, width) {
+    Object.assign(this.pen, { strokeStyle: colour, lineWidth: width });
+    this.path([[x, top], [x, bottom]]);
+  }
+
+  path(points) {
+    this.pen.beginPath();
+    points.forEach(([x, y], k) => (k ? this.pen.lineTo(x, y) : this.pen.moveTo(x, y)));
+    this.pen.stroke();
+  }
+}
