@@ -112,6 +112,10 @@ class Players:
     def __init__(self):
         self._latest: tuple[bool, float] | None = None
 
+    @property
+    def page_plays(self) -> bool:
+        return self._latest is not None and self._latest[0]
+
     def check(self, ip: str, t: float) -> None:
         """Audio has come from there. Raises ProtocolError while the other one plays."""
         if self._latest is not None and self._latest[0] != (ip == WEB) and t < self._latest[1] + ALONE_S:

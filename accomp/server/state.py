@@ -117,8 +117,10 @@ class ServerState:
             actions = self._drop(request.batch_id, "overtaken", "the client has moved on", t)
         else:
             self._delivered.append(request)
-            until_s = self._session.hold_until_s(request, self._began_s, t)
-            actions = [Deliver(request, result, t, until_s, lossy=self._session.reorder_jitter_s >= LOSSY_S)]
+            ordered = self._players.page_plays  # over its socket nothing is lost or reordered
+            until_s = t if ordered else self._session.hold_until_s(request, self._began_s, t)
+            lossy = not ordered and self._session.reorder_jitter_s >= LOSSY_S
+            actions = [Deliver(request, result, t, until_s, lossy)]
             actions += [Send((osc.Plan(result.plan).pack(),))] if result.plan else []
         actions += [action for said in result.said for action in self._send_status({"said": said})]
         return actions + self._next(t)

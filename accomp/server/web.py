@@ -111,9 +111,11 @@ class WebPort:
 
     async def _serve(self) -> None:
         self._stopped = asyncio.Event()
+        quiet = logging.getLogger("websockets.server")
+        quiet.setLevel(logging.CRITICAL)  # what strangers send is no news
         async with serve(self._talk, sock=self._listener, process_request=self._answer, max_size=MAX_DATAGRAM,
                          compression=None, ping_interval=PING_S, ping_timeout=PING_S, close_timeout=1,
-                         logger=logging.getLogger("websockets.quiet")):  # fmt: skip
+                         logger=quiet):  # fmt: skip
             await self._stopped.wait()
 
     def _answer(self, connection: ServerConnection, request: Request) -> Response | None:

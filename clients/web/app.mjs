@@ -3,11 +3,11 @@
 import { Audio } from "./audio.mjs";
 import { Taps } from "./commands.mjs";
 import { Link, MOVED, STRANGER, TAKEN } from "./link.mjs";
-import { RATE, STEMS } from "./osc.mjs";
 import { Recorder, save } from "./recorder.mjs";
 import { $, Screen } from "./screen.mjs";
 import { Session } from "./session.mjs";
 import { Beats, Trace } from "./trace.mjs";
+import { RATE, STEMS } from "./timeline.mjs";
 
 const CLOSED = {
   [TAKEN]: "another page is playing with this server",

@@ -1,7 +1,7 @@
 // The sound card by way of Web Audio: the worklet, a microphone or a file in front of it, and the choice of devices.
 
-import { RATE } from "./osc.mjs";
 import { LONGEST, locate, sweep } from "./sweep.mjs";
+import { RATE } from "./timeline.mjs";
 
 const START_S = 0.1; // from Play to the first sample
 const REASONS = {

@@ -3,9 +3,9 @@
 // The timeline counts samples at 44.1 kHz since Play. Playback is at place p when frame origin + p * rate / 44100 sounds; what
 // is recorded then was played `latency` samples ago, and has place p - latency.
 
-import { RATE, STEMS } from "./osc.mjs";
 import { Interpolator, Resampler } from "./resample.mjs";
 import { Ring } from "./ring.mjs";
+import { RATE, STEMS } from "./timeline.mjs";
 
 const FADE_S = 0.02; // of an instrument that is turned off or on
 const KEPT = 4410; // samples behind the playhead that are not yet cleared

@@ -1,8 +1,6 @@
 // OSC 1.0 messages as bytes: those of the protocol (clients/python/README.md), which pass one in each WebSocket message.
 
-export const RATE = 44100; // Hz
-export const WINDOW = 264600; // samples; T
-export const STEMS = ["bass", "drums", "guitar", "piano"];
+import { STEMS } from "./timeline.mjs";
 
 const TEXT = new TextEncoder();
 const padded = length => (length + 4) & ~3; // a string and at least one zero

@@ -1,7 +1,7 @@
 // What was played and what was answered, kept until it is downloaded.
 
-import { RATE } from "./osc.mjs";
 import { joined, midi, wav } from "./wav.mjs";
+import { RATE } from "./timeline.mjs";
 
 const LONGEST = 20 * 60 * RATE; // samples
 

@@ -1,8 +1,8 @@
 // What the page shows of the state of things, and how it takes buttons, keys, pedals and files.
 
 import { COMMANDS, Pedals, commandOf } from "./commands.mjs";
-import { RATE, STEMS } from "./osc.mjs";
 import { Strip } from "./strip.mjs";
+import { RATE, STEMS } from "./timeline.mjs";
 
 export const $ = id => document.getElementById(id);
 const COUNTS = { answered: "answered", late: "late", dropped: "dropped", lost: "not sent", gaps: "gaps", lead: "ahead" };

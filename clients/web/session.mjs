@@ -2,7 +2,8 @@
 //
 // A batch is a step of what was played; its number is the worklet's. Answers find their place by the batch that they answer.
 
-import { RATE, STEMS, WINDOW, pack, packBlock, parse } from "./osc.mjs";
+import { pack, packBlock, parse } from "./osc.mjs";
+import { RATE, STEMS, WINDOW } from "./timeline.mjs";
 
 const RATIOS = [1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32]; // of the step to the window, largest first
 const ROOM = 3; // times the cycle that a step must last

@@ -1,6 +1,6 @@
 // The strip: what was played, the beats and bar lines, and what the model will play. Time goes from left to right.
 
-import { RATE, STEMS } from "./osc.mjs";
+import { RATE, STEMS } from "./timeline.mjs";
 
 const PAST_S = 2.5, AHEAD_S = 5.5; // seconds to the left and to the right of now
 const HEAD = 44; // pixels for chords and times

@@ -1,6 +1,6 @@
 // The latency of the audio, out and in again: a sweep is played, and found in what is recorded (accomp/server/calibrate.py).
 
-import { RATE } from "./osc.mjs";
+import { RATE } from "./timeline.mjs";
 
 const LENGTH = 2048, LEAST = 0.5; // samples; correlation below which nothing was found
 export const LONGEST = RATE; // samples; no longer latency is looked for

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from accomp.plan.beats import BeatLine
 from accomp.server import protocol as osc
 from accomp.server.actions import Deliver, Load, Send, Silence, Stop, Work
 from accomp.server.client import Client
@@ -19,6 +20,7 @@ from accomp.server.worker import InferenceWorker, silence
 from accomp.timeline import Step
 
 CLIENT = ("127.0.0.1", 50_000)
+BEAT = 22_050  # samples
 
 
 def tune(samples: np.ndarray) -> np.ndarray:
@@ -38,6 +40,8 @@ class FakeClock:
 
 class FakeStreamer:
     """Answers with `tune`, voice v raised by v / 64, and remembers what it was told; step numbers in `fails` raise."""
+
+    takes_chords = True
 
     def __init__(self, stems, fails=(), sleep_s=0.0):
         self.stems, self.fails, self.sleep_s = tuple(stems), set(fails), sleep_s
@@ -60,6 +64,17 @@ class FakeStreamer:
 
     def follow(self, chords):
         self.chords = chords
+
+    def beat_lines(self, start, stop):
+        """A beat every half second, four to the bar."""
+        return [BeatLine(k * BEAT, k % 4, 4) for k in range(-(-start // BEAT), -(-stop // BEAT))]
+
+    def outlook(self, edge, stop):
+        lines = self.beat_lines(edge, stop + 8 * BEAT)
+        chords = [[line.sample - edge, "Am7" if line.sample // BEAT % 8 else "D7", 0.9] for line in lines if line.number == 0]
+        notes = {"bass": [[stop - edge - BEAT, BEAT // 2, 40, 1]]} if "bass" in self.stems else {}
+        return {"until": stop - edge, "bpm": 120.0, "beats": [[line.sample - edge, line.number] for line in lines],
+                "beats_in_bar": 4, "plan": "own", "heard": "Am7", "chords": chords, "notes": notes}  # fmt: skip
 
     def warm_up(self, step, offset, steps=3):
         self.warmed += 1
@@ -144,16 +159,16 @@ def free_port():
 class RunningServer:
     """A running server with a stand-in for the model, and the ports to reach it."""
 
-    def __init__(self, load=None, recorder=None, port=None, clientport=None, **fake):
+    def __init__(self, load=None, recorder=None, port=None, clientport=None, web=None, **fake):
         self.port, self.clientport, self.streamers = port or free_port(), clientport or free_port(), []
 
         def make(stems):
             self.streamers.append(FakeStreamer(stems, **fake))
             return self.streamers[-1]
 
-        self.state = ServerState(sources_of("127.0.0.1"), {"model": "fake", "device": "none"})
+        self.state = ServerState(sources_of("127.0.0.1") | {"web"}, {"model": "fake", "device": "none"})
         rx, client = listen("127.0.0.1", self.port, {"127.0.0.1"}), ("127.0.0.1", self.clientport)
-        self.endpoint = Endpoint(self.state, InferenceWorker(make), rx, client, load, recorder)
+        self.endpoint = Endpoint(self.state, InferenceWorker(make), rx, client, load, recorder, web)
         self.endpoint.warm_up(make)
         self.thread = threading.Thread(target=self.endpoint.run, daemon=True)
         self.thread.start()
