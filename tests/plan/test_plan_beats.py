@@ -1,8 +1,13 @@
 """From frames to beats and back."""
 
-import numpy as np
+import math
 
-from accomp.plan.beats import beat_means, frames_of, unwrapped
+import numpy as np
+import pytest
+
+from accomp.beat.pulse import Pulse
+from accomp.plan.beats import beat_lines, beat_means, frames_of, unwrapped
+from accomp.timeline import SAMPLE_RATE
 
 
 def test_positions_are_counted_on_from_phase_to_phase():
@@ -37,3 +42,24 @@ def test_means_of_complete_beats():
 def test_frames_of_positions():
     position = np.concatenate([[np.nan, np.nan], np.arange(10) / 2])
     assert frames_of(np.array([0.0, 1.0, 2.6]), position).tolist() == [2, 4, 7]
+
+
+@pytest.mark.parametrize(("beats_in_bar", "bpm"), [(4, 120.0), (3, 87.0), (7, 170.0)])
+def test_the_beats_ahead_are_where_the_pulse_has_them(beats_in_bar, bpm):
+    hop, at = 2048, 10.0
+    frequency = bpm / 60 * hop / SAMPLE_RATE
+    pulse = Pulse(at, 0.0, frequency, 2 / beats_in_bar, beats_in_bar)  # the third beat of the bar lies at frame 10
+    lines = beat_lines(pulse.features(100, 400, hop), 100, hop)
+    first = math.ceil((100 - at) * frequency)
+    expected = [(at + k / frequency) * hop for k in range(first, first + len(lines))]
+    assert np.abs(np.array([line.sample for line in lines]) - expected).max() < 2
+    assert [line.number for line in lines] == [(2 + k) % beats_in_bar for k in range(first, first + len(lines))]
+    assert {line.beats_in_bar for line in lines} == {beats_in_bar}
+
+
+def test_where_no_clock_is_there_are_no_beats_and_where_no_bar_is_no_bar_lines():
+    assert beat_lines(np.zeros((10, 50), np.float32), 0, 2048) == []
+    features = Pulse(0.0, 0.0, 0.1, 0.0, 4).features(0, 100, 2048)
+    features[4:8] = 0
+    lines = beat_lines(features, 0, 2048)
+    assert len(lines) == 10 and {line.number for line in lines} == {-1}

@@ -48,6 +48,13 @@ REQUESTS = [
     (osc.Panic(), b"/panic\0\0,\0\0\0"),
     (osc.Calibrate(), b"/calibrate\0\0,\0\0\0"),
     (osc.AskStatus(), b"/status\0,\0\0\0"),
+    (osc.Start(120.0, 4, 3), b"/start\0\0,dii\0\0\0\0@^\0\0\0\0\0\0\0\0\0\4\0\0\0\3"),
+    (osc.StopPlaying(), b"/stop\0\0\0,\0\0\0"),
+    (osc.Fill(), b"/fill\0\0\0,\0\0\0"),
+    (osc.Break(2), b"/break\0\0,i\0\0\0\0\0\2"),
+    (osc.HoldChord("Am7", 2), b"/chord\0\0,si\0Am7\0\0\0\0\2"),
+    (osc.Lead("| C |"), b"/lead\0\0\0,s\0\0| C |\0\0\0"),
+    (osc.AskPlan(1), b"/plan\0\0\0,i\0\0\0\0\0\1"),
     (osc.PacketTest(3, SAMPLES), golden("/packet_test", ("i", 3), *floats(SAMPLES))),
     *(
         (
@@ -62,6 +69,7 @@ REPLIES = [
     (osc.ServerPredicted(), b"/server_predicted\0\0\0,T\0\0"),
     (osc.BatchDropped(12), b"/batch_dropped\0\0,i\0\0\0\0\0\x0c"),
     (osc.PacketTestResponse(SAMPLES), golden("/packet_test_response", ("i", 5), *floats(SAMPLES))),
+    (osc.Plan("C in 1 s"), b"/plan\0\0\0,s\0\0C in 1 s\0\0\0\0"),
     (osc.Status('{"a": 1}'), b'/status\0,s\0\0{"a": 1}\0\0\0\0'),
     *(
         (osc.Chunk(stem, 7, 3, 17, samples), golden(f"/{stem}", *[("i", x) for x in (7, 3, 17)], *floats(samples)))
@@ -303,3 +311,35 @@ def test_mutations_are_parsed_or_refused_and_nothing_else(data):
             parse(message)
     with contextlib.suppress(osc.ProtocolError):
         wire.messages(bundle(RESET, bundle(message)) + message[:20])
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (wire.write("/start", ""), osc.Start()),
+        (wire.write("/start", "f", (120.0,)), osc.Start(120.0)),
+        (wire.write("/break", ""), osc.Break()),
+        (wire.write("/chord", "s", ("Am7",)), osc.HoldChord("Am7")),
+        (wire.write("/lead", "s", ("",)), osc.Lead("")),
+    ],
+)
+def test_values_that_are_left_out_keep_their_defaults(data, message):
+    assert osc.parse_request(data) == message
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        wire.write("/chord", ""),
+        wire.write("/chord", "i", (1,)),
+        wire.write("/break", "ii", (1, 2)),
+        wire.write("/break", "i", (0,)),
+        wire.write("/start", "d", (10.0,)),
+        wire.write("/lead", ""),
+        wire.write("/lead", "i", (1,)),
+        wire.write("/plan", "i", (3,)),
+    ],
+)
+def test_what_does_not_lead_is_refused(data):
+    with pytest.raises(osc.ProtocolError):
+        osc.parse_request(data)
