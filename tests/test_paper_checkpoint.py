@@ -23,7 +23,7 @@ from accomp.diffusion.transformer import Transformer
 from accomp.diffusion.unet import UNet
 from accomp.errors import UserError
 from accomp.model import load_model
-from accomp.paper_checkpoint import configuration, main
+from accomp.paper_checkpoint import SAMPLERS, configuration, main, sampler_settings
 from accomp.stream.quick import load_quick, precision
 from accomp.stream.rollout import rollout
 from accomp.stream.streamer import Streamer
@@ -313,3 +313,22 @@ def test_the_full_size_serves_in_about_a_gigabyte_and_a_half(tmp_path):
     most_gb = int(done.stdout) * 1024 / 1e9
     print(f"serving 257 M parameters took {most_gb:.2f} GB at most")
     assert most_gb < 1.65
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "name", "wanted"),
+    [
+        ("edm", "10", "adpm2_10", {"steps": 10, "rho": 9.0, "sigma_max": 50.0}),
+        ("edm", "5:7", "adpm2_5_rho7", {"steps": 5, "rho": 7.0}),
+        ("consistency", "4:7:20", "cm_4_rho7_sigmamax20", {"steps": 5, "rho": 7.0, "sigma_max": 20.0}),
+    ],
+)
+def test_a_sampler_with_other_numbers_is_named_after_them(form, text, name, wanted):
+    samplers = configuration(form, {"width": 16, "blocks": 1}, [text])["samplers"]
+    assert wanted.items() <= samplers[name].items() and len(samplers) == len(SAMPLERS[form]) + 1
+
+
+@pytest.mark.parametrize("text", ["0", "five", "5:", "5:7:80:1", "5:-1"])
+def test_a_sampler_that_cannot_be_is_one_line(text):
+    with pytest.raises(UserError, match="10:7:80"):
+        sampler_settings("edm", text)

@@ -246,3 +246,36 @@ def test_targets_of_a_codec_that_looks_ahead_have_the_notes_of_the_score(small_b
     assert set(codec.keys(target[None]).unique().tolist()) == {0, 1, 2}
     assert not torch.equal(context[:88], target[:88]), "the player's notes are heard, not read"
     np.testing.assert_allclose(context[98:], target[98:], atol=5e-3)  # the timbre is the same
+
+
+def test_shards_encode_what_one_process_does(codec, small_band, home, tmp_path):
+    for i in range(3):
+        encode_set(small_band, codec, tmp_path, shard=(i, 3))
+    files = sorted(path.relative_to(home) for path in home.rglob("Track*"))
+    assert files == sorted(path.relative_to(tmp_path / home.name) for path in (tmp_path / home.name).rglob("Track*"))
+    assert all((home / file).read_bytes() == (tmp_path / home.name / file).read_bytes() for file in files)
+    assert not list(tmp_path.rglob("unfinished*"))
+
+
+def test_an_excerpt_is_one_piece_of_the_file_and_older_files_are_still_read(codec, small_band, home, tmp_path):
+    shutil.copytree(home, tmp_path / home.name)
+    new = LatentStore(home, "train", ["band"]).tracks[0]
+    note = tmp_path / home.name / "band" / "train" / f"{new.name}.json"
+    about = json.loads(note.read_text())
+    del about["layout"], about["classes"]
+    note.write_text(json.dumps(about))
+    array = np.load(note.with_suffix(".npy"))
+    assert array.shape == new.shape == (len(new.rows), new.frames, codec.channels) and array.flags.c_contiguous
+    np.save(note.with_suffix(".npy"), np.ascontiguousarray(array.transpose(0, 2, 1)))
+    old = LatentStore(tmp_path / home.name, "train", ["band"]).tracks[0]
+    assert (old.frames, old.stems, old.name) == (new.frames, new.stems, new.name)
+    for mix in new.rows:
+        np.testing.assert_array_equal(old.read(mix, 3, 20), new.read(mix, 3, 20))
+
+
+def test_a_run_does_not_go_on_with_the_latents_of_another_codec(codec, small_band, home):
+    data = SlakhDataModule(str(small_band), batch_size=2, latents=str(home), frames=16)
+    data.load_state_dict({"codec": fingerprint(codec)})
+    data.load_state_dict({"codec": None})
+    with pytest.raises(UserError, match="begun on latents of codec 0123"):
+        data.load_state_dict({"codec": "0123"})
