@@ -182,7 +182,7 @@ class Client:
         while not self._closing:
             try:
                 data, _ = self._rx.recvfrom(65_536)
-                self._handle(osc.parse_reply(data))
+                self._handle(osc.parse_reply(data, self.setup.targets))
             except TimeoutError:
                 continue
             except (OSError, osc.ProtocolError) as error:  # a closed server port on Windows; noise on the wire

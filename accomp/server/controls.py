@@ -26,7 +26,7 @@ def apply(message: osc.Request, settings: Settings) -> Settings:
             return replace(settings, fade_s=seconds)
         case osc.UpdatePackageSize(samples):
             return replace(settings, package=samples)
-        case osc.PredictInstruments():
+        case osc.PredictInstruments() | osc.PredictStems():
             return replace(settings, stems=message.stems)
         case osc.Density(share):
             return replace(settings, density=share)

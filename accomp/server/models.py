@@ -40,6 +40,7 @@ def streamers_of(
             streamer.plan = ChartPlan([], streamer.plan, streamer.hop)
         return streamer
 
+    make.stems = model.stems
     return make
 
 

@@ -28,6 +28,13 @@ class Setup:
     def fade(self) -> int:
         return int(self.fade_s * SAMPLE_RATE)
 
+    @property
+    def asked(self) -> osc.Request:
+        """What the model is to play: by flags, or by names where there are others than the four."""
+        if set(self.targets) <= set(STEMS):
+            return osc.PredictInstruments(*(int(stem in self.targets) for stem in STEMS))
+        return osc.PredictStems(",".join(self.targets))
+
     def messages(self) -> tuple[osc.Request, ...]:
         """Every setting, in the order in which the external sends them."""
         return (
@@ -35,7 +42,7 @@ class Setup:
             osc.UpdateR(self.step.ratio),
             osc.W(self.step.depth),
             osc.UpdateFade(self.fade_s),
-            osc.PredictInstruments(*(int(stem in self.targets) for stem in STEMS)),
+            self.asked,
             osc.Verbose(0),
         )
 

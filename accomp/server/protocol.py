@@ -5,6 +5,7 @@ by `parse_request` (client to server) and `parse_reply` (server to client). A va
 whose `reason` is one of a fixed few.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from accomp.server import wire
@@ -64,6 +65,18 @@ class PredictInstruments(Scalars):
     @property
     def stems(self) -> tuple[str, ...]:
         return tuple(stem for stem in STEMS if getattr(self, stem))
+
+
+@dataclass(frozen=True)
+class PredictStems(Scalars):
+    """What the model is to play by name, with commas between: for models that can play others than the external's four."""
+
+    address, tags = "/predict_stems", "s"
+    names: str
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(filter(None, self.names.split(","))))
 
 
 @dataclass(frozen=True)
@@ -209,7 +222,7 @@ class Status(Text):
     address = "/status"
 
 
-Setting = UpdatePackageSize | UpdateR | W | UpdateFade | PredictInstruments | Density | Hello
+Setting = UpdatePackageSize | UpdateR | W | UpdateFade | PredictInstruments | PredictStems | Density | Hello
 Request = Setting | Verbose | LoadModel | Reset | Print | Predict | PacketTest | Block
 Leading = Start | StopPlaying | Fill | Break | HoldChord | Lead
 Request = Request | Clock | Tempo | UseModel | Panic | Calibrate | AskStatus | AskPlan | Leading
@@ -244,9 +257,12 @@ def parse_request(data: bytes) -> Request:
     return _parse(data, _REQUESTS)
 
 
-def parse_reply(data: bytes) -> Reply:
-    """A message from server to client, or `ProtocolError`. A bundle of one message is opened: some servers send it."""
+def parse_reply(data: bytes, stems: Sequence[str] = ()) -> Reply:
+    """A message from server to client, or `ProtocolError`. A bundle of one message is opened: some servers send it.
+
+    `stems` are classes of instruments beside the four of which audio may come.
+    """
     message, *more = wire.messages(data) or [data]
     if more:
         raise ProtocolError("bundle", "one message belongs in it")
-    return _parse(message, _REPLIES)
+    return _parse(message, _REPLIES | {b"/" + stem.encode(): Chunk for stem in stems})

@@ -149,6 +149,9 @@ class InferenceWorker:
 
     def play(self, request: StepRequest) -> StepResult:
         watch = Stopwatch()
+        if not set(request.settings.stems) <= set(playable(self._make, request.settings.stems)):
+            log.warning("asked for %s; the model plays %s", request.settings.stems, playable(self._make))
+            return StepResult(silence(request), watch.phases_ms)
         settings, step = request.settings, request.settings.step
         streamer = self._streamer_for(request)
         direction, plan = Direction(), ""
@@ -206,10 +209,15 @@ class InferenceWorker:
         return self._streamer
 
 
+def playable(make_streamer: Callable, otherwise: tuple[str, ...] = ("bass",)) -> tuple[str, ...]:
+    """The classes of instruments that a maker's model can play; `otherwise` where the maker does not say."""
+    return getattr(make_streamer, "stems", otherwise)
+
+
 def warm_up(make_streamer: "Callable[[tuple[str, ...]], Streamer]", steps: Iterable[Step] = MENU) -> None:
     """Play to silence with these steps, for WARM_UP_S at most, so that no first step is slow."""
     until_s = time.monotonic() + WARM_UP_S
-    streamer = make_streamer(("bass",))
+    streamer = make_streamer(playable(make_streamer)[:1])
     for step, count in itertools.product(steps, (1, 2)):  # a slow model is done after its first
         streamer.warm_up(step.samples, step.offset, count)
         if time.monotonic() > until_s:

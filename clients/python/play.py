@@ -46,7 +46,8 @@ log = logging.getLogger(__name__)
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recording", type=Path, nargs="?", help="what the player plays, at any rate (the sound card)")
-    parser.add_argument("--stem", nargs="+", default=["bass"], choices=STEMS, help="what the model plays (bass)")
+    parser.add_argument("--stem", nargs="+", default=["bass"],
+                        help=f"what the model plays: {', '.join(STEMS)}, or a class of a model of your own (bass)")  # fmt: skip
     parser.add_argument("--r", type=float, default=0.25, help="step ratio (%(default)s)")
     parser.add_argument("--w", type=float, default=1.0, help="depth: -1, 0 or 1 steps ahead (%(default)s)")
     parser.add_argument("--fade", type=float, default=0.02, help="crossfade in seconds (%(default)s)")

@@ -35,6 +35,7 @@ REQUESTS = [
     (osc.W(-1.0), b"/w\0\0,d\0\0\xbf\xf0\0\0\0\0\0\0"),
     (osc.UpdateFade(0.02), b"/update_fade\0\0\0\0,d\0\0?\x94z\xe1G\xae\x14{"),
     (osc.PredictInstruments(1, 0, 1, 0), b"/predict_instruments\0\0\0\0,iiii\0\0\0\0\0\0\1\0\0\0\0\0\0\0\1\0\0\0\0"),
+    (osc.PredictStems("strings,bass"), b"/predict_stems\0\0,s\0\0strings,bass\0\0\0\0"),
     (osc.Verbose(1), b"/verbose\0\0\0\0,i\0\0\0\0\0\1"),
     (osc.LoadModel(), b"/load_model\0,\0\0\0"),
     (osc.Reset(), b"/reset\0\0,i\0\0\0\0\0\1"),
@@ -343,3 +344,11 @@ def test_values_that_are_left_out_keep_their_defaults(data, message):
 def test_what_does_not_lead_is_refused(data):
     with pytest.raises(osc.ProtocolError):
         osc.parse_request(data)
+
+
+def test_audio_of_another_class_is_read_by_who_asked_for_it():
+    chunk = osc.Chunk("strings", 7, 3, 17, SAMPLES)
+    assert same(osc.parse_reply(chunk.pack(), ("strings",)), chunk)
+    with pytest.raises(osc.ProtocolError, match="unknown address"):
+        osc.parse_reply(chunk.pack())
+    assert osc.PredictStems("strings,,bass,strings").stems == ("strings", "bass")
