@@ -20,6 +20,7 @@ class App {
     this.playing = false;
     this.buffer = null; // of a file
     this.gain = 1;
+    this.armed = false; // record from Play on
     this.recorder = new Recorder();
     this.taps = new Taps();
     this.audio = new Audio(message => this.hear(message));
@@ -123,6 +124,8 @@ class App {
     this.audio.post({ type: "gain", gain: this.gain });
     this.audio.play(this.session.settings, this.latency, this.buffer, () => this.say("the file has ended; the session goes on"));
     this.playing = true;
+    if (this.armed) this.recorder.begin(0);
+    this.armed = false;
     this.wake = await navigator.wakeLock?.request("screen").catch(() => null);
     this.say(this.session.connected ? "" : "no server yet; it connects by itself");
     this.refresh();
@@ -192,11 +195,11 @@ class App {
     this.say("silence");
   }
 
+  /** Record from now on, up to now, or, before Play, from the first sample on. */
   record() {
-    if (!this.recorder.running && !this.playing) return this.say("press Play first, then Record", true);
-    if (this.recorder.running) this.recorder.end(this.audio.now - this.latency);
+    if (!this.playing) this.armed = !this.armed;
+    else if (this.recorder.running) this.recorder.end(this.audio.now - this.latency);
     else this.recorder.begin(this.view.edge);
-    $("recorded").textContent = this.recorder.running ? "recording" : `${this.recorder.seconds.toFixed(1)} s`;
     this.refresh();
   }
 

@@ -16,8 +16,8 @@ export class Interpolator {
       let sum = 0;
       for (let tap = 0; tap < taps; tap++) {
         const x = tap - this.half + 1 - phase / PHASES;
-        const window = 0.42 + 0.5 * Math.cos((Math.PI * x) / this.half) + 0.08 * Math.cos((2 * Math.PI * x) / this.half);
-        const value = Math.abs(x) >= this.half ? 0 : (x ? Math.sin(Math.PI * cutoff * x) / (Math.PI * x) : cutoff) * window;
+        const taper = 0.42 + 0.5 * Math.cos((Math.PI * x) / this.half) + 0.08 * Math.cos((2 * Math.PI * x) / this.half);
+        const value = Math.abs(x) >= this.half ? 0 : (x ? Math.sin(Math.PI * cutoff * x) / (Math.PI * x) : cutoff) * taper;
         this.table[phase * taps + tap] = value;
         sum += value;
       }

@@ -190,7 +190,9 @@ export class Screen {
     $("go").textContent = app.playing ? "Stop" : "Play";
     $("go").classList.toggle("on", app.playing);
     STEMS.forEach((_, k) => $("stems").children[k].setAttribute("aria-pressed", wish.stems[k] === 1));
-    $("record").setAttribute("aria-pressed", recorder.running);
+    $("record").setAttribute("aria-pressed", recorder.running || app.armed);
+    const length = recorder.seconds ? `${recorder.seconds.toFixed(1)} s` : "nothing recorded";
+    $("recorded").textContent = app.armed ? "from Play on" : recorder.running ? "recording" : length;
     $("device-row").hidden = $("source").value === "file";
     $("file-row").hidden = !$("device-row").hidden;
     const kept = !recorder.running && recorder.seconds > 0;

@@ -72,8 +72,9 @@ export class Session {
       return;
     }
     this.say(settings);
-    const total = Math.ceil(samples.length / PACKAGE);
-    for (let k = 0; k < total; k++)
+    const count = Math.ceil(samples.length / PACKAGE);
+    const total = count * Math.max(1, settings.stems.reduce((a, b) => a + b)); // the protocol counts once for each instrument
+    for (let k = 0; k < count; k++)
       this.send(packBlock("context", batch, k * PACKAGE, total, samples.subarray(k * PACKAGE, (k + 1) * PACKAGE)));
     if (++this.silent === SILENT + 1) this.show({ type: "trouble", text: "no answer to the last steps: look at the server's log" });
   }
