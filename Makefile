@@ -3,6 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 PY := $(VENV)/bin/python
 BAND := data/band/.complete
+MODEL ?= models/live
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -17,13 +18,15 @@ $(VENV)/.installed: requirements.txt pyproject.toml
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps tinysoundfont==0.3.7 -e .
 	@touch $@
 
+play: $(VENV)/.installed  ## play in the browser: start the server and open its page
+	$(PY) serve.py --web --open --model $(MODEL) $(ARGS)
+
 data: $(BAND)  ## build the embedded band (22 songs, about a minute)
 
 $(BAND): $(VENV)/.installed
 	$(PY) -m accomp.data.band compose --out data/band
 	@touch $@
 
-MODEL ?= models/live
 demo: $(BAND)  ## play 30 s to the server in real time and write out/demo/
 	$(PY) -m accomp.server.demo --model $(MODEL) $(ARGS)
 
@@ -59,4 +62,4 @@ latency: $(VENV)/.installed  ## time our cycle beside the paper's network shapes
 clean:  ## remove what runs have written (keeps .venv and data)
 	rm -rf out
 
-.PHONY: help setup data demo test test-all fault-bench cluster-test lock lint evaluate latency clean
+.PHONY: help setup play data demo test test-all fault-bench cluster-test lock lint evaluate latency clean

@@ -48,6 +48,7 @@ class Client:
         self.steps: list[dict] = []  # the server's report of each step
         self.about: dict[str, str] = {}  # the server's model, device and the like
         self.dropped: list[int] = []
+        self.plan: dict = {}  # what the model intends, once it was asked for by `AskPlan(1)`
         self.ready = threading.Event()
         self._began_s: float | None = None
         self._lock = threading.Lock()
@@ -205,12 +206,14 @@ class Client:
             case osc.BatchDropped(batch_id):
                 self.dropped.append(batch_id)
                 self._repeat_settings()
-            case osc.Status(text):
+            case osc.Status(text) | osc.Plan(text):
                 try:
                     report = json.loads(text)
                 except ValueError:
                     report = None
-                if isinstance(report, dict) and "batch_id" in report:
+                if isinstance(message, osc.Plan):
+                    self.plan = report if isinstance(report, dict) else {"text": text}
+                elif isinstance(report, dict) and "batch_id" in report:
                     self.steps.append(report)
                 elif isinstance(report, dict):
                     self.about = report

@@ -35,7 +35,7 @@ export class Engine {
     this.resampler = new Resampler(this.rate, RATE);
     this.captured = -latency; // place of the next recorded sample
     this.edge = 0; // where the step that is being recorded began
-    this.batch = 0;
+    this.batch = this.gaps = 0;
     this.step = new Float32Array(settings.step);
     this.heardAt = this.heardUntil = 0; // where the piece of heard samples begins, and where it ends so far
     this.heard = new Float32Array(HEARD);

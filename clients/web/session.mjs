@@ -6,8 +6,8 @@ import { pack, packBlock, parse } from "./osc.mjs";
 import { RATE, STEMS, WINDOW } from "./timeline.mjs";
 
 const RATIOS = [1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32]; // of the step to the window, largest first
-const ROOM = 3; // times the cycle that a step must last
-const STEPS = 6; // that the cycle is measured over before the step is made smaller
+const ROOM = 3, LEAST = 1.5; // times the cycle that a smaller step must last, and below which it becomes larger
+const STEPS = 6; // that the cycle is measured over; twice as many after each time that the step had to become larger
 const KEPT = 16; // batches whose answer may still come
 const PACKAGE = 4410; // samples in a datagram
 const SILENT = 3; // steps without an answer before that is said
@@ -37,6 +37,7 @@ export class Session {
     this.asked = new Map();
     this.sent = "";
     this.cycles = [];
+    this.patience = STEPS;
     this.silent = 0;
     this.counts = { asked: 0, answered: 0, late: 0, dropped: 0, lost: 0 };
     this.notes = [];
@@ -176,11 +177,11 @@ export class Session {
   /** Choose the smallest step that lasts ROOM times the cycle; one size at a time, measured over the last steps. */
   measure({ r, cycle_ms }) {
     if (r !== this.wish.r) return;
-    this.cycles = [...this.cycles, cycle_ms / 1e3].slice(-STEPS);
-    if (!this.wish.auto || this.cycles.length < STEPS) return;
+    this.cycles = [...this.cycles, cycle_ms / 1e3].slice(-this.patience);
+    if (!this.wish.auto || this.cycles.length < this.patience) return;
     const smaller = RATIOS[RATIOS.indexOf(r) + 1];
     if (smaller && ROOM * Math.max(...this.cycles) + this.wish.latency / RATE < (smaller * WINDOW) / RATE) this.change(smaller);
-    else if (ROOM * this.median() > (r * WINDOW) / RATE) this.enlarge();
+    else if (LEAST * this.median() > (r * WINDOW) / RATE) this.enlarge();
   }
 
   median() {
@@ -189,7 +190,9 @@ export class Session {
 
   enlarge() {
     const larger = RATIOS[RATIOS.indexOf(this.wish.r) - 1];
-    if (this.wish.auto && larger && larger <= 1 / 2) this.change(larger);
+    if (!this.wish.auto || !larger) return;
+    this.patience *= 2;
+    this.change(larger);
   }
 
   change(r) {

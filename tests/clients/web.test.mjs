@@ -196,6 +196,15 @@ test("the step becomes the smallest that lasts three times the cycle", () => {
   assert.ok(measured(70, 60, { latency: 0.2 * RATE }) > 1 / 16, "the latency is a part of it");
 });
 
+test("a cycle that varies does not make the step go to and fro", () => {
+  const { one } = session(), steps = [];
+  for (let k = 0; k < 200; k++) {
+    one.measure({ r: one.wish.r, cycle_ms: k % 20 < 10 ? 60 : 300 });
+    steps.push(one.wish.r);
+  }
+  assert.ok(steps.filter((r, k) => k && r !== steps[k - 1]).length <= 5);
+});
+
 test("a late answer makes the step larger, once", () => {
   const { one, step } = session();
   one.greet();
