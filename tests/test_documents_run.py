@@ -118,6 +118,8 @@ def toy(words: list[str]) -> list[str]:
 
 def toy_target(words: list[str]) -> list[str]:
     """A target of the Makefile, with what is installed already."""
+    if words[1] == "play":  # without opening a browser
+        return ["python", "serve.py", f"--web={free_port()}"]
     if words[1:] == ["data"]:
         return ["python", "-m", "accomp.data.band", "compose", *TOY_BAND]
     installed = ["-o", ".venv/.installed", "-o", "data/band/.complete"]
