@@ -53,11 +53,11 @@ class Record:
 def in_words(plan: dict) -> str:
     """What the model intends (see `accomp.stream.outlook`) as a line of text, for patches that only display it."""
     bar = f"{plan['beats_in_bar']} beats a bar" if plan["beats_in_bar"] else "no bar"
-    words = [f"{plan['bpm']:g} bpm, {bar}" if plan["bpm"] else "no beat"]
+    words = [f"{plan['bpm']:g} bpm | {bar}" if plan["bpm"] else "no beat"]
     words += [f"heard {plan['heard']}"] if plan["heard"] else []
     names = [f"{name} in {at / SAMPLE_RATE:.1f} s" for at, name, _ in plan["chords"]]
-    words.append(", ".join(names) if names else "no plan" if plan["plan"] == "none" else "no chords")
-    return "; ".join([*words, f"settled for {plan['until'] / SAMPLE_RATE:.1f} s"])
+    words.append(" | ".join(names) if names else "no plan" if plan["plan"] == "none" else "no chords")
+    return " | ".join([*words, f"settled for {plan['until'] / SAMPLE_RATE:.1f} s"])
 
 
 def described(settings: "Settings") -> dict:

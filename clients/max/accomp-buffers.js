@@ -234,6 +234,7 @@ function chunk() {
 function ready() {
   say("ready");
   tell("/hello", "iis", [RATE, T, "max"]);
+  tell("/plan", "i", [2]);
   settle();
 }
 function lost() { say("no word from the server: is serve.py running with this --clientport?"); }
@@ -244,6 +245,7 @@ function dropped(id) {
 }
 function report(cycle) { show("cycle", cycle); }
 function model(name) { show("model", name); }
+function plan(text) { show("plan", text); }
 function panic() {
   play(0);
   clear("accomp-band");

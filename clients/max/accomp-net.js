@@ -2,7 +2,7 @@
 // [node.script accomp-net.js @autostart 1]: the network. It holds no audio; samples pass through as lists.
 //
 // From Max   server HOST SERVERPORT CLIENTPORT | tell ADDRESS TAGS ARGS... | context BATCH START TOTAL SAMPLES...
-// To Max     chunk STEM BATCH INDEX TOTAL SAMPLES... | ready | lost | dropped BATCH | trouble TEXT | report CYCLE LEAD MISSING
+// To Max     chunk STEM BATCH INDEX TOTAL SAMPLES... | ready | lost | dropped BATCH | trouble TEXT | report CYCLE LEAD MISSING | plan TEXT
 
 const Max = require("max-api");
 const dgram = require("dgram");
@@ -54,6 +54,7 @@ function hear(bytes) {
     lost = false; // from now on it is asked for its /status instead
   } else if (name === "batch_dropped") Max.outlet("dropped", message.args[0]);
   else if (name === "status") report(message.args[0]);
+  else if (name === "plan") Max.outlet("plan", message.args[0]);
 }
 
 function report(text) {

@@ -1231,11 +1231,11 @@
     "box": {
      "id": "obj-73",
      "numinlets": 1,
-     "numoutlets": 9,
+     "numoutlets": 10,
      "patching_rect": [
       440.0,
       510.0,
-      406.0,
+      441.0,
       22.0
      ],
      "outlettype": [
@@ -1247,10 +1247,11 @@
       "",
       "",
       "",
+      "",
       ""
      ],
      "maxclass": "newobj",
-     "text": "route state asked answered late dropped lead cycle model"
+     "text": "route state asked answered late dropped lead cycle model plan"
     }
    },
    {
@@ -1437,6 +1438,42 @@
     "box": {
      "id": "obj-84",
      "numinlets": 1,
+     "numoutlets": 1,
+     "patching_rect": [
+      20.0,
+      605.0,
+      91.0,
+      22.0
+     ],
+     "outlettype": [
+      ""
+     ],
+     "maxclass": "newobj",
+     "text": "prepend set"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-85",
+     "numinlets": 2,
+     "numoutlets": 1,
+     "patching_rect": [
+      110.0,
+      605.0,
+      168.0,
+      22.0
+     ],
+     "outlettype": [
+      ""
+     ],
+     "maxclass": "message",
+     "text": "what the model intends"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-86",
+     "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
       480.0,
@@ -1450,7 +1487,7 @@
    },
    {
     "box": {
-     "id": "obj-85",
+     "id": "obj-87",
      "numinlets": 0,
      "numoutlets": 0,
      "patching_rect": [
@@ -1740,7 +1777,7 @@
    },
    {
     "box": {
-     "id": "obj-86",
+     "id": "obj-88",
      "numinlets": 0,
      "numoutlets": 0,
      "patching_rect": [
@@ -3076,7 +3113,7 @@
    },
    {
     "box": {
-     "id": "obj-87",
+     "id": "obj-89",
      "numinlets": 0,
      "numoutlets": 0,
      "patching_rect": [
@@ -3939,6 +3976,30 @@
      ],
      "destination": [
       "obj-83",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "source": [
+      "obj-73",
+      8
+     ],
+     "destination": [
+      "obj-84",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "source": [
+      "obj-84",
+      0
+     ],
+     "destination": [
+      "obj-85",
       0
      ]
     }

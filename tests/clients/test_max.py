@@ -89,6 +89,12 @@ def test_a_server_that_comes_late_goes_and_comes_back(tools, node):
     assert any("no answer to the last 3 steps" in s for s in states)
 
 
+def test_what_the_model_intends_is_shown(tools, node):
+    with tools.RunningServer() as running:
+        _, said = node(tools.song(3), running.port, running.clientport, [["r", 0.0625]])
+    assert re.search(r"^plan 120 bpm \| 4 beats a bar \| heard Am7 \| ", said, re.M), said[-500:]
+
+
 def clocks_of(tools, node, before, during):
     """Every clock that is told, and where the head was when the first of `during` came."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rx:

@@ -106,6 +106,14 @@ def test_a_server_that_is_absent_and_one_that_starts_anew_are_noticed(tools, pd)
         pd.wait_for("accomp: no word from the server", 1 + ready)
 
 
+def test_what_the_model_intends_is_shown_as_words(tools, pd):
+    with tools.RunningServer() as running:
+        pd.send(f"acc-server 127.0.0.1 {running.port} {running.clientport}")
+        pd.wait_for("accomp: ready")
+        pd.send("acc-source 1", "acc-length 5", "acc-r 0.0625", "acc-play 1")
+        pd.wait_for("plan: set 120 bpm | 4 beats a bar | heard Am7 | ")
+
+
 @pytest.mark.slow
 def test_a_loop_is_recorded_once_and_goes_round_without_a_seam(tools, pd, tmp_path):
     """The context of later rounds is the first one again, and answers lie across the end of the arrays."""

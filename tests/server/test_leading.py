@@ -167,7 +167,7 @@ def test_the_plan_is_sent_with_every_step_when_it_is_asked_for(kit):
     server, _, _ = served(kit, {2: [osc.AskPlan(1)], 4: [osc.AskPlan(2)], 5: [osc.AskPlan(0)]})
     plans = [m.text for m in server.sent if isinstance(m, osc.Plan)]
     assert [json.loads(text)["batch_id"] for text in plans[:2]] == [2, 3] and len(plans) == 3
-    assert plans[2].startswith("120 bpm, 4 beats a bar; heard Am7; ") and "settled for 3.0 s" in plans[2]
+    assert plans[2].startswith("120 bpm | 4 beats a bar | heard Am7 | ") and "settled for 3.0 s" in plans[2]
 
 
 def test_a_count_in_sets_the_beat_of_the_model_too(kit):
