@@ -133,6 +133,11 @@ class PlayLog(Callback):
             raise UserError(f"callbacks.play.codec={source}: data.latents are of another codec, {store.codec}")
         return codec
 
+    @property
+    def names(self) -> list[str]:
+        """Of the passages: number and target."""
+        return [f"{i}_{passage.stem}" for i, passage in enumerate(self.passages)]
+
     def play(self, trainer: L.Trainer, module: L.LightningModule, step: int) -> dict[str, float]:
         """Play all passages at every depth; the means of their scores, by name."""
         model = model_of(module, self.codec, trainer.datamodule.hparams)
@@ -143,7 +148,7 @@ class PlayLog(Callback):
             streamer = Streamer(model, [passage.stem for passage in self.passages], seed=0, clock=clock)
             played = rollout(streamer, contexts, Step(RATIO, depth)).audio
             for i, (passage, answer) in enumerate(zip(self.passages, played, strict=True)):
-                name = f"{i}_{passage.stem}_w{depth}"
+                name = f"{self.names[i]}_w{depth}"
                 sounds |= {f"{i}_context": passage.context, name: answer, f"{name}_mix": passage.context + answer}
                 pictures[name] = play_picture(
                     passage.context, answer, passage.grid, Step(RATIO, depth), plan_of(streamer)
@@ -157,6 +162,9 @@ class PlayLog(Callback):
                 rates = [SAMPLE_RATE] * len(sounds)
                 logger.log_audio("play/audio", list(sounds.values()), sample_rate=rates, caption=list(sounds))
                 logger.log_image("play/spectrograms", list(pictures.values()), caption=list(pictures))
+                logger.log_table(
+                    "play/scores", columns=["figure", *self.names], data=[[k, *v] for k, v in values.items()]
+                )
         known = {name: [value for value in found if np.isfinite(value)] for name, found in values.items()}
         return {name: float(np.mean(found)) for name, found in known.items() if found}
 

@@ -29,7 +29,7 @@ from accomp.training_run import load_codec, read_run, run_config
 
 COLUMNS = (
     Column("coherence", "coherence", "A small contrastive model of ours: do stem and context belong together? -1 to 1. Not "
-           "COCOLA, whose published checkpoint is not documented.", normalised=True),
+           "COCOLA.", normalised=True),
 )  # fmt: skip
 PIECE = 5 * SAMPLE_RATE  # samples
 STEP = PIECE // 2

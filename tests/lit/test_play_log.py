@@ -127,7 +127,7 @@ def test_wandb_holds_sound_pictures_figures_configuration_and_the_model(run):
         if record.HasField("artifact") or record.request.HasField("log_artifact"):
             artifacts.append(record.artifact if record.HasField("artifact") else record.request.log_artifact.artifact)
     assert "audio-file" in history["play/audio"] or "audio" in history["play/audio"]
-    assert "image" in history["play/spectrograms"]
+    assert "image" in history["play/spectrograms"] and "table" in history["play/scores"]
     assert "play/beat_f1_w1" in history and "speed/excerpts_per_s" in history
     assert any("module" in key for key in settings), "the run's configuration"
     assert artifacts and artifacts[0].type == "model"
