@@ -23,7 +23,7 @@ def test_every_round_covers_the_music_evenly():
         song, start = tiles.place(index, seed=0)
         counts[song][start : start + SIZE] += 1
     inner = np.concatenate([count[SIZE:-SIZE] for count in counts])
-    assert inner.min() > 0.7 * 200 and inner.max() < 1.5 * 200
+    assert inner.min() > 0.7 * 200 and inner.max() < 1.7 * 200, "more where windows are moved away from a border"
     shares = [count.sum() / length for count, length in zip(counts, LENGTHS, strict=True)]
     assert max(shares) < 1.25 * min(shares), "long songs come as often as their length says"
 
