@@ -178,7 +178,7 @@ def test_a_broken_metric_costs_only_its_own_scores(run, model_folder, band, tmp_
         return {"strings": 6.0}
 
     monkeypatch.setattr("accomp.metrics.harmony.make_metric", lambda options: breaks)
-    chosen = settings(model_folder, band, tmp_path, "regimes=[{r: 0.25, w: 1}]", "seconds=3")
+    chosen = settings(model_folder, band, tmp_path, "regimes=[{r: 0.25, w: 1}]", "seconds=3", "failures=drop")
     with caplog.at_level("WARNING"):
         scores.run(chosen)
     assert "no strings" in caplog.text
