@@ -53,11 +53,14 @@ class LatentTrack:
         self.classes = note.get("classes", list(STEMS))
         self.stems = [stem for stem in self.classes if stem in note.get("stems", self.rows)]
         self.frames_first = note.get("layout") == LAYOUT
-        self.shape, self.offset, self.frames = mapped.shape, mapped.offset, mapped.shape[1 if self.frames_first else 2]
+        self.stored, self.offset = mapped.shape, mapped.offset
+        count, *size = self.stored
+        self.shape = (count, *reversed(size)) if self.frames_first else self.stored  # (M, C, T)
+        self.frames = self.shape[2]
 
     def read(self, mix: str, start: int, stop: int) -> np.ndarray:
         """Frames [start, stop) of a mix: (C, T) float32."""
-        latents = np.memmap(self.path, np.float16, "r", self.offset, self.shape)
+        latents = np.memmap(self.path, np.float16, "r", self.offset, self.stored)
         if self.frames_first:
             return latents[self.rows[mix], start:stop].T.astype(np.float32)
         return latents[self.rows[mix], :, start:stop].astype(np.float32)
