@@ -141,7 +141,22 @@ class App {
   }
 
   countIn() {
-    this.session.tell("/start", "dii", [Number($("bpm").value), Number($("count").value), this.view.beats.inBar || 4]);
+    const bpm = Math.min(400, Math.max(20, Number($("bpm").value) || 120));
+    this.start(bpm, Math.min(16, Math.max(1, Number($("count").value) || 4)));
+  }
+
+  /** So many clicks at a tempo; the one is the beat after them. */
+  start(bpm, count) {
+    if (!this.playing) return this.say("press Play first, then count in", true);
+    const beat_s = 60 / bpm;
+    this.audio.click(Array.from({ length: count }, (_, k) => k * beat_s));
+    this.session.start(this.audio.now + count * beat_s * RATE, bpm, count, this.view.beats.inBar || 4);
+  }
+
+  /** The beat of a count-in is given back to the model's own ear. */
+  listen() {
+    this.session.tell("/tempo", "d", [0]);
+    this.say("the model listens for your beat");
   }
 
   whenIStart() {
@@ -151,7 +166,7 @@ class App {
   tap() {
     const bpm = this.taps.tap(performance.now() / 1e3);
     this.say(bpm ? `${bpm.toFixed(0)} beats a minute: the one is next` : `tap ${this.taps.times.length} of 4`);
-    if (bpm) this.session.tell("/start", "dii", [Math.min(400, Math.max(20, bpm)), 1, 4]);
+    if (bpm) this.start(Math.min(400, Math.max(20, bpm)), 1);
   }
 
   end() {

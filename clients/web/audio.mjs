@@ -84,6 +84,18 @@ export class Audio {
     this.post({ type: "play", frame: this.origin, settings, latency });
   }
 
+  /** Clicks for the player alone, so many seconds from now. */
+  click(times_s) {
+    const { context } = this, now = context.currentTime;
+    times_s.forEach((time, k) => {
+      const tone = new OscillatorNode(context, { frequency: k ? 1000 : 1500 }), gain = new GainNode(context, { gain: 0.3 });
+      gain.gain.setTargetAtTime(0, now + time, 0.02);
+      tone.connect(gain).connect(context.destination);
+      tone.start(now + time);
+      tone.stop(now + time + 0.15);
+    });
+  }
+
   stop() {
     this.post({ type: "stop" });
     if (this.source instanceof AudioBufferSourceNode) this.silence();

@@ -6,6 +6,7 @@ export const COMMANDS = [
   { name: "countIn", key: "c", label: "Count in", lead: true },
   { name: "whenIStart", key: "w", label: "When I start", lead: true },
   { name: "tap", key: "t", label: "Tap ×4", lead: true },
+  { name: "listen", key: "m", label: "Follow me", lead: true },
   { name: "end", key: "e", label: "End", lead: true },
   { name: "fill", key: "f", label: "Fill", lead: true },
   { name: "rest", key: "b", label: "Break", lead: true },

@@ -41,6 +41,7 @@ export class Session {
     this.silent = 0;
     this.counts = { asked: 0, answered: 0, late: 0, dropped: 0, lost: 0 };
     this.notes = [];
+    this.clock = null; // a beat that is to be said with the next step
     if (this.connected) this.greet();
   }
 
@@ -61,6 +62,12 @@ export class Session {
     if (this.connected) this.send(pack(address, tags, values));
   }
 
+  /** Count in: the one is at a place. The next step says so to the sample, which no message that only arrives can. */
+  start(one, bpm, count, inBar) {
+    this.clock = { one, bpm, inBar };
+    this.tell("/start", "dii", [bpm, count, inBar]);
+  }
+
   // ------------------------------------------------------------------------------------------------ to the server
 
   /** A step has been played; `behind` is how many seconds ago that was. */
@@ -73,11 +80,19 @@ export class Session {
       return;
     }
     this.say(settings);
+    this.sayClock(batch, edge);
     const count = Math.ceil(samples.length / PACKAGE);
     const total = count * Math.max(1, settings.stems.reduce((a, b) => a + b)); // the protocol counts once for each instrument
     for (let k = 0; k < count; k++)
       this.send(packBlock("context", batch, k * PACKAGE, total, samples.subarray(k * PACKAGE, (k + 1) * PACKAGE)));
     if (++this.silent === SILENT + 1) this.show({ type: "trouble", text: "no answer to the last steps: look at the server's log" });
+  }
+
+  sayClock(batch, edge) {
+    if (!this.clock) return;
+    const { one, bpm, inBar } = this.clock, beat = (((edge - one) / RATE) * bpm) / 60;
+    this.send(pack("/clock", "ddii", [beat - inBar * Math.floor(beat / inBar), bpm, inBar, batch]));
+    this.clock = null;
   }
 
   /** Send the settings of a step where they have changed. */

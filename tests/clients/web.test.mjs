@@ -149,6 +149,16 @@ test("datagrams are counted once for each instrument, as the protocol has it", (
   assert.deepStrictEqual([blocks.length, blocks[0].values[2]], [15, 45]);
 });
 
+test("a count-in tells its beat with the next step, to the sample, and once", () => {
+  const { one, sent, step } = session();
+  one.greet();
+  one.start(2 * 66150 + 11025, 120, 4, 4);
+  step(2);
+  step(3);
+  const said = sent.filter(message => ["/start", "/clock"].includes(message.address));
+  assert.deepStrictEqual(said.map(message => message.values), [[120, 4, 4], [3.5, 120, 4, 2]]);
+});
+
 test("a step that is old when the page wakes is left out", () => {
   const { one, addresses, step } = session();
   one.greet();
