@@ -141,9 +141,12 @@ export class Screen {
 
   // ------------------------------------------------------------------------------------------------ what is shown
 
+  /** The line at the top; what is not a fault goes away again. */
   say(text, bad = false) {
     $("message").textContent = text;
     $("message").classList.toggle("bad", bad);
+    clearTimeout(this.fading);
+    if (!bad) this.fading = setTimeout(() => ($("message").textContent = ""), 8000);
   }
 
   /** A button behind the message. */
@@ -218,7 +221,8 @@ export class Screen {
     const { app } = this, { view } = app, now = app.playing ? app.audio.now : 0;
     this.strip.draw(now, view);
     const beat = app.playing ? view.beats.at(now) : -1, count = view.beats.inBar || 4;
-    if ($("beats").children.length !== count) $("beats").replaceChildren(...Array.from({ length: count }, () => document.createElement("i")));
+    if ($("beats").children.length !== count)
+      $("beats").replaceChildren(...Array.from({ length: count }, () => document.createElement("i")));
     [...$("beats").children].forEach((dot, k) => (dot.className = k === beat ? "now" : ""));
     const sounding = view.chords.filter(([at]) => at <= now).at(-1)?.[1];
     const next = view.chords.find(([at, name]) => at > now && name !== sounding);

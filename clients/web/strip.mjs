@@ -63,8 +63,11 @@ export class Strip {
   }
 
   beatLines({ beats }, x, start, stop, high) {
-    for (const [at, number] of beats.all)
-      if (at > start && at < stop) this.line(x(at), number === 0 ? 22 : HEAD, high, this.colour(number === 0 ? "ink" : "soft"), number === 0 ? 2 : 0.6);
+    for (const [at, number] of beats.all) {
+      if (at <= start || at >= stop) continue;
+      if (number === 0) this.line(x(at), 22, high, this.colour("ink"), 2);
+      else this.line(x(at), HEAD, high, this.colour("soft"), 0.6);
+    }
   }
 
   outline(trace, start, stop, x, top, lane, colour, until = Infinity) {
