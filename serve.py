@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from accomp.server.web import WebPort
 
 ROOT = Path(__file__).resolve().parent
+WEB_PORT = 8080
 LINES_WAITING = 1000  # of the log, while it is not read
 
 log = logging.getLogger("accomp.serve")
@@ -46,7 +47,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--server_ip", help="address of this machine to listen on (loopback for a client on this machine, "
                         "else 0.0.0.0, all of them)")  # fmt: skip
-    parser.add_argument("--web", type=int, nargs="?", const=8080, metavar="PORT",
+    parser.add_argument("--web", type=int, nargs="?", const=WEB_PORT, metavar="PORT",
                         help="also serve a page to play in, on this port (%(const)s)")  # fmt: skip
     parser.add_argument("--web_ip", default="127.0.0.1", help="address that the page is served on (%(default)s)")
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
@@ -87,11 +88,12 @@ def serve(args: argparse.Namespace) -> None:
 
 def open_web(args: argparse.Namespace) -> "WebPort | None":
     """The port of the page, if there is to be one; it answers when the model is loaded."""
-    if args.web is None:
+    if args.web is None and not args.open:
         return None
     from accomp.server.web import WebPort, bind, kept_token
 
-    return WebPort(bind(args.web_ip, args.web), ROOT / "clients" / "web", kept_token(ROOT / "out" / "web_token"))
+    port = WEB_PORT if args.web is None else args.web
+    return WebPort(bind(args.web_ip, port), ROOT / "clients" / "web", kept_token(ROOT / "out" / "web_token"))
 
 
 def run_server(

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -301,7 +302,9 @@ def test_it_listens_beyond_this_machine_only_for_a_client_elsewhere_and_says_so(
     monkeypatch, caplog, client_ip, address
 ):
     heard = []
-    monkeypatch.setattr(serve, "run_server", lambda args, sources, rx: heard.append((sources, rx[0].getsockname()[0])))
+    monkeypatch.setattr(
+        serve, "run_server", lambda args, sources, rx, web: heard.append((sources, rx[0].getsockname()[0]))
+    )
     serve.serve(serve.arguments(["--client_ip", client_ip, "--serverport", str(free_port())]))
     assert heard == [({client_ip}, address)] and ("beyond this machine" in caplog.text) == (address == "0.0.0.0")
 
@@ -311,6 +314,26 @@ def test_a_python_without_the_packages_says_in_one_line_which_to_use(script):
     done = subprocess.run([sys.executable, "-S", script], cwd=ROOT, env=ENV, capture_output=True, text=True, timeout=60)
     assert done.returncode in (1, 2) and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
     assert "numpy" in done.stderr and ".venv/bin/python" in done.stderr
+
+
+def test_the_page_is_served_beside_the_port_for_datagrams(model_folder):
+    with server(model_folder, "--web", "0") as (process, _, _):
+        link = next(line.split("open ")[1].strip() for line in process.stderr if "web: open" in line)
+        with urllib.request.urlopen(link, timeout=10) as answer:
+            assert (
+                b"<title>accomp" in answer.read() and "default-src 'self'" in answer.headers["Content-Security-Policy"]
+            )
+        assert link.startswith("http://127.0.0.1:") and len(link.split("#")[1]) > 20
+        assert end(process)[1] < 0.5
+
+
+def test_a_port_of_the_page_in_use_is_one_line():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = run("--serverport", free_port(), "--web", taken.getsockname()[1])
+    assert done.returncode == 2 and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert "--web PORT" in done.stderr
 
 
 def test_a_port_in_use_is_found_before_anything_is_loaded():

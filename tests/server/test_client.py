@@ -172,3 +172,14 @@ def test_the_beat_of_the_host_goes_with_every_batch(kit):
             client.predict(2 * STEP)
         heard = [osc.parse_request(rx.recv(65_536)) for _ in range(14)]
     assert [m for m in heard if isinstance(m, osc.Clock)] == [osc.Clock(1.0, 100.0, 3, 1), osc.Clock(2.0, 100.0, 3, 2)]
+
+
+def test_what_the_model_intends_is_kept_once_it_was_asked_for(kit):
+    with kit.RunningServer() as running, running.client({"context": np.zeros(4 * STEP, np.float32)}) as client:
+        assert client.connect(10)
+        client.send(osc.AskPlan(1))
+        client.predict(client.setup.step.samples)
+        until_s = time.monotonic() + 10
+        while not client.plan and time.monotonic() < until_s:
+            time.sleep(0.01)
+    assert client.plan["batch_id"] == 1 and client.plan["beats_in_bar"] == 4 and client.plan["notes"]["bass"]
