@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from accomp.diffusion.unet import PaperUNet
+from accomp.codec.contract import Codec
 from accomp.errors import UserError
 from accomp.evaluation.latency import describe, filler, paper_model, run, time_live, time_paper
 from accomp.evaluation.settings import Latency, Settings
@@ -20,6 +21,7 @@ class Paper(nn.Module):
     """A codec of the paper's shape that remembers what it was asked."""
 
     hop, channels, delay, causal = 4096, 64, 882, False
+    settled = Codec.settled
 
     def __init__(self):
         super().__init__()
