@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from accomp.diffusion.unet import PaperUNet
 from accomp.codec.contract import Codec
+from accomp.diffusion.unet import PaperUNet
 from accomp.errors import UserError
 from accomp.evaluation.latency import describe, filler, paper_model, run, time_live, time_paper
 from accomp.evaluation.settings import Latency, Settings
