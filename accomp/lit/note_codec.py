@@ -42,6 +42,9 @@ class NoteCodecModule(AutoencoderModule):
         if learns not in ("transcriber", "decoder", "both"):
             raise UserError(f"module.learns is transcriber, decoder or both, not {learns}")
         self.hparams.update(piece=piece, learns=learns)
+        if learns == "decoder":  # in half precision, as it is shipped: an average of weights then rounds to these again
+            kept = {name: value.half().float() for name, value in codec.latent_weights().items()}
+            codec.load_state_dict(kept, strict=False)
         for name, parameter in codec.named_parameters():
             parameter.requires_grad_(
                 learns in ("both", "transcriber" if name.startswith("transcriber.") else "decoder")
