@@ -2,10 +2,10 @@
 
     python -m accomp.benchmarks.plan --codec models/live --data data/band [--tracks 12] [--ahead 1.5]
 
-Every second of each track the codec's own ear has heard everything but one stem; the plan is asked for the three seconds to
-come. Printed are correlations of pitch classes with those of the score, the average of each track left out (moving chroma):
-of the ear with what it hears, and of the plan with what follows `ahead` seconds later, in the first half minute and after
-a minute; and how sure the plan is.
+Every second of each track the codec has heard everything but one stem, and the plan is asked for what is to come. Logged
+are correlations of pitch classes with those of the score, the average of each track left out (moving chroma): of what the
+codec transcribes with what it hears, and of the plan with what follows `ahead` seconds later, in the first half minute
+and after a minute; and how sure the plan is.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from accomp.data.beats import beat_grid
 from accomp.data.notes import note_roll, read_notes
 from accomp.data.slakh import Track, find_tracks
 from accomp.errors import UserError
+from accomp.metrics.moving_chroma import profile_agreement
 from accomp.plan.contract import CHROMA, CONFIDENCE, harmony
 from accomp.plan.own import OwnPlan
 from accomp.timeline import PITCH_CLASSES, SAMPLE_RATE, STEMS
@@ -37,13 +38,13 @@ COLD_S, WARM_S = 30.0, 60.0
 
 
 def moving(found: np.ndarray, truth: np.ndarray) -> float:
-    """Mean correlation of pitch class profiles (N, 12) x 2, each less its mean over N; NaN when nothing moves."""
-    a, b = (x / np.maximum(x.sum(1, keepdims=True), 1e-6) for x in (found, truth))
-    a, b = a - a.mean(0), b - b.mean(0)
-    norms = np.linalg.norm(a - a.mean(1, keepdims=True), axis=1) * np.linalg.norm(b - b.mean(1, keepdims=True), axis=1)
-    some = norms > 1e-9
-    dots = ((a - a.mean(1, keepdims=True)) * (b - b.mean(1, keepdims=True))).sum(1)
-    return float((dots[some] / norms[some]).mean()) if some.any() else float("nan")
+    """Moving chroma agreement of pitch class profiles (N, 12) x 2 where the truth sounds; what is not foreseen counts 0."""
+    found, truth = found[truth.any(1)], truth[truth.any(1)]
+    known = found.any(1)
+    if not len(truth):
+        return float("nan")
+    a, b = (x[known] / x[known].sum(1, keepdims=True) for x in (found, truth))
+    return profile_agreement(a, b) * known.mean()
 
 
 @torch.inference_mode()
@@ -72,9 +73,9 @@ def score_track(track: Track, codec: NoteCodec, ahead: int) -> dict[str, float] 
     heard = harmony(codec.keys(latents)[0].clamp(0, 1).numpy(), codec.lowest_pitch)[CHROMA]
     pieces = slice(0, frames // AVERAGED * AVERAGED)
     halves = [x[:, pieces].reshape(PITCH_CLASSES, -1, AVERAGED).mean(2).T for x in (heard, truth)]
-    scores = {"ear": moving(*halves)}
+    scores = {"what is heard": moving(*halves)}
     for name, when in (("first half minute", times < COLD_S), ("after a minute", times > WARM_S)):
-        scores[name] = moving(expected[when], followed[when]) if when.any() else float("nan")
+        scores[name] = moving(expected[when], followed[when])
         scores[f"{name}, confidence"] = float(sure[when].mean()) if when.any() else float("nan")
     return scores
 
@@ -98,9 +99,9 @@ def _score(o: argparse.Namespace) -> None:
     found = [scores for track in tracks if (scores := score_track(track, codec, ahead))]
     if not found:
         raise UserError(f"{o.data}: in no track of split {o.split} do two stems play of which one is no drums")
-    print(f"{len(found)} tracks, {o.ahead:g} s ahead")
+    log.info("%d tracks, %g s ahead", len(found), o.ahead)
     for name in found[0]:
-        print(f"{name:32} {np.nanmean([scores[name] for scores in found]):6.3f}")
+        log.info("%-32s %6.3f", name, np.nanmean([scores[name] for scores in found]))
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ class Codec(nn.Module, ABC):
         return self.encode(audio)
 
     def settled(self, latents: Tensor) -> Tensor:
-        """Generated latents (B, C, T) as the nearest that this codec gives, as far as it knows: played and remembered."""
+        """Generated latents (B, C, T), each brought to the nearest that this codec could give: so they are played and kept."""
         return latents
 
     @abstractmethod

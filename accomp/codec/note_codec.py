@@ -153,15 +153,11 @@ class NoteCodec(Codec):
 
     def latents_of(self, audio: Tensor, roll: Tensor) -> Tensor:
         """Latents of audio (B, N), in complete frames, whose keys and strokes are known: (B, PITCHES + len(DRUMS), T)."""
-        frames, padded = audio.shape[1] // self.hop, F.pad(audio.float(), (HISTORY, 0))
-        ends = [min(first + BLOCK, frames) * self.hop for first in range(0, frames, BLOCK)]
-        blocks = [
-            self.analyse(padded[:, first * self.hop : HISTORY + end])
-            for first, end in zip(range(0, frames, BLOCK), ends, strict=True)
-        ]
-        spectrum, energies = (
-            torch.cat(parts, dim) for parts, dim in zip(zip(*blocks, strict=True), (2, 1), strict=True)
-        )
+        padded = F.pad(audio.float(), (HISTORY, 0))
+        starts = range(0, audio.shape[1], BLOCK * self.hop)
+        blocks = [self.analyse(padded[:, start : start + HISTORY + BLOCK * self.hop]) for start in starts]
+        spectrum = torch.cat([block[0] for block in blocks], 2)
+        energies = torch.cat([block[1] for block in blocks], 1)
         notes = spectrum.new_zeros(len(audio), 2, spectrum.shape[2], PITCHES)
         latents = self.assemble(notes, notes[:, 0, :, : len(DRUMS)], spectrum, energies)
         return self.with_notes(latents, roll[:, NOTE_ROWS], roll[:, DRUM_ROWS])

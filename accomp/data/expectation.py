@@ -1,8 +1,8 @@
 """What a plan says in a training excerpt: right most of the time, and wrong in the ways in which plans are wrong.
 
-Of the recalled kind is what followed the most similar place of the song, found by the harmony of the context as the ear
-has it; so the denoiser learns how much a similarity is worth. Of the known kind are the pitch classes of the score, as a
-lead sheet gives them, with a few mistakes.
+Of the recalled kind is what followed the most similar place of the song, found by the harmony of the context with the
+errors of a transcriber; so the denoiser learns how much a similarity is worth. Of the known kind are the pitch classes of
+the score, as a lead sheet gives them, with a few mistakes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from accomp.plan.beats import beat_means, frames_of
-from accomp.plan.contract import CHROMA, CONFIDENCE, HARMONY_ROWS, SIMILARITY, plan_rows
+from accomp.plan.contract import CHROMA, CONFIDENCE, HARMONY, HARMONY_ROWS, SIMILARITY, plan_rows
 from accomp.plan.recall import Match, best_matches, recalled
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Expectation:
         earliest: frames before the excerpt's end at which the plan is made at the earliest
         absent: probability of no plan
         known: probability of the known kind, the others are of the recalled kind
-        ear: standard deviation of the errors in the harmony that is compared
+        chroma_noise: standard deviation of the errors in the harmony that is compared, as a transcriber makes them
         wrong_beats: share of the beats of the known kind that have the harmony of another beat
         wrong_own: probability that what the stem played at the recalled place is that of another place
         no_own: probability that it is unknown
@@ -40,7 +40,7 @@ class Expectation:
     earliest: int = 132
     absent: float = 0.15
     known: float = 0.35
-    ear: float = 0.15
+    chroma_noise: float = 0.15
     wrong_beats: float = 0.05
     wrong_own: float = 0.35
     no_own: float = 0.15
@@ -71,7 +71,7 @@ class Expectation:
         for heard in (mix, target):
             profiles = beat_means(track.harmony(heard, 0, track.frames)[CHROMA], position)
             if now <= len(profiles) and profiles[max(now - 16, 0) : now].sum() > NOTHING:
-                noisy = (profiles + self.ear * rng.standard_normal(profiles.shape)).clip(0, 1)
+                noisy = (profiles + self.chroma_noise * rng.standard_normal(profiles.shape)).clip(0, 1)
                 return best_matches(noisy, now, end - now + 1, after=end + 1)
         return []
 
@@ -84,7 +84,7 @@ class Expectation:
         first, last = int(frames.min()), int(frames.max()) + 1
         if mix:
             beats = beat_means(track.harmony(mix, 0, track.frames), position)
-            plan[: HARMONY_ROWS - 2] = recalled(beats, np.floor(position[here]).astype(int), matches).T
+            plan[HARMONY] = recalled(beats, np.floor(position[here]).astype(int), matches).T
             plan[HARMONY_ROWS : HARMONY_ROWS + channels] = track.read(mix, first, last)[:, frames - first]
         plan[CONFIDENCE] = plan[SIMILARITY] = max(matches[0].similarity, 0.0)
         draw = rng.random()
@@ -109,5 +109,5 @@ class Expectation:
         of_beat[wrong] = rng.integers(len(beats), size=wrong.sum())
         index = of_beat[np.clip(position[here].astype(int), 0, len(beats) - 1)]
         rows = beats[index].T
-        plan[: HARMONY_ROWS - 2] = rows if rng.random() < 0.5 else rows > SOUNDS
+        plan[HARMONY] = rows if rng.random() < 0.5 else rows > SOUNDS
         plan[CONFIDENCE] = 1

@@ -41,11 +41,9 @@ def beat_means(rows: np.ndarray, position: np.ndarray) -> np.ndarray:
     inside = position >= 0  # False for NaN
     if not inside.any():
         return np.zeros((0, len(rows)))
-    beat = np.floor(position[inside]).astype(int)
-    count = np.bincount(beat)
-    sums = np.zeros((len(count), len(rows)))
-    np.add.at(sums, beat, rows[:, inside].T)
-    return sums[:-1] / np.maximum(count[:-1, None], 1)
+    beat = position[inside].astype(int)
+    count = np.maximum(np.bincount(beat), 1)
+    return np.stack([np.bincount(beat, row) / count for row in rows[:, inside]], 1)[:-1]
 
 
 def unwrapped(phase: np.ndarray, period: np.ndarray, before: float) -> np.ndarray:

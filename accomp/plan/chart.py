@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from accomp.beat.chords import BeatChords
-from accomp.plan.contract import CHROMA, CONFIDENCE, Plan
+from accomp.plan.contract import CONFIDENCE, HARMONY, Plan
 from accomp.timeline import PITCH_CLASSES, SAMPLE_RATE
 
 
@@ -39,9 +39,9 @@ class ChartPlan:
         for item in range(len(rows)):
             number = min(item, len(self.chords) - 1)
             beat = self.chords[number].at(times_s)
-            known = (beat >= 0) & (self.chords[number].roots[beat] >= 0)
+            known = np.isin(beat, np.flatnonzero(self.chords[number].roots >= 0))
             harmony = torch.from_numpy(_rows(self.chords[number])[:, beat[known]])
-            rows[item, CHROMA.start : CONFIDENCE, torch.from_numpy(known)] = harmony
+            rows[item, HARMONY, torch.from_numpy(known)] = harmony
             rows[item, CONFIDENCE, torch.from_numpy(known)] = 1
         return rows
 

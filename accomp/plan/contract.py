@@ -14,7 +14,8 @@ from accomp.timeline import PITCH_CLASSES
 
 CHROMA = slice(0, PITCH_CLASSES)  # of everybody, each in [0, 1]
 BASS = slice(PITCH_CLASSES, 2 * PITCH_CLASSES)  # the pitch class of the lowest note
-CONFIDENCE = 2 * PITCH_CLASSES  # in [0, 1], of these; 1 for chords that are known
+HARMONY = slice(0, BASS.stop)  # both
+CONFIDENCE = HARMONY.stop  # in [0, 1], of these; 1 for chords that are known
 SIMILARITY = CONFIDENCE + 1  # of the recalled place, in [0, 1]; 0 when none is recalled
 HARMONY_ROWS = SIMILARITY + 1  # what follows them: the player's latents there, then the stem's own
 

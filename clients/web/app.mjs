@@ -153,7 +153,7 @@ class App {
     this.session.start(this.audio.now + count * beat_s * RATE, bpm, count, this.view.beats.inBar || 4);
   }
 
-  /** The beat of a count-in is given back to the model's own ear. */
+  /** The beat of a count-in is given back to the model's own tracker. */
   listen() {
     this.session.tell("/tempo", "d", [0]);
     this.say("the model listens for your beat");
