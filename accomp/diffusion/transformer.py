@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from accomp.diffusion.condition import Condition
+from accomp.diffusion.keys import Keys
 from accomp.timeline import PITCH_CLASSES, STEMS
 
 MEMORIES = (21, 172)  # time constants in frames: at hop 2048 a chord's 1 s and a key's 8 s
@@ -31,6 +32,9 @@ class TransformerConfig:
     pitch_head: int = 0  # hidden features of the pitch-class head; 0: none
     plan: int = 0  # rows of the plan; 0: none
     stems: int = len(STEMS)  # classes of instruments
+    keys: int = 0  # the first rows of the latents, where each is a key; see `Keys`
+    lowest_pitch: int = 21  # MIDI pitch of the first
+    key_features: int = 16  # of each key and frame
 
 
 def rotary(count: int, size: int, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -122,6 +126,12 @@ class Transformer(nn.Module):
         self.pitch_head = PitchClassHead(c.channels, c.pitch_head) if c.pitch_head else None
         notes = (2 + len(MEMORIES)) * PITCH_CLASSES if c.pitch_head else 0
         self.into = nn.Linear(c.patch * (3 * c.channels + 3 + rhythm + notes + c.plan), c.width)
+        self.keys = self.gain = None
+        if c.keys:
+            self.keys = Keys(c.keys, c.lowest_pitch, c.key_features, c.width, c.patch, bool(c.plan))
+            self.gain = nn.Linear(c.width, c.channels)  # of the noisy latents, for channels that are silent
+            nn.init.zeros_(self.gain.weight)
+            nn.init.zeros_(self.gain.bias)
         self.noise = nn.Sequential(nn.Linear(c.width, c.width), nn.SiLU(), nn.Linear(c.width, c.width))
         self.stem = nn.Embedding(c.stems, c.width)
         self.clock = nn.Linear(c.patch * rhythm, c.width, bias=False)
@@ -146,18 +156,27 @@ class Transformer(nn.Module):
         if self.pitch_head is not None:
             chroma = self.pitch_head(context).sigmoid() * visible
             parts += [self.pitch_head(past).sigmoid() * known, chroma, recent_chroma(chroma, visible)]
+        plan = None
         if self.config.plan:
             plan = condition.plan
-            parts.append(x.new_zeros(len(x), self.config.plan, x.shape[2]) if plan is None else plan.to(x.dtype))
+            plan = x.new_zeros(len(x), self.config.plan, x.shape[2]) if plan is None else plan.to(x.dtype)
+            parts.append(plan)
         h = self.into(self.tokens(torch.cat(parts, 1)))
         modulation = self.noise(self.embed(c_noise)) + self.stem(condition.stem)
+        if self.keys is not None:
+            gain = self.gain(F.silu(modulation)).unsqueeze(2)
+            keys, tokens = self.keys.read(self.keys.grids([x * target, past, context], plan), modulation)
+            h = h + tokens
         modulation = modulation[:, None] + self.clock(self.tokens(clock))
         modulation = self.modulate(F.silu(modulation))
         cos, sin = rotary(h.shape[1], self.config.width // self.config.heads, x.device)
         for layer in self.layers:
             h = layer(h, modulation, cos, sin)
-        y = self.out(F.layer_norm(h, h.shape[-1:]))
-        return y.unflatten(-1, (self.config.patch, -1)).flatten(1, 2).transpose(1, 2)  # (B, S, p C) -> (B, C, T)
+        h = F.layer_norm(h, h.shape[-1:])
+        y = self.out(h).unflatten(-1, (self.config.patch, -1)).flatten(1, 2).transpose(1, 2)  # (B, S, p C) -> (B, C, T)
+        if self.keys is not None:
+            y = y + gain * x + F.pad(self.keys.write(keys, h), (0, 0, 0, y.shape[1] - self.config.keys))
+        return y
 
     def tokens(self, x: Tensor) -> Tensor:
         """(B, K, T) -> (B, T / patch, patch K)."""
