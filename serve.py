@@ -58,6 +58,8 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--sampler", default=None, help="one of the model's samplers (its own default)")
     parser.add_argument("--together", action="store_true",
                         help="each instrument also receives what the others play, not the player alone")  # fmt: skip
+    parser.add_argument("--rest_after", type=float, default=2.0, metavar="BARS",
+                        help="bars that the model plays on when the player stops; 0: for ever (%(default)s)")  # fmt: skip
     parser.add_argument(
         "--record", type=Path, metavar="FOLDER", help="record everything into a new file in this folder"
     )
@@ -73,6 +75,8 @@ def serve(args: argparse.Namespace) -> None:
     sources = sources_of(args.client_ip) | (sources_of(args.source_ip) if args.source_ip else set())
     local = all(ip.startswith("127.") for ip in sources)
     server_ip = args.server_ip or ("127.0.0.1" if local else "0.0.0.0")
+    if not 0 <= args.rest_after <= 64:
+        raise UserError(f"--rest_after {args.rest_after:g}: choose 0 to 64 bars")
     rx = listen(server_ip, args.serverport, sources)
     with contextlib.ExitStack() as closing:
         for each in rx:
@@ -105,7 +109,7 @@ def run_server(
     from accomp.server.models import device_name, models_beside, streamers_of
     from accomp.server.record import Recorder
     from accomp.server.state import ServerState
-    from accomp.server.worker import InferenceWorker
+    from accomp.server.worker import InferenceWorker, Settings
     from accomp.threads import use_threads
 
     signal.signal(signal.SIGTERM, end_now)  # until here the system ends us, at once even inside a long import
@@ -115,6 +119,8 @@ def run_server(
     make = streamers_of(folder, device, args.sampler, args.together)
     about = {"model": folder.resolve().name, "device": device}
     about |= {"sampler": args.sampler or "", "together": args.together}
+    about |= {"rest_after": args.rest_after}
+    defaults = Settings(rest_after=args.rest_after)
     recorder = None
     if args.record is not None:
         header = {"about": about, "folder": str(folder.resolve()), "threads": threads}
@@ -127,7 +133,8 @@ def run_server(
         return streamers_of(known[name], device, args.sampler, args.together, strict=False)
 
     client = (args.client_ip, args.clientport)
-    endpoint = Endpoint(ServerState(sources, about), InferenceWorker(make), rx, client, load, recorder, web)
+    state = ServerState(sources, about, defaults)
+    endpoint = Endpoint(state, InferenceWorker(make), rx, client, load, recorder, web)
     endpoint.warm_up(make)
     gc.collect()
     gc.freeze()  # what exists now stays: no garbage collection visits it again (0.25 s each time)

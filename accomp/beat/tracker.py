@@ -1,19 +1,22 @@
 """The beat tracker: a small causal network on the player's latents, and a clock that carries its beat into the future.
 
 At every frame the network gives the phase of the beat and of the bar as two vectors, here called pointers, whose lengths
-are its confidence: trained by squared error, it learns to shorten them where it is in doubt. A steady pulse fitted to the
-last seconds of pointers gives the phase of any frame to come.
+are its confidence: trained by squared error, it learns to shorten them where it is in doubt. A `PulseFollower` finds the
+pulse that they turn with, which gives the phase of any frame to come.
 """
+
+from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from accomp.beat.clock import CLOCK_FEATURES
-from accomp.beat.pulse import Pulse, fit_pulse
+from accomp.beat.follower import PulseFollower
+from accomp.beat.pulse import Pulse
 from accomp.timeline import SAMPLE_RATE
 
-MEMORY_S = 12.0  # of pointers that a pulse is fitted to
+FORGET_S = 1.0  # after a rest of this length the network begins anew: what it remembers is the beat of another place
 
 
 class Tracker(nn.Module):
@@ -35,47 +38,57 @@ class Tracker(nn.Module):
 
 
 class TrackerClock:
-    """A `Clock` that estimates the beat from the latents. Below `least` confidence it says that there is none."""
+    """A `Clock` that estimates the beat of every batch item from its latents. Through rests the last pulse runs on."""
 
-    def __init__(self, tracker: Tracker, hop: int, least: float = 0.1):
-        self.tracker, self.hop, self.least = tracker, hop, least
-        self.memory = int(MEMORY_S * SAMPLE_RATE / hop)  # frames
+    def __init__(self, tracker: Tracker, hop: int):
+        self.tracker, self.hop = tracker, hop
+        self.forget = int(FORGET_S * SAMPLE_RATE / hop)
         self.reset()
 
     def reset(self) -> None:
-        self.state = None
+        self.state: Tensor | None = None
         self.stop = 0  # one past the last frame taken
-        self.pointers: np.ndarray | None = None  # (B, T, 4) of the frames that end at `stop`, at most `memory`
+        self.inherited: Pulse | None = None
+        self.followers: list[PulseFollower] = []
+
+    def carry(self, old: "TrackerClock") -> None:
+        """Begin with the pulse of another clock that heard the same player on the same timeline."""
+        self.inherited = next((pulse.rescaled(old.hop, self.hop) for pulse in old.pulses() if pulse is not None), None)
 
     @torch.inference_mode()
-    def listen(self, latents: Tensor, start: int) -> None:
-        if not latents.shape[2]:
-            return
-        if start != self.stop:
-            self._jump(start)
-        new, self.state = self.tracker(latents, self.state)
-        new = new.float().cpu().numpy()
-        both = new if self.pointers is None else np.concatenate([self.pointers, new], 1)
-        self.pointers, self.stop = both[:, -self.memory :], start + latents.shape[2]
+    def listen(self, latents: Tensor, start: int, heard: np.ndarray | None = None) -> None:
+        batch, _, frames = latents.shape
+        heard = np.ones((batch, frames), bool) if heard is None else heard
+        if start < self.stop:  # another session
+            self.reset()
+        if not self.followers:
+            self.followers = [PulseFollower(self.hop, self.inherited) for _ in range(batch)]
+            self.rested = np.full(batch, self.forget)
+        self.rested += start - self.stop
+        borders = np.flatnonzero((heard[:, 1:] != heard[:, :-1]).any(0)) + 1
+        for first, last in pairwise([0, *borders, frames]):
+            self._listen(latents[:, :, first:last], start + first, heard[:, first])
+        self.stop = start + frames
 
-    def _jump(self, start: int) -> None:
-        """Go on at frame `start`: frames left out are evidence for no beat; going back drops all pointers."""
-        self.state, gap = None, start - self.stop
-        if gap < 0:
-            self.pointers = None
-        elif self.pointers is not None:
-            self.pointers = np.pad(self.pointers, ((0, 0), (0, min(gap, self.memory)), (0, 0)))
+    def _listen(self, latents: Tensor, start: int, heard: np.ndarray) -> None:
+        """Take frames in all of which the same items (B,) are heard."""
+        fresh = torch.from_numpy(heard & (self.rested >= self.forget))
+        if self.state is not None:
+            self.state[:, fresh] = 0.0
+        pointers, self.state = self.tracker(latents, self.state)
+        for row in np.flatnonzero(heard):
+            self.followers[row].listen(pointers[row].float().cpu().numpy(), start)
+        self.rested = np.where(heard, 0, self.rested + latents.shape[2])
 
     def pulses(self) -> list[Pulse | None]:
         """The pulse of each batch item at the live edge; empty before the first frame."""
-        if self.pointers is None:
-            return []
-        return [fit_pulse(row, self.stop, self.hop) for row in self.pointers]
+        return [follower.at(self.stop) for follower in self.followers]
+
+    def estimate(self) -> tuple[float, float]:
+        if not self.followers or (pulse := self.followers[0].at(self.stop)) is None:
+            return 0.0, 0.0
+        return 60 * pulse.frequency * SAMPLE_RATE / self.hop, pulse.confidence
 
     def features(self, start: int, stop: int) -> Tensor:
-        return torch.from_numpy(np.stack([self._row(pulse, start, stop) for pulse in self.pulses() or [None]]))
-
-    def _row(self, pulse: Pulse | None, start: int, stop: int) -> np.ndarray:
-        if pulse is None or pulse.confidence < self.least:
-            return np.zeros((CLOCK_FEATURES, stop - start), np.float32)
-        return pulse.features(start, stop, self.hop)
+        rows = [follower.features(start, stop, self.stop) for follower in self.followers]
+        return torch.from_numpy(np.stack(rows or [np.zeros((CLOCK_FEATURES, stop - start), np.float32)]))

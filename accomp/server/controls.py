@@ -6,6 +6,7 @@ from accomp.beat.transport import Transport
 from accomp.errors import UserError
 from accomp.server import protocol as osc
 from accomp.server.leading import Placed, check
+from accomp.server.taps import Taps
 from accomp.server.worker import Settings
 from accomp.timeline import SAMPLE_RATE
 
@@ -32,7 +33,17 @@ def apply(message: osc.Request, settings: Settings) -> Settings:
             return replace(settings, density=share)
         case osc.AskPlan(kind):
             return replace(settings, plan=kind)
+        case osc.Rest(bars):
+            return replace(settings, rest_after=bars)
+        case osc.Balance(db):
+            return replace(settings, balance_db=db)
     return settings
+
+
+def begun_anew(settings: Settings, defaults: Settings) -> Settings:
+    """The settings for a new client: what the Max external never sets is as it was at the start."""
+    names = "density", "rest_after", "balance_db", "latency"
+    return replace(settings, **{name: getattr(defaults, name) for name in names})
 
 
 class TransportTimeline:
@@ -46,20 +57,23 @@ class TransportTimeline:
         self.transport: Transport | None = None
         self._clock: tuple[osc.Clock, float] | None = None
         self._tempo: tuple[osc.Tempo, float] | None = None
+        self._taps = Taps()
 
-    @property
-    def is_known(self) -> bool:
-        """Whether a tempo alone can be placed."""
-        return self.transport is not None or self._clock is not None
+    def receive(self, message: osc.Clock | osc.Tempo | osc.Tap, t: float) -> None:
+        """A message at time t; it replaces older ones of its kind, and a clock also replaces a tempo.
 
-    def receive(self, message: osc.Clock | osc.Tempo, t: float) -> None:
-        """A message at time t; it replaces older ones of its kind, and a clock also replaces a tempo."""
-        if isinstance(message, osc.Tempo):
-            self._tempo = (message, t)
-            if not message.bpm:
-                self._clock = None
-        else:
-            self._clock, self._tempo = (message, t), None
+        A tempo where no beat is known begins a bar of four when it arrives; a fourth tap is a clock.
+        """
+        if isinstance(message, osc.Tap):
+            message = self._taps.add(t)
+        elif isinstance(message, osc.Tempo) and message.bpm and self.transport is None and self._clock is None:
+            message = osc.Clock(0.0, message.bpm)
+        match message:
+            case osc.Tempo(bpm):
+                self._tempo = (message, t)
+                self._clock = self._clock if bpm else None
+            case osc.Clock():
+                self._clock, self._tempo = (message, t), None
 
     def reset(self) -> None:
         """A new timeline begins; messages since the last batch belong to it."""

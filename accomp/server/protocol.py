@@ -143,7 +143,7 @@ class Clock(Scalars):
 
 @dataclass(frozen=True)
 class Tempo(Scalars):
-    """The player's tempo in beats per minute from now on; 0 returns to the model's own tracker."""
+    """The player's tempo in beats per minute from now on, a bar beginning now if no beat is known; 0: back to the tracker."""
 
     address, tags = "/tempo", "d"
     bpm: float
@@ -167,6 +167,29 @@ class Density(Scalars):
 
     address, tags, limits = "/density", "d", (("density", 0, 1),)
     share: float
+
+
+@dataclass(frozen=True)
+class Rest(Scalars):
+    """For how many bars the model plays on when the player has stopped; 0: for ever."""
+
+    address, tags, limits = "/rest", "d", (("bars", 0, 64),)
+    bars: float
+
+
+@dataclass(frozen=True)
+class Balance(Scalars):
+    """How much louder the model plays than it would beside this player, in dB."""
+
+    address, tags, limits = "/balance", "d", (("balance", -40, 20),)
+    db: float
+
+
+@dataclass(frozen=True)
+class Tap(Trigger):
+    """The player taps the beat: four of these give tempo and place, as a count of four before the first bar."""
+
+    address, packed = "/tap", write("/tap", "")
 
 
 @dataclass(frozen=True)
@@ -222,10 +245,12 @@ class Status(Text):
     address = "/status"
 
 
-Setting = UpdatePackageSize | UpdateR | W | UpdateFade | PredictInstruments | PredictStems | Density | Hello
+Setting = (
+    UpdatePackageSize | UpdateR | W | UpdateFade | PredictInstruments | PredictStems | Density | Rest | Balance | Hello
+)
 Request = Setting | Verbose | LoadModel | Reset | Print | Predict | PacketTest | Block
 Leading = Start | StopPlaying | Fill | Break | HoldChord | Lead
-Request = Request | Clock | Tempo | UseModel | Panic | Calibrate | AskStatus | AskPlan | Leading
+Request = Request | Clock | Tempo | Tap | UseModel | Panic | Calibrate | AskStatus | AskPlan | Leading
 Reply = Ready | ServerPredicted | BatchDropped | Chunk | PacketTestResponse | Status | Plan
 
 _REQUESTS = {kind.address.encode(): kind for kind in Request.__args__ if kind is not Block}

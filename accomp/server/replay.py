@@ -24,7 +24,7 @@ from accomp.server.actions import Action, Deliver, Swap, Work
 from accomp.server.models import models_beside, streamers_of
 from accomp.server.record import pack, read
 from accomp.server.state import ServerState
-from accomp.server.worker import InferenceWorker, StepRequest, StepResult
+from accomp.server.worker import InferenceWorker, Settings, StepRequest, StepResult
 from accomp.stream.rollout import lay
 
 log = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ def replay(recording: Path, folder: Path | None) -> Replay:
     try:
         torch.set_num_threads(about["threads"])
         folder = folder or Path(about["folder"])
-        state = ServerState(about["sources"], about["about"])
+        state = ServerState(about["sources"], about["about"], Settings(rest_after=about["about"].get("rest_after", 0)))
         device, together = about["about"]["device"], about["about"]["together"]
         sampler = about["about"]["sampler"] or None
     except (KeyError, TypeError, RuntimeError) as error:

@@ -64,7 +64,8 @@ def described(settings: "Settings") -> dict:
     """The settings as `/status` names them."""
     s = settings
     asked = {"r": s.step.ratio, "w": s.step.depth, "T": s.step.window, "stems": s.stems, "package_size": s.package}
-    return asked | {"fade_s": s.fade_s, "density": s.density, "latency_ms": round(1e3 * s.latency / SAMPLE_RATE, 2)}
+    asked |= {name: getattr(s, name) for name in ("fade_s", "density", "rest_after", "balance_db")}
+    return asked | {"latency_ms": round(1e3 * s.latency / SAMPLE_RATE, 2)}
 
 
 class Tally:

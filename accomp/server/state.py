@@ -27,7 +27,7 @@ from accomp.server import protocol as osc
 from accomp.server.actions import Action, Deliver, Load, Send, Silence, Stop, Swap, Work
 from accomp.server.answers import HEADERS, header
 from accomp.server.calibrate import Calibrator
-from accomp.server.controls import LeadingQueue, Players, TransportTimeline, apply
+from accomp.server.controls import LeadingQueue, Players, TransportTimeline, apply, begun_anew
 from accomp.server.report import Record, Tally, described
 from accomp.server.session import LOSSY_S, Session
 from accomp.server.wire import messages
@@ -46,11 +46,12 @@ class ServerState:
 
     sources   the addresses that datagrams are accepted from
     about     what to tell the client about this server
+    defaults  the settings that every client begins with
     """
 
-    def __init__(self, sources: Iterable[str], about: dict[str, str] | None = None):
+    def __init__(self, sources: Iterable[str], about: dict[str, str] | None = None, defaults: Settings | None = None):
         self.sources, self.about = frozenset(sources), dict(about or {})
-        self.settings = Settings()
+        self.settings = self._defaults = defaults or Settings()
         self.tally = Tally()
         self.ready = False
         self._failures = 0
@@ -153,9 +154,7 @@ class ServerState:
 
     def _on_control(self, message: osc.Request, t: float) -> list[Action]:
         match message:
-            case osc.Tempo(bpm) if bpm and not self._transports.is_known:
-                return self._refuse("tempo", "the place of the beat is not known; send /clock first", t)
-            case osc.Clock() | osc.Tempo():
+            case osc.Clock() | osc.Tempo() | osc.Tap():
                 self._transports.receive(message, t)
             case osc.Start() | osc.StopPlaying() | osc.Fill() | osc.Break() | osc.HoldChord() | osc.Lead():
                 self._leading.receive(message, t, self._transports)
@@ -168,7 +167,7 @@ class ServerState:
                 self.tally.note("panic", "silence", t)
                 return [*map(Silence, self._delivered), *self._reset(t)]
             case osc.LoadModel():
-                self._fresh = True
+                self._welcome()
                 return self.on_ready(t) if self.ready and not self.tally.recently("load_model", t, PING_S) else []
             case osc.AskStatus() if not self.tally.recently("status", t, PING_S):
                 return self._send_status(self._report())
@@ -185,25 +184,28 @@ class ServerState:
                 return [Load(name, self.settings.step)]
             case osc.UseModel(name):
                 return self._refuse(
-                    "model", f"{name} must wait until {self._loading or 'the first model'} is loaded", t
+                    "model", f"{name} must wait for {self._loading or 'the first model'} to be loaded", t
                 )
             case _:
                 self.settings = apply(message, self.settings)
-                if isinstance(message, osc.Hello):
-                    self._fresh = True
-                    return self._on_hello(message, t)
+                return self._on_hello(message, t) if isinstance(message, osc.Hello) else []
         return []
 
+    def _welcome(self) -> None:
+        """A client begins: nothing that another one asked for holds any longer."""
+        self._fresh, self._transports = True, TransportTimeline()
+        self.settings = begun_anew(self.settings, self._defaults)
+
     def _on_hello(self, hello: osc.Hello, t: float) -> list[Action]:
+        self._welcome()
         log.info("client %s: %d Hz, T %d samples", hello.client, hello.sample_rate, hello.window)
         if hello.sample_rate != SAMPLE_RATE:
-            wrong = f"the client's buffers are at {hello.sample_rate} Hz; set them to {SAMPLE_RATE} Hz"
-            return self._refuse("sample rate", wrong, t)
+            return self._refuse("sample rate", f"the client's is {hello.sample_rate} Hz; set it to {SAMPLE_RATE} Hz", t)
         return self._send_status(self._report())
 
     def _report(self) -> dict:
-        clock = "host" if self._transports.transport is not None else "own"
-        state = {"state": "ready" if self.ready else "loading", "clock": clock, "loading": self._loading or ""}
+        state = {"state": "ready" if self.ready else "loading", "loading": self._loading or ""}
+        state["clock"] = "host" if self._transports.transport is not None else "own"
         return state | described(self.settings) | self.tally.summary()
 
     def _send_status(self, report: dict) -> list[Action]:
@@ -216,8 +218,7 @@ class ServerState:
 
     def _reset(self, t: float) -> list[Action]:
         """Begin a new session: drop the open and the waiting batch."""
-        abandoned = [self._session.open.batch_id] if self._session.open is not None else []
-        abandoned += [self._waiting.batch_id] if self._waiting is not None else []
+        abandoned = [batch.batch_id for batch in (self._session.open, self._waiting) if batch is not None]
         self._begin_session()
         return [action for i in abandoned for action in self._drop(i, "abandoned", "a new session began", t)]
 

@@ -15,10 +15,12 @@ from accomp.beat.transport import Transport
 from accomp.server.answers import PacketizedAnswer, packetize
 from accomp.server.leading import Direction, Leader, Placed, Span
 from accomp.server.report import in_words
+from accomp.stream.rules import REST_AFTER, PlayingRules
 from accomp.stream.stopwatch import Stopwatch
 from accomp.timeline import SAMPLE_RATE, Step
 
 if TYPE_CHECKING:
+    from accomp.beat.external import ExternalClock
     from accomp.stream.streamer import Streamer
 
 log = logging.getLogger(__name__)
@@ -36,8 +38,9 @@ QUIET = 1e-3  # -60 dBFS: what is softer counts as rest
 class Settings:
     """What the client asked for; a batch is computed with those in force at its first datagram.
 
-    `density` is the share of the model's output that is played; `latency` is that of the client's audio in samples; `plan`
-    says whether what the model intends is reported: 0 no, 1 as JSON, 2 as text.
+    `density` is the share of the model's output that is played; `rest_after` is for how many bars it goes on without the
+    player, 0: for ever; `balance_db` how much louder than usual it plays; `latency` is that of the client's audio in samples;
+    `plan` says whether what the model intends is reported: 0 no, 1 as JSON, 2 as text.
     """
 
     step: Step = field(default_factory=Step)
@@ -45,6 +48,8 @@ class Settings:
     package: int = 5120
     stems: tuple[str, ...] = ()
     density: float = 1.0
+    rest_after: float = REST_AFTER
+    balance_db: float = 0.0
     latency: int = 0
     plan: int = 0
 
@@ -126,8 +131,8 @@ class Gate:
 class InferenceWorker:
     """Computes one request after another, with a new `Streamer` whenever the session, the instruments or the model change.
 
-    A new one is given the last MEMORY samples of context that the old one was given. After an error the next request gets
-    a new `Streamer` too. `swap` changes the model between two requests.
+    A new one is given the last MEMORY samples of context that the old one was given, and goes on in its beat. After an error
+    the next request gets a new `Streamer` too. `swap` changes the model between two requests.
     """
 
     def __init__(self, make_streamer: "Callable[[tuple[str, ...]], Streamer]"):
@@ -138,6 +143,8 @@ class InferenceWorker:
         self._history: deque[tuple[int, np.ndarray]] = deque()
         self._gate = Gate()
         self._leader = Leader()
+        self._rules = PlayingRules()
+        self._clock: ExternalClock | None = None  # of the last streamer of this session
 
     def swap(self, make_streamer: "Callable[[tuple[str, ...]], Streamer]") -> None:
         """Use another model from the next request on."""
@@ -167,13 +174,19 @@ class InferenceWorker:
             audio = streamer.step(edge, step.samples, offset, settings.overlap, watch.record).audio
             self._streamer = streamer
             audio = self._gate(audio, settings.density)
+            audio = self._by_the_rules(audio, edge + offset - settings.overlap, streamer, settings)
             audio = audio if direction.gain is None else audio * direction.gain
             if settings.plan:
                 intended = streamer.outlook(edge, edge + offset + step.samples) | {"batch_id": request.batch_id}
                 plan = json.dumps(intended) if settings.plan == 1 else in_words(intended)
         voices = zip(settings.stems, audio, strict=True)
         packets = tuple(packetize(stem, request.batch_id, samples, settings.package) for stem, samples in voices)
-        return StepResult(packets, watch.phases_ms, streamer.clock.beat_estimate, plan, direction.said)
+        return StepResult(packets, watch.phases_ms, streamer.clock.estimate(), plan, direction.said)
+
+    def _by_the_rules(self, audio: np.ndarray, start: int, streamer: "Streamer", settings: Settings) -> np.ndarray:
+        """All items have the same player: what holds for the first holds for all."""
+        bar_s = streamer.bar_s()[:1]
+        return self._rules(audio, start, streamer.presence.so_far, bar_s, settings.rest_after, settings.balance_db)
 
     def _direct(self, request: StepRequest, streamer: "Streamer") -> Direction:
         """How the player who leads wants this answer to be."""
@@ -191,10 +204,13 @@ class InferenceWorker:
 
     def _streamer_for(self, request: StepRequest) -> "Streamer":
         """The `Streamer` for this request, given all context up to its edge."""
+        wanted = (request.session, request.settings.stems, request.settings.latency)
         if request.session != self._session:
             self._history.clear()
             self._leader = Leader()
-        wanted = (request.session, request.settings.stems, request.settings.latency)
+            self._rules = PlayingRules()
+        if self._for[::2] != wanted[::2]:  # another session or latency: another timeline
+            self._clock = None
         if wanted != self._for:
             self._streamer = None
         self._for, self._session = wanted, request.session
@@ -204,6 +220,9 @@ class InferenceWorker:
         runs = request.runs
         if self._streamer is None:
             self._streamer, runs = self._make(request.settings.stems), self._history
+            if self._clock is not None:
+                self._streamer.clock.carry(self._clock)
+            self._clock = self._streamer.clock
         for start, samples in runs:
             self._streamer.push(start - request.settings.latency, samples)
         return self._streamer

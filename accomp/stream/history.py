@@ -31,6 +31,11 @@ class AudioHistory:
         self.audio[:, index] = samples
         self.filled[index] = True
 
+    def scale(self, start: int, factors: np.ndarray) -> None:
+        """Multiply the samples from `start` on by factors (B, N), which end at the newest sample at the latest."""
+        index = np.arange(start, start + factors.shape[1]) % self.capacity
+        self.audio[:, index] *= factors
+
     def advance(self, stop: int) -> None:
         """Declare that time has reached `stop`: what lies between is missing until it is written."""
         new = min(stop - self.stop, self.capacity)

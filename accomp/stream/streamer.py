@@ -22,12 +22,16 @@ from accomp.plan.beats import BeatLine, beat_lines
 from accomp.plan.chart import ChartPlan
 from accomp.plan.contract import NoPlan, Plan
 from accomp.plan.own import OwnPlan
+from accomp.stream.gain import Gain
 from accomp.stream.generator import Generator
 from accomp.stream.history import AudioHistory, LatentHistory
 from accomp.stream.outlook import outlook
+from accomp.stream.presence import Presence
+from accomp.stream.rules import bar_seconds
 from accomp.timeline import SAMPLE_RATE, frames_covering
 
 MARGIN = 64  # frames of audio kept beyond the window
+SOFT_DB, MOST_DB = -26.0, 40.0  # a softer player is raised to this level, by at most so much
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ class Streamer:
         batch, channels, device = len(self.stems), self.model.codec.channels, self.model.device
         self.context_audio, self.own_audio = (AudioHistory(batch, (self.frames + MARGIN) * self.hop) for _ in range(2))
         self.context, self.own = (LatentHistory(batch, channels, self.frames, device) for _ in range(2))
+        self.presence, self.input_gain = Presence(batch), Gain(batch)
         self.encoder_state = self.decoder_state = None
         self.first_context = 0  # first frame of the player that this session knows
         self.first_own: int | None = None  # first frame that this session has played
@@ -108,6 +113,8 @@ class Streamer:
         ahead when steps were dropped.
         """
         start, stop = edge + offset, edge + offset + step
+        self.context_audio.advance(edge)
+        self._attend(edge)
         missing = self._encode(edge, stop)
         record_time("encode")
         new = self._generate(max(start - overlap, 0), stop)
@@ -135,6 +142,11 @@ class Streamer:
         """What is intended after the live edge, of which all before `stop` is settled (see `accomp.stream.outlook`)."""
         return outlook(self, edge, stop)
 
+    def bar_s(self) -> np.ndarray:
+        """How long the bar of each item's player is at the live edge, in seconds, (B,)."""
+        frame = self.context.stop
+        return np.broadcast_to(bar_seconds(self.clock.features(frame, frame + 2).numpy(), self.hop), len(self.stems))
+
     def warm_up(self, step: int, offset: int, steps: int = 3) -> None:
         """Run a few steps on silence, then reset: the first steps of a process are slow."""
         for i in range(1, steps + 1):
@@ -142,10 +154,17 @@ class Streamer:
             self.step(i * step, step, offset, overlap=SAMPLE_RATE // 50)
         self.reset()
 
+    def _attend(self, edge: int) -> None:
+        """Note who is heard up to the live edge and how loud, and raise what is soft to a level that the codec knows."""
+        start = max(self.presence.stop, edge - self.context_audio.capacity)
+        if start < edge:
+            self.presence.listen(start, self.context_audio.read(start, edge)[0])
+            self.input_gain.turn(edge, input_gain_db(self.presence.so_far.level_db))
+            self.context_audio.scale(start, self.input_gain(start, edge))
+
     def _encode(self, edge: int, until: int) -> int:
         """Encode the frames that the live edge has completed, to answer up to `until`; how many samples are missing."""
         stop = edge // self.hop
-        self.context_audio.advance(edge)
         if stop - self.context.stop > self.frames:  # so much was skipped that all memory is out of date
             self.context.stop = self.first_context = stop - self.frames
             self.encoder_state = None
@@ -156,7 +175,9 @@ class Streamer:
             self.context.append(latents)
         else:
             latents = self._encode_window(edge, until)
-        self.clock.listen(latents, start)
+        frames = range(start, start + latents.shape[2])
+        heard = [self.presence.heard(frame * self.hop, (frame + 1) * self.hop) for frame in frames]
+        self.clock.listen(latents, start, np.array(heard).reshape(len(heard), -1).T)
         if latents.shape[2]:
             self.plan.listen(latents, start, self.clock.features(start, start + latents.shape[2]))
         return missing
@@ -238,6 +259,11 @@ class Streamer:
             early = max(start - first, 0) if fresh else 0  # samples before the answer: its frames were covered outward
             self.own_audio.write(first + early, audio[:, early:].cpu().numpy())
         return self.own_audio.read(start, stop)[0].clip(-1, 1)
+
+
+def input_gain_db(level_db: np.ndarray) -> np.ndarray:
+    """By how much players of these levels (B,), NaN where unknown, are raised before they are encoded."""
+    return np.clip(np.nan_to_num(SOFT_DB - level_db), 0, MOST_DB)
 
 
 def own_clock(model: Model) -> Clock:

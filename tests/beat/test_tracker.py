@@ -1,48 +1,12 @@
 import numpy as np
 import pytest
 import torch
+from follower_inputs import HOP, RATE, pointers
 
 from accomp.beat.clock import CLOCK_FEATURES, GridClock, NoClock, clock_features
 from accomp.beat.grid import BeatGrid
 from accomp.beat.jitter import ClockJitter
-from accomp.beat.pulse import fit_pulse
 from accomp.beat.tracker import Tracker, TrackerClock
-
-HOP = 2048
-RATE = 44_100 / HOP
-
-
-def pointers(bpm, beats_in_bar=4, seconds=10, phase=0.3, noise=0.0, seed=0):
-    """The pointers of a perfect tracker, up to now."""
-    t = np.arange(round(seconds * RATE))
-    beat = phase + bpm / 60 / RATE * t
-    angles = 2 * np.pi * beat, 2 * np.pi * beat / beats_in_bar
-    z = np.stack([f(angle) for angle in angles for f in (np.sin, np.cos)], 1)
-    return z + noise * np.random.default_rng(seed).standard_normal(z.shape), beat
-
-
-@pytest.mark.parametrize("bpm", [52, 71.3, 100, 120, 147.7, 190])
-@pytest.mark.parametrize("beats_in_bar", [3, 4])
-def test_a_steady_pulse_is_found_and_carried_on(bpm, beats_in_bar):
-    z, beat = pointers(bpm, beats_in_bar, noise=0.3)
-    pulse = fit_pulse(z, len(z), HOP)
-    assert pulse.frequency * 60 * RATE == pytest.approx(bpm, rel=0.01)
-    assert pulse.beats_in_bar == beats_in_bar
-    ahead = round(1.5 * RATE)  # frames past the live edge
-    truth = beat[-1] + (1 + ahead) * bpm / 60 / RATE
-    error = (pulse.beat + pulse.frequency * ahead - truth + 0.5) % 1 - 0.5
-    assert abs(error) * 60 / bpm < 0.03  # seconds
-    bar_error = (pulse.bar + pulse.frequency * ahead / beats_in_bar - truth / beats_in_bar + 0.5) % 1 - 0.5
-    assert abs(bar_error) < 0.5 / beats_in_bar
-
-
-def test_confidence_is_the_length_of_the_pointers():
-    sure, _ = pointers(100)
-    doubt = np.random.default_rng(0).standard_normal(sure.shape) * 0.3
-    assert fit_pulse(sure, len(sure), HOP).confidence > 0.9
-    assert fit_pulse(0.2 * sure, len(sure), HOP).confidence == pytest.approx(0.2, abs=0.03)
-    assert fit_pulse(doubt, len(doubt), HOP).confidence < 0.15
-    assert fit_pulse(np.zeros((50, 4)), 50, HOP) is None
 
 
 @torch.inference_mode()
@@ -91,6 +55,30 @@ def test_the_beat_lies_on_the_absolute_timeline_whatever_was_heard(heard):
     features = clock.features(1000, 1030)
     assert features.abs().sum() > 0
     assert beat_error(features, 120, 1000) < 0.03
+
+
+def test_a_clock_carries_the_pulse_of_another_through_a_rest():
+    """As when an instrument is added while the player has rested for longer than a new streamer hears again."""
+    z, _ = pointers(120, seconds=30)
+    latents = torch.from_numpy(z).float().T[None]
+    old, new = TrackerClock(Reader(), HOP), TrackerClock(Reader(), HOP)
+    old.listen(latents[:, :, :300], 0)
+    new.carry(old)
+    new.listen(torch.zeros(2, 4, 300), 300, np.zeros((2, 300), bool))
+    assert beat_error(new.features(600, 630), 120, 600) < 0.03
+    assert new.estimate()[0] == pytest.approx(120, rel=0.01) and 0.5 < new.estimate()[1] < old.estimate()[1]
+
+
+def test_each_item_of_a_batch_rests_by_itself():
+    z, _ = pointers(120, seconds=20)
+    latents = torch.from_numpy(z).float().T[None].repeat(2, 1, 1)
+    latents[1, :, 200:] = torch.randn(4, latents.shape[2] - 200)
+    heard = np.ones((2, latents.shape[2]), bool)
+    heard[1, 200:] = False
+    clock = TrackerClock(Reader(), HOP)
+    clock.listen(latents, 0, heard)
+    features = clock.features(430, 460)
+    assert beat_error(features[:1], 120, 430) < 0.03 and beat_error(features[1:], 120, 430) < 0.03
 
 
 def test_features_point_where_the_grid_does():

@@ -17,6 +17,8 @@ from accomp.server.endpoint import Endpoint, bind, listen, sources_of
 from accomp.server.output_buffers import Setup
 from accomp.server.state import ServerState
 from accomp.server.worker import InferenceWorker, silence
+from accomp.stream.presence import Heard
+from accomp.stream.rules import REFERENCE_DB
 from accomp.timeline import Step
 
 CLIENT = ("127.0.0.1", 50_000)
@@ -35,7 +37,19 @@ class FakeAnswer:
 
 
 class FakeClock:
-    transport, beat_estimate = None, (0.0, 0.0)
+    transport = None
+
+    def estimate(self):
+        return 0.0, 0.0
+
+    def carry(self, old):
+        pass
+
+
+class FakePresence:
+    """Somebody who never stops, at the level at which answers are neither raised nor lowered."""
+
+    so_far = Heard(np.array([REFERENCE_DB]), np.array([np.inf]))
 
 
 class FakeStreamer:
@@ -46,6 +60,10 @@ class FakeStreamer:
     def __init__(self, stems, fails=(), sleep_s=0.0):
         self.stems, self.fails, self.sleep_s = tuple(stems), set(fails), sleep_s
         self.pushed, self.steps, self.warmed, self.clock, self.transports = [], [], 0, FakeClock(), []
+        self.presence = FakePresence()
+
+    def bar_s(self):
+        return np.array([2.0])
 
     def push(self, start, samples):
         self.pushed.append((start, samples))

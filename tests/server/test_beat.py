@@ -103,4 +103,4 @@ def test_the_beat_keeps_its_place(kit, model, event, restarts):
     told = np.arctan2(features[0], features[1]) / (2 * np.pi)
     error = (told - (frames * model.codec.hop + latency) / SAMPLE_RATE * BPM / 60 + 0.5) % 1 - 0.5
     assert np.abs(error).max() < 0.1
-    assert player.streamers[-1].clock.beat_estimate[0] == pytest.approx(BPM, rel=0.01)
+    assert player.streamers[-1].clock.estimate()[0] == pytest.approx(BPM, rel=0.01)

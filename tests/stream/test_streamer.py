@@ -136,7 +136,7 @@ class RecordingClock(NoClock):
     def __init__(self):
         self.given = []
 
-    def listen(self, latents, start):
+    def listen(self, latents, start, heard=None):
         self.given.append((start, latents))
 
 

@@ -1,0 +1,37 @@
+"""Finds the bar that a pulse stands in, and says that there is none where the pointers of the bar do not agree."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from accomp.beat.fit import LONG_S, Evidence
+from accomp.beat.pulse import Pulse
+
+LENGTHS = range(2, 8)  # beats in a bar
+SURE, CLEAR = (
+    0.3,
+    1.6,
+)  # what a bar explains of its pointers to be taken, and how many times as much as any other length
+HELD, LEAD = 0.2, 0.15  # what a bar goes on explaining to be kept, and how much more another explains that replaces it
+
+
+def with_bar(pulse: Pulse, evidence: Evidence, hop: int) -> Pulse:
+    """The pulse in the bar that explains the pointers best: that which it has while this is good enough, or none."""
+    weights = evidence.weights(LONG_S)
+    beats = pulse.phase(evidence.frames, hop)
+    worth: dict[tuple[int, int], float] = {}  # by length, and by the place in the bar of the beat at the pulse's frame
+    for length in LENGTHS:
+        response = np.vdot(np.exp(2j * np.pi * beats / length), evidence.bar * weights) / weights.sum()
+        for place in range(length):
+            worth[length, place] = float((response * np.exp(-2j * np.pi * place / length)).real)
+    best = max(worth, key=worth.__getitem__)
+    if pulse.beats_in_bar:
+        held = pulse.beats_in_bar, round(pulse.bar * pulse.beats_in_bar - pulse.beat) % pulse.beats_in_bar
+        if worth.get(held, 0.0) >= max(HELD, worth[best] - LEAD):
+            best = held
+    rival = max(value for (length, _), value in worth.items() if length != best[0])
+    known = best == held if pulse.beats_in_bar else False
+    if not known and worth[best] < max(SURE, CLEAR * rival):
+        return replace(pulse, bar=np.nan, beats_in_bar=0)
+    length, place = best
+    return replace(pulse, bar=(place + pulse.beat) / length % 1, beats_in_bar=length)
