@@ -7,6 +7,7 @@ import pytest
 
 from accomp.server import protocol as osc
 from accomp.server.calibrate import sweep
+from accomp.server.taps import Taps
 from accomp.server.worker import Gate, InferenceWorker
 from accomp.timeline import SAMPLE_RATE, Step
 
@@ -65,10 +66,37 @@ def test_a_new_tempo_goes_on_from_the_beat_and_tempo_0_lets_go(kit):
     play(kit, server, [3])
     one, two, three = server.streamers[0].transports
     assert two.bpm == 60 and beat_at(two, two.sample) == pytest.approx(beat_at(one, two.sample)) and three is None
-    server.hear(osc.Tempo(100.0))  # alone it has no place
-    assert "send /clock first" in said(server)[-1]["error"]
+    server.hear(osc.Tempo(100.0))  # alone it begins a bar of four when it arrives
     play(kit, server, [4])
-    assert server.streamers[0].transports[3] is None
+    alone = server.streamers[0].transports[3]
+    assert (alone.bpm, alone.beats_in_bar) == (100, 4)
+    assert beat_at(alone, 3 * STEP) == pytest.approx(0, abs=0.05)
+
+
+def test_four_taps_count_in_and_more_of_them_correct_the_tempo(kit):
+    server = start(kit)
+    for _ in range(4):
+        server.hear(osc.Tap())
+        server.t += 0.5
+    play(kit, server, [1])
+    tapped = server.streamers[0].transports[0]
+    assert tapped.bpm == pytest.approx(120, abs=0.5) and tapped.beat == pytest.approx(3.0, abs=0.02)
+    assert Taps().add(0.0) is None
+    taps = Taps()
+    counts = [taps.add(t) for t in (0, 0.5, 1.0, 1.5, 2.0, 2.5, 6.0, 6.4, 6.8, 7.2)]
+    assert [count and round(count.bpm) for count in counts] == [None] * 3 + [120] * 3 + [None] * 3 + [150]
+    assert [round(count.beat, 3) for count in counts if count] == [3, 0, 1, 3]
+
+
+def test_a_new_client_begins_with_the_settings_of_the_start(kit):
+    for message in (osc.Hello(44_100, 264_600, "another"), osc.LoadModel()):
+        server = start(kit)
+        server.hear(osc.Density(0.2), osc.Rest(0.0), osc.Balance(-6.0), osc.Clock(0.0, 100.0), message)
+        settings = server.state.settings
+        assert (settings.density, settings.rest_after, settings.balance_db) == (1.0, 2.0, 0.0)
+        assert settings.stems and settings.step.samples == STEP  # what the Max external sets before it stays
+        play(kit, server, [1])
+        assert server.streamers[0].transports == [None]
 
 
 def test_panic_silences_what_is_not_yet_heard_and_forgets(kit):
