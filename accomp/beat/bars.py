@@ -20,8 +20,10 @@ def with_bar(pulse: Pulse, evidence: Evidence, hop: int) -> Pulse:
     weights = evidence.weights(LONG_S)
     beats = pulse.phase(evidence.frames, hop)
     worth: dict[tuple[int, int], float] = {}  # by length, and by the place in the bar of the beat at the pulse's frame
+    wherever: dict[int, float] = {}  # by length, at the best place, be it on a beat or not
     for length in LENGTHS:
         response = np.vdot(np.exp(2j * np.pi * beats / length), evidence.bar * weights) / weights.sum()
+        wherever[length] = float(abs(response))
         for place in range(length):
             worth[length, place] = float((response * np.exp(-2j * np.pi * place / length)).real)
     best = max(worth, key=worth.__getitem__)
@@ -29,7 +31,7 @@ def with_bar(pulse: Pulse, evidence: Evidence, hop: int) -> Pulse:
         held = pulse.beats_in_bar, round(pulse.bar * pulse.beats_in_bar - pulse.beat) % pulse.beats_in_bar
         if worth.get(held, 0.0) >= max(HELD, worth[best] - LEAD):
             best = held
-    rival = max(value for (length, _), value in worth.items() if length != best[0])
+    rival = max(value for length, value in wherever.items() if length != best[0])
     known = best == held if pulse.beats_in_bar else False
     if not known and worth[best] < max(SURE, CLEAR * rival):
         return replace(pulse, bar=np.nan, beats_in_bar=0)

@@ -30,7 +30,7 @@ def played(last_s, level_db=REFERENCE_DB, count=12, **settings):
 
 def test_nothing_is_played_before_somebody_plays_and_all_when_it_never_rests():
     assert not played(lambda edge_s: -np.inf)[0].any()
-    assert (played(lambda edge_s: -np.inf, rest_after=0)[0] == 1).all()
+    assert np.allclose(played(lambda edge_s: -np.inf, rest_after=0)[0], 1)
 
 
 def test_it_goes_on_for_some_bars_fades_over_one_and_comes_back():
@@ -39,12 +39,12 @@ def test_it_goes_on_for_some_bars_fades_over_one_and_comes_back():
     def at(seconds):
         return track[round((seconds - begins_s) * SAMPLE_RATE)]
 
-    assert at(4 + 2 * 2.4 - 0.01) == 1
+    assert at(4 + 2 * 2.4 - 0.01) == pytest.approx(1)
     assert at(4 + 2.5 * 2.4) == pytest.approx(0.5, abs=0.01)
     assert at(4 + 3 * 2.4 + 0.01) == 0
     back_s = 15 + 1.5  # the first answer to a live edge after the return
-    assert at(back_s - 0.1) == 0 and at(back_s + 0.05) == 1
-    assert np.abs(np.diff(track)).max() < 2 / (0.02 * SAMPLE_RATE)  # nothing clicks
+    assert at(back_s - 0.1) == 0 and at(back_s + 0.05) == pytest.approx(1)
+    assert np.abs(np.diff(track)).max() < 0.01  # nothing clicks, also before the client blends the answers
 
 
 @pytest.mark.parametrize("level_db", [-10, -18, -38, -50])
