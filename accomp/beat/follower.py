@@ -23,6 +23,7 @@ UNEXPLAINED, SLACK = (
     1.6,
     0.01,
 )  # the long memory is preferred while it leaves less than so many times as much unexplained
+SHORT, HANDICAP = 2, 0.02  # the short memory, and what it has to explain more than the drifting one, as a share
 CHANGE_S = 0.4  # seconds of pointers that a pulse which contradicts the one in force has to explain more
 NEAR_BEATS, NEAR_TEMPO = 0.12, 0.06  # a fit that deviates less continues the pulse in force
 RATIOS = ((2, 1), (1, 2), (3, 2), (2, 3), (3, 1), (1, 3))  # beats counted for so many of the pulse in force
@@ -43,6 +44,7 @@ class PulseFollower:
         self._beat, self._bar = (np.zeros(self.capacity, complex) for _ in range(2))
         self._heard = np.zeros(self.capacity, bool)
         self._told = np.zeros((CLOCK_FEATURES, self.capacity), np.float32)  # clock features of the same frames
+        self._since = 0  # the frame from which the pulse in force describes the past
         self._other_count = 0  # frames heard since the pointers count otherwise
         self.pulse = pulse
 
@@ -74,7 +76,7 @@ class PulseFollower:
         recent = evidence.weights(RECENT_S)
         total = float((np.abs(evidence.beat) * recent).sum())
         worth = [self._explained(fit, evidence, recent) for fit in fits]
-        best = max(range(len(fits)), key=worth.__getitem__)
+        best = max(range(len(fits)), key=lambda i: worth[i] - (i == SHORT) * HANDICAP * total)
         if total - worth[0] <= UNEXPLAINED * (total - worth[best]) + SLACK * total:
             best = 0
         chosen, along = self._decide(fits[best], worth[best], evidence, recent, new)
@@ -82,8 +84,10 @@ class PulseFollower:
         known = KNOWN_S * self.rate, self.pulse.confidence if self.pulse is not None else 0.0
         sureness = (known[0] * known[1] + self._explained(along, evidence, weights)) / (known[0] + weights.sum())
         self.pulse = with_bar(replace(chosen, confidence=float(np.clip(sureness, 0, 1))), evidence, self.hop)
-        accepted_s = SPAN_S[best] if along is fits[best] else 0.0
-        span = min(max(int(accepted_s * self.rate), new), self.capacity)
+        if along is fits[best]:
+            self._since = max(self._since, self.stop - int(SPAN_S[best] * self.rate))
+            new = max(new, self.stop - self._since)
+        span = min(new, self.capacity)
         told = self.at(self.stop)
         self._told[:, self.capacity - span :] = told.features(self.stop - span, self.stop, self.hop) if told else 0.0
 
