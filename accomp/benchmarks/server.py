@@ -28,6 +28,7 @@ from accomp.server.endpoint import Endpoint, bind, sources_of
 from accomp.server.output_buffers import Setup
 from accomp.server.state import ServerState
 from accomp.server.worker import InferenceWorker
+from accomp.stream.presence import Heard
 from accomp.timeline import SAMPLE_RATE, Step
 
 log = logging.getLogger("accomp.benchmarks.server")
@@ -75,7 +76,10 @@ class BusyStreamer:
     def __init__(self, stems: tuple[str, ...]):
         import torch
 
-        self.stems, self.clock = stems, SimpleNamespace(transport=None, beat_estimate=(0.0, 0.0))
+        self.stems = stems
+        self.clock = SimpleNamespace(transport=None, estimate=lambda: (0.0, 0.0), carry=lambda old: None)
+        self.presence = SimpleNamespace(so_far=Heard(np.zeros(1), np.array([np.inf])))
+        self.bar_s = lambda: np.full(1, 2.0)
         self.weights = torch.randn(1024, 1024)
         self.busy_s: list[float] = []
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from accomp.stream.rules import PlayingRules
 from accomp.stream.stopwatch import Stopwatch
 from accomp.stream.streamer import Streamer
 from accomp.timeline import Step
@@ -17,8 +18,10 @@ class Rollout:
     timings: list[dict[str, float]] = field(default_factory=list)
 
 
-def rollout(streamer: Streamer, context: np.ndarray, step: Step, overlap: int = 882) -> Rollout:
-    """Play along to the context (N,) or (B, N) from a cold start.
+def rollout(
+    streamer: Streamer, context: np.ndarray, step: Step, overlap: int = 882, rules: PlayingRules | None = None
+) -> Rollout:
+    """Play along to the context (N,) or (B, N) from a cold start; with `rules`, as the server plays, without as it is.
 
     The answers are laid where a client would lay them, each blended into the last over `overlap` samples. What lies before
     the first answer stays silent, as it does live.
@@ -35,7 +38,10 @@ def rollout(streamer: Streamer, context: np.ndarray, step: Step, overlap: int = 
         watch = Stopwatch()
         answer = streamer.step(edge, step.samples, step.offset, overlap, watch.record)
         result.timings.append(watch.timings())
-        lay(result.audio, answer.start, answer.audio, overlap)
+        audio = answer.audio
+        if rules is not None:
+            audio = rules(audio, answer.start, streamer.presence.so_far, streamer.bar_s())
+        lay(result.audio, answer.start, audio, overlap)
     return result
 
 
