@@ -53,8 +53,7 @@ class ServerState:
         self.sources, self.about = frozenset(sources), dict(about or {})
         self.settings = self._defaults = defaults or Settings()
         self.tally = Tally()
-        self.ready = False
-        self._failures = 0
+        self.ready, self._failures = False, 0
         self._session: Session | None = None
         self._ready_again_s: float | None = None  # None: not yet, or the client has sent something
         self._refused_id: int | None = None

@@ -177,8 +177,8 @@ class Streamer:
             latents = self._encode_window(edge, until)
         frames = range(start, start + latents.shape[2])
         heard = [self.presence.heard(frame * self.hop, (frame + 1) * self.hop) for frame in frames]
-        self.clock.listen(latents, start, np.array(heard).reshape(len(heard), -1).T)
-        if latents.shape[2]:
+        if heard:
+            self.clock.listen(latents, start, np.stack(heard, 1))
             self.plan.listen(latents, start, self.clock.features(start, start + latents.shape[2]))
         return missing
 
