@@ -5,12 +5,13 @@ w decay into the past. The long memory is the most exact where the tempo is stea
 the short one after it has jumped.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
-from accomp.beat.pulse import Pulse
+from accomp.beat.pulse import Pulse, bend
+from accomp.timeline import SAMPLE_RATE
 
 SLOWEST, FASTEST = 40, 240  # beats per minute
 LONG_S, DRIFTING_S, SHORT_S = 6.0, 3.0, 1.2  # time constants of the weights
@@ -54,26 +55,22 @@ def pulses(evidence: Evidence) -> list[Pulse]:
 
 
 def _pulse(z: np.ndarray, evidence: Evidence, frequency: float, drift: float = 0.0) -> Pulse:
-    t = evidence.frames - evidence.stop
-    response = np.vdot(np.exp(2j * np.pi * (frequency * t + drift * t**2 / 2)), z)
-    return Pulse(evidence.stop, np.angle(response) / (2 * np.pi) % 1, frequency, drift=drift)
+    """The pulse of this tempo and drift, in the phase of the weighted pointers z."""
+    pulse = Pulse(evidence.stop, 0.0, frequency, drift=drift)
+    response = np.vdot(np.exp(2j * np.pi * pulse.phase(evidence.frames, round(SAMPLE_RATE / evidence.rate))), z)
+    return replace(pulse, beat=np.angle(response) / (2 * np.pi) % 1)
 
 
 def _drifting(z: np.ndarray, evidence: Evidence, frequency: float) -> Pulse:
     """The best tempo now and drift around a first estimate of the tempo, which is that of some seconds ago."""
-    near = np.abs(z) > 1e-3
-    z, t = z[near], (evidence.frames - evidence.stop)[near]
+    t = evidence.frames - evidence.stop
     steepest = STEEPEST / 60 / evidence.rate**2
     drifts = np.linspace(-steepest, steepest, PLACES)
     tempi = frequency * np.linspace(1 - SPREAD, 1 + SPREAD, PLACES)
-    turns = np.exp(-2j * np.pi * np.outer(tempi, t)) * z
-    response = np.abs(turns @ np.exp(-1j * np.pi * np.outer(t**2, drifts)))
+    turned = np.exp(-2j * np.pi * np.outer(tempi, t)) * z
+    response = np.abs(turned @ np.exp(-2j * np.pi * np.outer(bend(t, evidence.rate), drifts)))
     i, k = np.unravel_index(response.argmax(), response.shape)
-    tempo, drift = _peak(tempi, response[:, k], i), _peak(drifts, response[i], k)
-    near_t = evidence.frames - evidence.stop
-    full = np.zeros(len(near_t), complex)
-    full[near] = z
-    return _pulse(full, evidence, tempo, drift)
+    return _pulse(z, evidence, _peak(tempi, response[:, k], i), _peak(drifts, response[i], k))
 
 
 @lru_cache(4)

@@ -23,12 +23,12 @@ UNEXPLAINED, SLACK = (
     1.6,
     0.01,
 )  # the long memory is preferred while it leaves less than so many times as much unexplained
-SHORT, HANDICAP = 2, 0.02  # the short memory, and what it has to explain more than the drifting one, as a share
+SHORT, HANDICAP = 2, 0.005  # the short memory, and what it has to explain more than the drifting one, as a share
 CHANGE_S = 0.4  # seconds of pointers that a pulse which contradicts the one in force has to explain more
 NEAR_BEATS, NEAR_TEMPO = 0.12, 0.06  # a fit that deviates less continues the pulse in force
 RATIOS = ((2, 1), (1, 2), (3, 2), (2, 3), (3, 1), (1, 3))  # beats counted for so many of the pulse in force
 SAME_TEMPO, SAME_BEAT = 0.02, 0.08  # how exactly such a count has to agree
-PATIENCE_S = 6.0  # for so long the player has to be heard in another count until it is taken over
+PATIENCE_S = 4.0  # for so long the player has to be heard in another count until it is taken over
 SURENESS_S, KNOWN_S = 2.0, 0.5  # time constant of the confidence, and for how much evidence that of before counts
 FORGETTING_S = 60.0  # time constant at which confidence falls while nothing is heard
 LEAST = 0.1  # confidence below which there is no pulse
@@ -45,6 +45,7 @@ class PulseFollower:
         self._heard = np.zeros(self.capacity, bool)
         self._told = np.zeros((CLOCK_FEATURES, self.capacity), np.float32)  # clock features of the same frames
         self._since = 0  # the frame from which the pulse in force describes the past
+        self._jumped = 0  # the frame at which the tempo or the beat last jumped: pointers before it are out of date
         self._other_count = 0  # frames heard since the pointers count otherwise
         self.pulse = pulse
 
@@ -69,7 +70,8 @@ class PulseFollower:
         self._told[:, self.capacity - count :] = told[:, told.shape[1] - count :]
 
     def _update(self, new: int) -> None:
-        evidence = Evidence(self._beat, self._bar, self._heard, self.stop, self.rate)
+        frames = np.arange(self.stop - self.capacity, self.stop)
+        evidence = Evidence(self._beat, self._bar, self._heard & (frames >= self._jumped), self.stop, self.rate)
         fits = pulses(evidence)
         if not fits:
             return
@@ -87,6 +89,7 @@ class PulseFollower:
         if along is fits[best]:
             self._since = max(self._since, self.stop - int(SPAN_S[best] * self.rate))
             new = max(new, self.stop - self._since)
+            self._jumped = self._since if best == SHORT else self._jumped
         span = min(new, self.capacity)
         told = self.at(self.stop)
         self._told[:, self.capacity - span :] = told.features(self.stop - span, self.stop, self.hop) if told else 0.0

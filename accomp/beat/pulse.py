@@ -9,7 +9,13 @@ from accomp.beat.clock import clock_features
 from accomp.timeline import SAMPLE_RATE
 
 SURE = 0.4  # confidence from which the network is told a pulse as a known one, less than that in proportion
-REACH_S = 2.5  # so far from its frame the tempo of a pulse goes on changing
+REACH_S = 3.0  # so far from its frame the tempo of a pulse goes on changing
+
+
+def bend(t: np.ndarray, rate: float) -> np.ndarray:
+    """By how many beats a drift of 1 moves the phase t frames away: t^2 / 2 within REACH_S, and on in a straight line."""
+    near = np.clip(t, -REACH_S * rate, REACH_S * rate)
+    return near * t - near**2 / 2
 
 
 @dataclass(frozen=True)
@@ -31,9 +37,7 @@ class Pulse:
     def beats(self, frames: np.ndarray, hop: int) -> np.ndarray:
         """Beats since `at` until each frame."""
         t = np.asarray(frames, float) - self.at
-        reach = REACH_S * SAMPLE_RATE / hop
-        near = np.clip(t, -reach, reach)
-        return self.frequency * t + self.drift * (near * t - near**2 / 2)
+        return self.frequency * t + self.drift * bend(t, SAMPLE_RATE / hop)
 
     def phase(self, frames: np.ndarray, hop: int) -> np.ndarray:
         """Position in beats at each frame, whole beats counted from `at`."""
