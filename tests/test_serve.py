@@ -27,11 +27,19 @@ from accomp.server.models import streamers_of
 from accomp.server.output_buffers import Setup
 from accomp.server.replay import main as replay
 from accomp.stream.rollout import rollout
+from accomp.stream.rules import PlayingRules
 from accomp.stream.streamer import Streamer
 from accomp.timeline import SAMPLE_RATE, Step
 
 ROOT = Path(__file__).resolve().parents[1]
 ENV = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+
+
+def strokes(seconds, every=0.25):
+    """Noise that is struck again and again, as a player is, (N,)."""
+    t = np.arange(seconds * SAMPLE_RATE) / SAMPLE_RATE
+    noise = np.random.default_rng(0).normal(0, 0.3, len(t))
+    return (noise * np.exp(-12 * (t % every))).astype(np.float32)
 
 
 def free_port():
@@ -76,7 +84,7 @@ def end(process):
 def test_what_is_played_is_what_is_scored(model_folder, model):
     """Over the wire, in real time, sample for sample the audio that the same model plays offline."""
     step = Step(0.125, 1.0)
-    context = np.random.default_rng(0).normal(0, 0.1, 4 * SAMPLE_RATE).astype(np.float32)
+    context = strokes(4)
     with server(model_folder) as (process, port, clientport):
         with Client({"context": context}, Setup(("piano",), step), ("127.0.0.1", port), clientport) as client:
             assert client.connect(60, alive=lambda: process.poll() is None)
@@ -85,17 +93,18 @@ def test_what_is_played_is_what_is_scored(model_folder, model):
         code, seconds = end(process)
     assert (code, seconds < 0.5) == (0, True)
     bind("0.0.0.0", port).close()
-    offline = rollout(Streamer(model, ("piano",)), context, step).audio[0]
+    offline = rollout(Streamer(model, ("piano",)), context, step, rules=PlayingRules()).audio[0]
     assert np.abs(offline).max() > 0.01 and np.allclose(heard, offline, atol=1e-5)
     assert not client.output.late and not client.dropped
-    assert client.about == {"state": "ready", "model": "tiny", "device": "cpu", "sampler": "", "together": False}
+    ready = {"state": "ready", "model": "tiny", "device": "cpu", "sampler": "", "together": False, "rest_after": 2.0}
+    assert client.about == ready
     assert [s["batch_id"] for s in client.steps] == list(range(1, client.output.batch_id + 1))
     assert all(s["lead_ms"] > 0 and s["missing"] == 0 for s in client.steps)
 
 
 def test_instruments_that_play_together_hear_each_other(model_folder, model):
     step, stems = Step(0.125, 1.0), ("piano", "bass")
-    context = np.random.default_rng(0).normal(0, 0.1, 4 * SAMPLE_RATE).astype(np.float32)
+    context = strokes(4)
     with (
         server(model_folder, "--together") as (process, port, clientport),
         Client({"context": context}, Setup(stems, step), ("127.0.0.1", port), clientport) as client,
@@ -103,7 +112,10 @@ def test_instruments_that_play_together_hear_each_other(model_folder, model):
         assert client.connect(60, alive=lambda: process.poll() is None)
         heard = client.play()
         client.settle()
-    offline = [rollout(Streamer(model, stems, together=each), context, step).audio for each in (True, False)]
+    offline = [
+        rollout(Streamer(model, stems, together=each), context, step, rules=PlayingRules(2)).audio
+        for each in (True, False)
+    ]
     assert all(np.allclose(heard[stem], audio, atol=1e-5) for stem, audio in zip(stems, offline[0], strict=True))
     assert not np.allclose(*offline, atol=1e-3)
 

@@ -65,6 +65,7 @@ class Leader:
 
     takes_chords: bool = True
     waiting: bool = False  # for the player's first sound
+    started: int | None = None  # the sample at which the model was told to begin by itself
     sheet: LeadSheet | None = None
     chord: Chord | None = None
     _turns: list[tuple[int, float]] = field(default_factory=lambda: [(0, 1.0)])  # (sample, gain): linear between them
@@ -100,9 +101,10 @@ class Leader:
         """Plan what the message asks for; what to say to it. Raises UserError when it cannot be done."""
         match message:
             case osc.Start(bpm, count):
+                self.started = sample if bpm else None
                 return self._start(bpm, sample + round(count * 60 / max(bpm, 1) * SAMPLE_RATE), span)
             case osc.StopPlaying():
-                self.waiting = False
+                self.waiting, self.started = False, None
                 end = span.next_bar(span.start).sample if span.beats else span.start
                 self._turn(end, 0.0, round(span.period) if span.beats else SAMPLE_RATE // 2)
                 return f"stop: ends in {(end - sample) / SAMPLE_RATE:.1f} s"

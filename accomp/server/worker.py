@@ -184,9 +184,12 @@ class InferenceWorker:
         return StepResult(packets, watch.phases_ms, streamer.clock.estimate(), plan, direction.said)
 
     def _by_the_rules(self, audio: np.ndarray, start: int, streamer: "Streamer", settings: Settings) -> np.ndarray:
-        """All items have the same player: what holds for the first holds for all."""
-        bar_s = streamer.bar_s()[:1]
-        return self._rules(audio, start, streamer.presence.so_far, bar_s, settings.rest_after, settings.balance_db)
+        """All items have the same player: what holds for the first holds for all. Who let the model begin by itself may
+        join it when he likes.
+        """
+        bar_s, heard, started = streamer.bar_s()[:1], streamer.presence.so_far, self._leader.started
+        alone = started is not None and heard.last[0] <= started
+        return self._rules(audio, start, heard, bar_s, 0.0 if alone else settings.rest_after, settings.balance_db)
 
     def _direct(self, request: StepRequest, streamer: "Streamer") -> Direction:
         """How the player who leads wants this answer to be."""

@@ -37,10 +37,12 @@ class Heard:
 
 @pytest.fixture(scope="module")
 def song(tmp_path_factory) -> Path:
-    """A minute of noise, no two places of which are alike."""
+    """A minute of strokes of noise, no two of which are alike."""
     file = tmp_path_factory.mktemp("song") / "song.wav"
-    noise = np.random.default_rng(0).normal(0, 0.2, 60 * SAMPLE_RATE).clip(-1, 1)
-    soundfile.write(file, np.convolve(noise, np.ones(8) / 4, "same"), SAMPLE_RATE)
+    noise = np.random.default_rng(0).normal(0, 0.4, 60 * SAMPLE_RATE) * np.exp(
+        -6 * (np.arange(60 * SAMPLE_RATE) / SAMPLE_RATE % 0.3)
+    )
+    soundfile.write(file, np.convolve(noise, np.ones(8) / 4, "same").clip(-1, 1), SAMPLE_RATE)
     return file
 
 
