@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 from accomp.data.excerpts import AudioExcerpts, Recipe, SeededStream
 from accomp.data.expectation import Expectation
 from accomp.data.latent_excerpts import LatentExcerpts, LatentStore, set_name
+from accomp.data.living_latents import Living, LivingExcerpts
 from accomp.data.slakh import find_tracks
 from accomp.errors import UserError
 
@@ -54,6 +55,8 @@ class SlakhDataModule(L.LightningDataModule):
         recipe: augmentation of the training excerpts
         pin_memory: batches in memory from which a GPU copies faster
         plan: how the plan of latent excerpts is drawn, see `accomp.data.expectation` (None: they have none)
+        living: excerpts for a beat tracker, of latents that are notes, as a living player plays: see
+            `accomp.data.living_latents` (None: as the songs are)
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class SlakhDataModule(L.LightningDataModule):
         validation_items: int = 64,
         recipe: dict | None = None,
         plan: dict | None = None,
+        living: dict | None = None,
         workers: int = 1,
         seed: int = 0,
         stems: list[str] | None = None,
@@ -112,6 +116,8 @@ class SlakhDataModule(L.LightningDataModule):
         if h.latents is not None:
             store = self.store(split)
             self.codec = store.codec
+            if h.living is not None:
+                return LivingExcerpts(store, h.frames, seed, Living(**h.living))
             plan = None if h.plan is None else Expectation(**h.plan)
             return LatentExcerpts(store, h.frames, seed, recipe, plan)
         tracks = find_tracks(Path(h.root), split, h.splits, on_bad=h.on_bad, stems=h.stems)
