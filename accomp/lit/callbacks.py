@@ -190,7 +190,7 @@ class Speed(Callback):
         self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, index: int
     ) -> None:
         self.ended_at = time.monotonic()
-        self.items += len(batch["target"]) * trainer.world_size
+        self.items += len(batch["context"]) * trainer.world_size
         if trainer.global_step % trainer.log_every_n_steps:
             return
         passed_s = max(self.ended_at - self.since, 1e-6)

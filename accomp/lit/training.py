@@ -45,7 +45,7 @@ class TrainingModule(L.LightningModule):
         losses, figures = self.measure(batch, seeded_generator(-1 - index))
         values = {"loss": total(losses)} | losses | figures  # the objective's own "loss" goes before the sum
         logged = {f"val/{name}": value for name, value in values.items()}
-        self.log_dict(logged, prog_bar=True, batch_size=len(batch["target"]))
+        self.log_dict(logged, prog_bar=True, batch_size=len(batch["context"]))
 
     def configure_optimizers(self):
         h = self.hparams
