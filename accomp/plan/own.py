@@ -14,6 +14,8 @@ from accomp.plan.recall import Match, best_matches, recalled
 from accomp.timeline import SAMPLE_RATE
 
 LONGEST_S = 1800.0  # of a session that is searched
+UNLIKE = 0.4  # similarity below which the best place says less than what stood four bars before
+FOUR_BARS = 16  # beats
 
 
 class Ahead(NamedTuple):
@@ -29,6 +31,14 @@ class Ahead(NamedTuple):
         """The places most like the last beats by these pitch class profiles (N, PITCH_CLASSES)."""
         now = len(self.beats)  # the last complete beat is now - 1
         return best_matches(profiles, now, int(np.ceil(self.position[-1])) - now + 1)
+
+    def likely(self, matches: list[Match]) -> list[Match]:
+        """The same places, or where none of them is much like now, the one four bars before."""
+        if matches and matches[0].similarity >= UNLIKE:
+            return matches
+        if len(self.beats) < FOUR_BARS:
+            return []
+        return [Match(FOUR_BARS, matches[0].similarity if matches else 0.0)]
 
 
 class OwnPlan:
@@ -66,6 +76,7 @@ class OwnPlan:
             own = self.own[i] if i < len(self.own) else None
             if player is not None and own is not None and not matches:
                 matches = player.matches(own_profiles(player.heard, own))
+            matches = player.likely(matches) if player is not None else []
             if matches:
                 rows[i] = torch.from_numpy(expected(player, own, matches))
         return rows

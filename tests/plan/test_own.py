@@ -27,13 +27,13 @@ def clock(hop: int) -> GridClock:
     return GridClock([BeatGrid(beats, beats[::4])], hop)
 
 
-def latents(codec: NoteCodec, beats: int, transposed: int = 0) -> torch.Tensor:
-    """A third on each root of CHORDS, (1, C, T); one channel of timbre counts the frames."""
+def latents(codec: NoteCodec, beats: int, transposed: int = 0, chords: tuple[int, ...] = CHORDS) -> torch.Tensor:
+    """A third on each root of the chords, (1, C, T); one channel of timbre counts the frames."""
     rows = torch.zeros(1, codec.channels, beats * FRAMES_PER_BEAT)
     for beat in range(beats):
         here = slice(beat * FRAMES_PER_BEAT, (beat + 1) * FRAMES_PER_BEAT)
         for step in (0, 4):
-            rows[0, 24 + CHORDS[beat % 8] + step + transposed, here] = NOTE_SCALE
+            rows[0, 24 + chords[beat % len(chords)] + step + transposed, here] = NOTE_SCALE
     rows[0, -1] = torch.arange(rows.shape[2]) / 100
     return rows
 
@@ -57,6 +57,19 @@ def test_the_harmony_to_come_is_what_followed_before(codec):
     np.testing.assert_allclose(rows[HARMONY].numpy(), truth, atol=1e-3)
     assert rows[CONFIDENCE].min() > 0.99 and rows[SIMILARITY].min() > 0.99
     assert rows[BASS].sum(0).eq(1).all() and rows[CHROMA].sum(0).eq(2).all()
+
+
+def test_without_a_like_place_the_harmony_of_four_bars_before_is_expected(codec):
+    roots = (0, 1, 3, 6, 11, 5, 10, 2, 9, 4, 8, 7, 0, 2, 11, 3, 8, 1, 10, 6, 4)
+    plan, time, stop = OwnPlan(codec), clock(codec.hop), 21 * FRAMES_PER_BEAT
+    music = latents(codec, 21, chords=roots)
+    plan.listen(music, 0, time.features(0, stop))
+    rows = plan.ahead(stop, time.features(stop, stop + 20))[0]
+    before = harmony(
+        (music[0, :88, 5 * FRAMES_PER_BEAT : 7 * FRAMES_PER_BEAT] / NOTE_SCALE).numpy(), codec.lowest_pitch
+    )
+    np.testing.assert_allclose(rows[HARMONY].numpy(), before, atol=1e-3)
+    assert rows[CONFIDENCE].max() < own.UNLIKE
 
 
 def test_player_and_stem_are_recalled_from_one_place(codec):
