@@ -59,9 +59,11 @@ class Recipe:
     stages: tuple[Stage, ...]
 
     def is_done(self, stage: Stage) -> bool:
-        """Whether a stage ended well: by this program, or before it was asked, as its product shows."""
+        """Whether a stage ended well: by this program, or before it was asked, as its product shows (a path that may
+        have wildcards).
+        """
         begun, ended = (self.folder / f"{stage.name}.{state}" for state in ("begun", "ended"))
-        return ended.is_file() or (not begun.is_file() and (ROOT / stage.done).exists())
+        return ended.is_file() or (not begun.is_file() and any(ROOT.glob(str(stage.done))))
 
     def left(self) -> list[Stage]:
         return [stage for stage in self.stages if not self.is_done(stage)]
