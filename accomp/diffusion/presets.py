@@ -11,6 +11,18 @@ DEFAULT_SAMPLERS = {
     "student_2_of_4": STUDENT | {"steps": 2, "sigma_min": 1.0, "candidates": 4},
     "student_4": STUDENT | {"steps": 4, "sigma_min": 0.3},
 }
+# For denoisers with a plan. Fresh noise at every level lets an answer leave what the first levels took for its average: with
+# eight levels, told the chords, 0.84 of the bass notes were in the chord, and 0.55 along the probability flow.
+TEACHER_OF_NOTES = {"denoiser": "teacher", "function": "consistency", "sigma_max": 40.0, "rho": 7.0, "guidance": 1.5}
+PLANNED_SAMPLERS = {
+    "teacher_4": TEACHER_OF_NOTES | {"steps": 4, "sigma_min": 0.5},
+    "teacher_8": TEACHER_OF_NOTES | {"steps": 8, "sigma_min": 0.1},
+    "teacher_16": TEACHER_OF_NOTES | {"steps": 16, "sigma_min": 0.05},
+    "student_1": STUDENT | {"steps": 1, "sigma_min": 20.0},
+    "student_2": STUDENT | {"steps": 2, "sigma_min": 5.0},
+    "student_3": STUDENT | {"steps": 3, "sigma_min": 1.0},
+    "student_2_of_4": STUDENT | {"steps": 2, "sigma_min": 5.0, "candidates": 4},
+}
 # The paper's, as published.
 ADPM2 = {"function": "adpm2", "steps": 5, "sigma_min": 1e-4, "sigma_max": 50.0, "rho": 9.0}
 CM = {"function": "paper_cm", "sigma_min": 1e-4, "sigma_max": 80.0, "rho": 9.0}  # one noise level more than calls
