@@ -139,6 +139,7 @@ class InferenceWorker:
         self._make = make_streamer
         self._streamer: Streamer | None = None
         self._for: tuple = ()  # what the streamer was made for
+        self._lacking: tuple[str, ...] = ()  # the instruments last asked for, when the model could not play all of them
         self._session: int | None = None
         self._history: deque[tuple[int, np.ndarray]] = deque()
         self._gate = Gate()
@@ -148,7 +149,7 @@ class InferenceWorker:
 
     def swap(self, make_streamer: "Callable[[tuple[str, ...]], Streamer]") -> None:
         """Use another model from the next request on."""
-        self._make, self._streamer = make_streamer, None
+        self._make, self._streamer, self._lacking = make_streamer, None, ()
 
     def start_afresh(self) -> None:
         """Use a new streamer for the next request, as after an error."""
@@ -157,8 +158,11 @@ class InferenceWorker:
     def play(self, request: StepRequest) -> StepResult:
         watch = Stopwatch()
         if not set(request.settings.stems) <= set(playable(self._make, request.settings.stems)):
-            log.warning("asked for %s; the model plays %s", request.settings.stems, playable(self._make))
+            if self._lacking != request.settings.stems:  # once, not at every step
+                log.warning("asked for %s; the model plays %s", request.settings.stems, playable(self._make))
+            self._lacking = request.settings.stems
             return StepResult(silence(request), watch.phases_ms)
+        self._lacking = ()
         settings, step = request.settings, request.settings.step
         streamer = self._streamer_for(request)
         direction, plan = Direction(), ""

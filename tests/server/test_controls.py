@@ -254,3 +254,18 @@ def test_a_swap_makes_the_worker_push_the_past_again(kit):
     play(kit, server, [1])
     worker.play(server.requests[0])
     assert not first and second[0].steps == [(STEP, STEP, STEP, FADE)]
+
+
+def test_an_instrument_that_the_model_lacks_is_told_once_and_silence_is_answered(kit, caplog):
+    def make(stems):
+        return kit.FakeStreamer(stems)
+
+    make.stems = ("bass",)
+    server = start(kit)
+    server.worker = InferenceWorker(make)
+    for ids, instruments, told in (([1, 2, 3], (0, 1, 0, 0), 1), ([4], (1, 0, 0, 0), 1), ([5, 6], (0, 1, 0, 0), 2)):
+        server.hear(osc.PredictInstruments(*instruments))
+        play(kit, server, ids)
+        assert sum("the model plays ('bass',)" in record.getMessage() for record in caplog.records) == told
+    drums = [chunks for request, chunks in server.answers if request.settings.stems == ("drums",)]
+    assert len(drums) == 5 and not any(chunk.samples.any() for (answer,) in drums for chunk in answer[1:])
