@@ -69,7 +69,9 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
 def serve(args: argparse.Namespace) -> None:
     """Take the port, then serve. That it is taken already should not cost the time of loading."""
     from accomp.server.endpoint import listen, sources_of
+    from accomp.timeline import WIRE_RATE, check_rate
 
+    check_rate(WIRE_RATE, "what clients send")
     if not 0 < args.clientport < 65_536:
         raise UserError(f"--clientport {args.clientport} is no UDP port; choose one from 1 to 65535")
     sources = sources_of(args.client_ip) | (sources_of(args.source_ip) if args.source_ip else set())

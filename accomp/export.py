@@ -32,6 +32,7 @@ from accomp.model_card import card
 from accomp.paper_checkpoint import convert
 from accomp.parts import build_part, build_tracker
 from accomp.run_kind import ROLES, export_command, kind_of
+from accomp.timeline import SAMPLE_RATE
 from accomp.training_run import check_latents, codec_config, load_codec, read_run, run_config, run_facts
 from accomp.window import PlayingDraw
 
@@ -128,6 +129,7 @@ def configuration(runs: dict[str, Path]) -> dict:
         "sampler": "student_2" if "student_2" in samplers else next(iter(samplers)),
         "frames": teacher["data"]["frames"],
         "longest_step": getattr(conditioner.draw, "longest_step", PlayingDraw.longest_step),
+        "sample_rate": SAMPLE_RATE,
     }
     if teacher["data"].get("stems"):
         config["stems"] = teacher["data"]["stems"]

@@ -22,7 +22,7 @@ from accomp.diffusion.unet import PaperUNet
 from accomp.errors import UserError
 from accomp.parts import build_part, build_tracker, named, part_class
 from accomp.run_kind import export_command
-from accomp.timeline import STEMS
+from accomp.timeline import STEMS, WIRE_RATE, check_rate
 
 LARGE = {Music2Latent, PaperUNet}  # take no room until they are loaded
 FORMS = {"edm": Denoiser, "consistency": ConsistencyDenoiser}
@@ -97,6 +97,7 @@ def load_model(folder: Path | str, device: str = "cpu", precision: torch.dtype =
         if "module" in config:
             command = export_command(folder, config["module"])
             raise UserError(f"{folder} is a training run; `{command}` makes a model folder of it")
+        check_rate(config.get("sample_rate", WIRE_RATE), str(folder))
         if part_class(config["codec"]) is Music2Latent and not (folder / "codec.safetensors").is_file():
             raise UserError(f"{folder}: {WEIGHTS_MISSING}")
         codec = _build(config["codec"])

@@ -6,10 +6,25 @@ covered outward and cut back to the exact sample, so that nothing ever drifts.
 """
 
 import math
+import os
+import sys
 from dataclasses import dataclass
 
-SAMPLE_RATE = 44_100  # Hz
-WINDOW = 264_600  # samples; the prediction window T (6 s) that step ratios refer to on the wire
+from accomp.errors import UserError
+
+RATE_VARIABLE = "ACCOMP_SAMPLE_RATE"  # of the environment, so that the processes that a process starts have it too
+WIRE_RATE = 44_100  # Hz; of clients, and of data and models that do not say theirs
+
+
+def _chosen_rate() -> int:
+    text = os.environ.get(RATE_VARIABLE, str(WIRE_RATE))
+    if not text.isdecimal() or not 8_000 <= int(text) <= 192_000:
+        sys.exit(f"error: {RATE_VARIABLE}={text}: write a sample rate in Hz from 8000 to 192000")
+    return int(text)
+
+
+SAMPLE_RATE = _chosen_rate()  # Hz; one for everything in a process
+WINDOW = 6 * SAMPLE_RATE  # samples; the prediction window T that step ratios refer to on the wire
 STEMS = ("bass", "drums", "guitar", "piano")
 PITCH_CLASSES = 12  # C first
 
@@ -49,6 +64,15 @@ class Step:
     def visibility_s(self) -> float:
         """Minus the distance from the live edge to the start of the answer, in seconds (-1.5 at w = 1, r = 0.25)."""
         return -self.offset / SAMPLE_RATE
+
+
+def check_rate(rate: int, what: str) -> None:
+    """Raise UserError unless this is the sample rate of the process; `what` has it."""
+    if rate != SAMPLE_RATE:
+        raise UserError(
+            f"{what} is of {rate} Hz and this process of {SAMPLE_RATE} Hz: set {RATE_VARIABLE}={rate} (serve.py plays "
+            f"{WIRE_RATE} Hz only)"
+        )
 
 
 def frames_covering(start: int, stop: int, hop: int) -> tuple[int, int]:

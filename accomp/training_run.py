@@ -13,6 +13,7 @@ from accomp.codec.contract import Codec
 from accomp.errors import UserError
 from accomp.model import current_name, load_model
 from accomp.parts import build_part
+from accomp.timeline import WIRE_RATE, check_rate
 
 log = logging.getLogger(__name__)
 
@@ -105,6 +106,7 @@ def load_codec(source: Path | str) -> Codec:
     source = Path(source)
     if (source / "codec.safetensors").is_file():
         return load_model(source).codec
+    check_rate(run_config(source)["data"].get("sample_rate", WIRE_RATE), str(source))
     codec = read_run(source, "codec.", build_part(codec_config(source), trusted=True))
     codec.load_state_dict({name: value.half().float() for name, value in codec.state_dict().items()})
     return codec

@@ -26,6 +26,7 @@ from torch.nn import functional as F
 
 from accomp.codec.contract import Codec
 from accomp.errors import UserError
+from accomp.timeline import WIRE_RATE, check_rate
 
 TAIL = 1536  # samples of the 2048-sample STFT window that reach past the last frame
 ANY_LENGTH = 44_100 * 3600  # samples; the package cuts longer audio into pieces, which would leave seams
@@ -55,6 +56,7 @@ class Music2Latent(Codec):
 
     def __init__(self, weights: str | Path | None = None):
         super().__init__()
+        check_rate(WIRE_RATE, "Music2Latent")
         try:
             from music2latent import inference
         except ImportError as error:

@@ -7,12 +7,14 @@ from pathlib import Path
 import lightning as L
 from torch.utils.data import DataLoader, Dataset
 
+from accomp.data.classes import Asked
 from accomp.data.excerpts import AudioExcerpts, Recipe, SeededStream
 from accomp.data.expectation import Expectation
 from accomp.data.latent_excerpts import LatentExcerpts, LatentStore, set_name
 from accomp.data.living_latents import Living, LivingExcerpts
 from accomp.data.slakh import find_tracks
 from accomp.errors import UserError
+from accomp.timeline import SAMPLE_RATE, check_rate
 
 GRACE_S = 30  # after SIGTERM; queues kill what is still there by then
 
@@ -50,6 +52,7 @@ class SlakhDataModule(L.LightningDataModule):
         frames: length of a latent excerpt
         hop: samples per column of an audio excerpt's clock
         splits, on_bad, stems: see `accomp.data.slakh.find_tracks`
+        sample_rate: of the sound in Hz; it must be that of the process (`accomp.timeline`)
         epoch_items: training excerpts per epoch (a reporting unit: excerpts are drawn without end, never repeated)
         validation_items: validation excerpts, the same ones every time
         recipe: augmentation of the training excerpts
@@ -77,10 +80,12 @@ class SlakhDataModule(L.LightningDataModule):
         living: dict | None = None,
         workers: int = 1,
         seed: int = 0,
-        stems: list[str] | None = None,
+        stems: Asked | None = None,
+        sample_rate: int = SAMPLE_RATE,
         pin_memory: bool = False,
     ):
         super().__init__()
+        check_rate(sample_rate, "data.sample_rate")
         if (samples is None) == (latents is None):
             raise UserError("give either data.samples (audio excerpts) or data.latents (and data.frames)")
         if (latents is None) != (frames is None):

@@ -15,7 +15,7 @@ from accomp.data.expectation import Expectation
 from accomp.data.notes import chroma_rows
 from accomp.errors import UserError
 from accomp.plan.contract import CHROMA
-from accomp.timeline import PITCH_CLASSES, SAMPLE_RATE, STEMS
+from accomp.timeline import PITCH_CLASSES, SAMPLE_RATE, STEMS, WIRE_RATE, check_rate
 
 log = logging.getLogger(__name__)
 
@@ -113,6 +113,7 @@ class LatentStore:
             found = f"latents of {len(folders)} codecs; name one of the folders inside" if folders else "no latents"
             raise UserError(f"{folder}: {found}; `python -m accomp.data.latents` encodes a data set")
         about = json.loads((folders[0] / "codec.json").read_text())
+        check_rate(about.get("sample_rate", WIRE_RATE), str(folders[0]))
         self.codec, self.hop = folders[0].name, about["hop"]
         self.encoded_by = about.get("encoded_by")  # where the codec lay
         self.silence = np.array(about["silence"], np.float32)[:, None]  # (C, 1)

@@ -30,6 +30,7 @@ from accomp.codec.contract import Codec
 from accomp.codec.fingerprint import fingerprint
 from accomp.command_line import add_on_bad, command, parser_of
 from accomp.data.beats import track_grid
+from accomp.data.classes import Asked, read_arguments
 from accomp.data.excerpts import Recipe
 from accomp.data.latent_excerpts import LAYOUT, UNFINISHED, recording_row, set_name
 from accomp.data.notes import lowest_pitches, note_roll, pitch_classes, read_notes
@@ -97,7 +98,7 @@ def _roll(track: Track, stem: str, frames: int, hop: int, variation: Variation) 
 
 def encode_set(
     root: Path, codec: Codec, out: Path, splits: str = "redux", bf16: bool = False, on_bad: str = "refuse",
-    variants: int = 0, recipe: Recipe = Recipe(), mixes: int | None = None, stems: Sequence[str] | None = None,
+    variants: int = 0, recipe: Recipe = Recipe(), mixes: int | None = None, stems: Asked | None = None,
     shard: tuple[int, int] = (0, 1), encoded_by: str | None = None,
 ) -> Path:  # fmt: skip
     """Encode what is not yet encoded of every split; the codec's folder, with this set inside.
@@ -140,7 +141,7 @@ def encode_set(
 
 def _about(codec: Codec) -> dict:
     silence = codec.encode(torch.zeros(1, 64 * codec.hop, device=next(codec.parameters()).device))[0, :, -1]
-    return {"hop": codec.hop, "channels": codec.channels, "silence": silence.tolist()}
+    return {"hop": codec.hop, "channels": codec.channels, "sample_rate": SAMPLE_RATE, "silence": silence.tolist()}
 
 
 def _planned(
@@ -164,14 +165,15 @@ def _forget(folder: Path, names: set[str]) -> None:
 
 
 def _encode_to(path: Path, track: Track, variation: Variation, codec: Codec, bf16: bool, mixes: int | None) -> None:
-    """Encode a track unless this very song, varied in this very way, has been encoded there. The .json comes last."""
+    """Encode a track unless this very song, with these instruments in this variation, is there. The .json comes last."""
     source = f"{track.source} {variation}"
+    files = {stem: [file.name for file in files] for stem, files in track.stem_files.items()}
     note = path.with_suffix(".json")
     if note.is_file():
         about = json.loads(note.read_text())
-        if about.get("source", source) == source and "notes" in about:
+        if about.get("source", source) == source and about.get("files", files) == files and "notes" in about:
             return
-        log.info("%s: of another song or variation, or without notes; encoded anew", path)
+        log.info("%s: of another song, variation or choice of instruments, or without notes; encoded anew", path)
         note.unlink()
     names, latents = encode_track(track, codec, bf16, variation, mixes)
     grid, present = track_grid(track) or BeatGrid(np.zeros(0), np.zeros(0)), track.stems
@@ -182,7 +184,8 @@ def _encode_to(path: Path, track: Track, variation: Variation, codec: Codec, bf1
     write_whole(path.with_suffix(".npy"), buffer.getbuffer())
     about = {
         "layout": LAYOUT,
-        "classes": list(track.stem_files),
+        "classes": list(files),
+        "files": files,
         "mixes": names,
         "stems": present,
         "beats_s": (grid.beats_s / variation.speed).tolist(),
@@ -207,7 +210,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--gain-db", type=float, default=0.0, metavar="G", help="to +- this level")
     parser.add_argument("--mixes", type=int, help="of the 15 mixes of a song's stems at most so many (all)")
     parser.add_argument(
-        "--stems", nargs="+", metavar="STEM", help="the classes of instruments, in their order (the four)"
+        "--stems", nargs="+", metavar="STEM", help="the classes, in order (the four); with programs: strings=40-47,48"
     )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ... (%(default)s)")
     parser.add_argument(
@@ -238,7 +241,7 @@ def _encode(o: argparse.Namespace) -> None:
         o.variants,
         recipe,
         o.mixes,
-        o.stems,
+        read_arguments(o.stems),
         (first, count),
         str(o.codec),
     )

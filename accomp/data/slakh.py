@@ -12,9 +12,10 @@ from typing import NoReturn
 import yaml
 from tqdm import tqdm
 
+from accomp.data.classes import Asked, Classes, class_of, classes_of
 from accomp.data.problems import QUARANTINE, Problem, quarantine, quarantined, table
 from accomp.data.splits import FOLDERS, GET_DATA, by_split, original
-from accomp.data.stem_folders import StemFolders, named
+from accomp.data.stem_folders import StemFolders
 from accomp.data.track import Track, headers, sound_files, wrong_rate
 from accomp.errors import UserError
 from accomp.timeline import SAMPLE_RATE, STEMS
@@ -23,17 +24,18 @@ log = logging.getLogger(__name__)
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C parser is ten times faster, where it exists
 SCORE = "a MIDI file"  # what a track without all_src.mid lacks
+FOUR: Classes = dict.fromkeys(STEMS)
 SHOWN = 100  # tracks, from which on a bar shows how many of them have been opened
 
 
 def find_tracks(
     root: Path, split: str = "train", splits: str = "redux", *, on_bad: str = "refuse", sample_rate: int = SAMPLE_RATE,
-    stems: Sequence[str] | None = None,
+    stems: Asked | None = None,
 ) -> list[Track]:  # fmt: skip
     """The songs of one split, sorted by name: in Slakh's layout, or in that of `accomp.data.stem_folders`.
 
     stems: the classes of instruments, in their order (None: the four of `accomp.timeline.STEMS`): instrument classes of
-    Slakh's metadata in small letters, or names of files. Others are left out.
+    Slakh's metadata in small letters, or names of files; with MIDI programs as `accomp.data.classes` says. Others are left out.
 
     splits: "redux" (no song twice) or "original" (tracks 1-1500, 1501-1875, 1876-2100; a song that a later split holds
     as well is left out of the earlier one, so that nothing is trained on and tested on at once).
@@ -47,7 +49,8 @@ def find_tracks(
     _choose("on_bad", on_bad, ("refuse", "skip"))
     if split == "omitted" and splits == "original":
         raise UserError("the original splits omit nothing; choose train, validation or test, or splits=redux")
-    folders = StemFolders(named(stems, STEMS))
+    classes = classes_of(stems, STEMS)
+    folders = StemFolders(tuple(classes))
     in_folders = folders.has(root)
     of_slakh = original if splits == "original" else lambda root, split: by_split(root)[split]
     chosen = (folders.songs if in_folders else of_slakh)(root, split)
@@ -61,7 +64,7 @@ def find_tracks(
     if in_folders:
         opened = [folders.open(path, sample_rate) for path in shown]
     else:
-        opened = without_scores([open_track(path, sample_rate, stems=folders.stems) for path in shown])
+        opened = without_scores([open_track(path, sample_rate, classes=classes) for path in shown])
     problems = [problem for _, faults in opened for problem in faults]
     if problems:
         refuse(root, problems) if on_bad == "refuse" else quarantine(root, problems)
@@ -106,21 +109,21 @@ def _choose(what: str, value: str, allowed: Sequence[str]) -> None:
 
 
 def open_track(
-    path: Path, sample_rate: int, every_stem: bool = False, stems: Sequence[str] = STEMS
+    path: Path, sample_rate: int, every_stem: bool = False, classes: Classes = FOUR
 ) -> tuple[Track | None, list[Problem]]:
     """The track and what its headers show to be wrong; no track when it cannot be known what it holds."""
     metadata = path / "metadata.yaml"
     try:
         entries = yaml.load(metadata.read_bytes(), _LOADER)["stems"].items()
         found = [
-            (str(name), _stem_of(name, entry, stems), bool(entry.get("audio_rendered"))) for name, entry in entries
+            (str(name), _stem_of(name, entry, classes), bool(entry.get("audio_rendered"))) for name, entry in entries
         ]
     except FileNotFoundError:
         return None, [Problem(metadata, "a file", "nothing")]
     except (OSError, yaml.YAMLError, TypeError, KeyError, AttributeError, ValueError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         return None, [Problem(metadata, "Slakh's metadata with a table of stems", f"{type(error).__name__}: {reason}")]
-    problems, stem_files, sounds = [], {stem: [] for stem in stems}, sound_files(path / "stems")
+    problems, stem_files, sounds = [], {stem: [] for stem in classes}, sound_files(path / "stems")
     for stem_id, stem, promised in found:
         file = sounds.get(stem_id)
         if file is None:
@@ -129,7 +132,7 @@ def open_track(
                 problems.append(Problem(path / "stems" / f"{stem_id}.flac", "a sound file", "nothing"))
         elif stem is not None:
             stem_files[stem].append(file)
-    files = sounds_of(path) if every_stem else [file for stem in stems for file in stem_files[stem]] + _mix(path)
+    files = sounds_of(path) if every_stem else [file for stem in classes for file in stem_files[stem]] + _mix(path)
     if not files:
         problems.append(Problem(path, "at least one sound file", "none"))
     samples, faults = headers(files, sample_rate)
@@ -141,12 +144,11 @@ def open_track(
     return Track(path.name, path, frozen, samples, midi, sample_rate), problems + faults
 
 
-def _stem_of(name: str, entry: object, stems: Sequence[str]) -> str | None:
+def _stem_of(name: str, entry: object, classes: Classes) -> str | None:
     """Which of the classes an entry of metadata.yaml is about; None for another instrument."""
     if not isinstance(entry, dict) or not (entry.get("is_drum") or entry.get("inst_class")):
         raise ValueError(f"{name} without its inst_class")
-    kind = "drums" if entry.get("is_drum") else str(entry["inst_class"]).lower()
-    return kind if kind in stems else None
+    return class_of(entry, classes)
 
 
 def sounds_of(path: Path) -> list[Path]:

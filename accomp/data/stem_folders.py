@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from accomp.data.problems import Problem
-from accomp.data.splits import FOLDERS
 from accomp.data.track import Track, headers, sound_files
-from accomp.errors import UserError
 
 HELD_OUT = 10  # of so many songs one is for validation
 
@@ -51,13 +49,3 @@ class StemFolders:
             return None, [Problem(song, f"a sound file for one of {', '.join(self.stems)}", "none"), *problems]
         midi, beats = (path if path.is_file() else None for path in (song / "all_src.mid", song / "beats.csv"))
         return Track(song.name, song, stem_files, samples, midi, sample_rate, mono=False, beats=beats), problems
-
-
-def named(stems: Sequence[str] | None, default: Sequence[str]) -> tuple[str, ...]:
-    """The classes of a data set by the names given. Raises UserError when one comes twice or cannot name a file."""
-    stems = tuple(default if stems is None else stems)
-    if not stems or len(set(stems)) < len(stems) or not all(stem.replace("_", "").isalnum() for stem in stems):
-        raise UserError(f"data.stems={list(stems)}: names of letters, digits and _, none twice")
-    if unknown := set(stems) & set(FOLDERS):
-        raise UserError(f"data.stems: {', '.join(unknown)} is the name of a split; choose another")
-    return stems

@@ -40,7 +40,7 @@ def run(settings: Settings) -> Path:
     asked = rows(settings, models)  # before anything is played: a misspelt sampler is told at once
     for model in models.values():
         Generator(model, settings.stems, settings.seeds)  # refuses stems that it cannot play
-    data = replace(settings.data, stems=settings.data.stems or list(next(iter(models.values())).stems))
+    data = replace(settings.data, stems=settings.data.stems or next(iter(models.values())).config.get("stems"))
     choice = Choice(settings.tracks, settings.songs, settings.shard, settings.shards)
     songs = load_songs(data, settings.stems, choice, settings.seconds, settings.listen)
     embeddings = embeddings_of(settings, next(iter(models.values())))

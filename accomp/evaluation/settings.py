@@ -10,7 +10,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from accomp.errors import UserError
 from accomp.evaluation.songs import Data
 from accomp.metrics.embeddings import VGGISH_URL
-from accomp.timeline import STEMS, Step
+from accomp.timeline import STEMS, Step, check_rate
 
 CLOCKS = ("model", "none", "score", "chart")
 PROTOCOLS = ("live", "paper")
@@ -131,6 +131,7 @@ def read(config: DictConfig) -> Settings:
         if key in config:
             chosen[several] = config[key] if isinstance(config[key], ListConfig) else [config[key]]
     settings: Settings = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Settings), chosen))
+    check_rate(settings.data.sample_rate, "data.sample_rate")
     _among("stems", settings.stems, settings.data.stems or STEMS)
     _among(
         "clock",

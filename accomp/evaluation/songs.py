@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -16,7 +17,7 @@ from accomp.data.chords import track_chords
 from accomp.data.slakh import find_tracks
 from accomp.data.track import Track
 from accomp.errors import UserError
-from accomp.timeline import to_samples, to_seconds
+from accomp.timeline import SAMPLE_RATE, to_samples, to_seconds
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +28,9 @@ class Data:
 
     root: str = "data/band"
     split: str = "test"
+    sample_rate: int = SAMPLE_RATE
     splits: str = "redux"
-    stems: list[str] | None = None  # the classes of instruments that the data has; None: the four
+    stems: Any = None  # the classes of instruments that the data has, see `accomp.data.classes`; None: the four
     on_bad: str = "refuse"
     length_s: list[float] | None = None  # of the songs that are used: at least, and less than
 

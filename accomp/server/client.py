@@ -17,7 +17,7 @@ import numpy as np
 from accomp.errors import UserError
 from accomp.server import protocol as osc
 from accomp.server.output_buffers import OutputBuffers, Setup
-from accomp.timeline import SAMPLE_RATE, STEMS
+from accomp.timeline import SAMPLE_RATE, STEMS, WIRE_RATE, check_rate
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +41,7 @@ class Client:
                  beat: Callable[[int], tuple[float, float, int] | None] = lambda sample: None):  # fmt: skip
         if len({len(samples) for samples in planes.values()}) != 1:
             raise UserError("the stems that are played must be equally long; cut them to the shortest")
+        check_rate(WIRE_RATE, "what the server plays")
         self.planes, self.setup, self.server, self.clientport = dict(planes), setup, server, clientport
         self._now, self._beat = now, beat
         self._silent = False

@@ -153,6 +153,16 @@ def test_latents_of_another_song_are_never_kept(codec, small_band, tmp_path):
     assert (train.parent / "test" / "Track00002.npy").read_bytes() == before["Track00002.npy"]
 
 
+def test_other_classes_of_instruments_are_encoded_anew(codec, small_band, tmp_path):
+    train = encode_set(small_band, codec, tmp_path) / "band" / "train"
+    before = {path.name: path.read_bytes() for path in train.glob("*.npy")}
+    encode_set(small_band, codec, tmp_path, stems={"bass": None, "drums": None, "keys": ["0-23"]})
+    after = {path.name: path.read_bytes() for path in train.glob("*.npy")}
+    assert all(after[name] != before[name] for name in before), "other rows"
+    about = json.loads((train / "Track00001.json").read_text())
+    assert about["classes"] == ["bass", "drums", "keys"] and not set(about["stems"]) - set(about["classes"])
+
+
 def test_more_songs_than_a_process_may_have_files_open(home, tmp_path):
     (tmp_path / "some" / "train").mkdir(parents=True)
     shutil.copy(home / "codec.json", tmp_path)
