@@ -32,7 +32,10 @@ class Tracker(nn.Module):
         self.out = nn.Linear(width, 4)
 
     def forward(self, latents: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """The pointers of these frames and the state to go on from; any split of a stream gives the same pointers."""
+        """The pointers of these frames and the state to go on from; any split of a stream gives the same pointers.
+
+        The second dimension of the state is the batch, and zeros are the state in which nothing was heard.
+        """
         h, state = self.memory(self.into(latents.transpose(1, 2)), state)
         return self.out(h), state
 
