@@ -166,7 +166,7 @@ def test_no_two_commands_write_different_results_into_one_folder():
         ("python train.py experiment=codec", Exception),  # it is evaluate.py's
         ("python train.py experiment=latency", Exception),
         ("python evaluate.py regime=nine", Exception),
-        ("python evaluate.py measure=nothing stems=[flute]", UserError),
+        ("python evaluate.py measure=codec stems=[flute]", UserError),
         ("python train.py -m experiment=diffusion module.rate=1,2", Exception),
         ("python -m accomp.tune out/x --trials 3 experiment=diffusion module.net.layer=choice(1,2)", Exception),
         ("python serve.py --port 7000", SystemExit),

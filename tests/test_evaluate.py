@@ -328,7 +328,7 @@ def test_a_damaged_track_is_skipped_only_when_asked(band, tmp_path, damaged):
 @pytest.mark.parametrize(
     "override, complaint",
     [
-        ("stems=[flute]", "choose among bass"),
+        ("stems=[bass,bass]", "none twice"),
         ("tracks=0", "must be positive"),
         ("regimes=[{r: 2, w: 0}]", r"r=2 w=0"),
         ("clock=sun", "choose among model"),
@@ -342,6 +342,14 @@ def test_a_damaged_track_is_skipped_only_when_asked(band, tmp_path, damaged):
 def test_settings_that_make_no_sense_are_refused(model_folder, band, tmp_path, override, complaint):
     with pytest.raises(UserError, match=complaint):
         settings(model_folder, band, tmp_path, override)
+
+
+def test_an_instrument_that_the_model_or_the_data_lacks_is_refused(model_folder, band, tmp_path):
+    with pytest.raises(UserError, match="cannot play flute; it plays bass"):
+        scores.run(settings(model_folder, band, tmp_path, "stems=[flute]"))
+    for more in (["measure=codec"], ["data.stems=[bass,drums]"]):
+        with pytest.raises(UserError, match=r"stems=\['flute'\]: choose among bass"):
+            settings(model_folder, band, tmp_path, "stems=[flute]", *more)
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,8 @@ def read(config: DictConfig) -> Settings:
             chosen[several] = config[key] if isinstance(config[key], ListConfig) else [config[key]]
     settings: Settings = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Settings), chosen))
     check_rate(settings.data.sample_rate, "data.sample_rate")
-    _among("stems", settings.stems, settings.data.stems or STEMS)
+    named = STEMS if settings.measure == "codec" else settings.stems  # a model knows which it plays, and refuses others
+    _among("stems", settings.stems, settings.data.stems or named)
     _among(
         "clock",
         settings.clocks,
