@@ -36,6 +36,9 @@ SAMPLERS = {
 }
 
 
+# What reading a damaged model folder raises.
+DAMAGE = (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError, RuntimeError, SafetensorError)
+
 # Parts of tensor names that have changed since weights were published.
 RENAMED = (("net.ear.", "net.pitch_head."),)
 
@@ -114,16 +117,7 @@ def load_model(folder: Path | str, device: str = "cpu", precision: torch.dtype =
         model.sampler()
     except UserError:
         raise
-    except (
-        OSError,
-        yaml.YAMLError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        ValueError,
-        RuntimeError,
-        SafetensorError,
-    ) as error:
+    except DAMAGE as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{folder}: damaged model folder ({type(error).__name__}: {reason}); fetch it again") from error
     for module in filter(None, (codec, tracker, *denoisers.values())):

@@ -231,20 +231,9 @@ def _encode(o: argparse.Namespace) -> None:
         raise UserError(f"--shard {o.shard}: write I/N with I from 0 to N - 1, as in 0/4") from error
     recipe = Recipe(gain_db=o.gain_db, pitch=o.pitch, tempo=o.tempo)
     codec = load_codec(o.codec).to(usable(o.device))
-    codec_folder = encode_set(
-        o.data,
-        codec,
-        o.out,
-        o.splits,
-        o.bf16,
-        o.on_bad,
-        o.variants,
-        recipe,
-        o.mixes,
-        read_arguments(o.stems),
-        (first, count),
-        str(o.codec),
-    )
+    how = {"variants": o.variants, "recipe": recipe, "mixes": o.mixes, "stems": read_arguments(o.stems)}
+    how |= {"shard": (first, count), "encoded_by": str(o.codec)}
+    codec_folder = encode_set(o.data, codec, o.out, o.splits, o.bf16, o.on_bad, **how)
     log.info("latents are in %s", codec_folder)
 
 

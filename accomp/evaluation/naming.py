@@ -11,17 +11,7 @@ from accomp.errors import UserError
 from accomp.trials import flat
 
 # What may change without another result, or adds to the scores of the same audio.
-SAME_FOLDER = (
-    "do",
-    "device",
-    "threads",
-    "workers",
-    "batch",
-    "wandb",
-    "metrics",
-    "shards",
-    "shard",
-)
+SAME_FOLDER = ("do", "device", "threads", "workers", "batch", "wandb", "metrics", "shards", "shard")
 NO_SETTINGS = ("experiment", "sweep", "launcher", "page.", "hydra.", "hydra/", "data.on_bad")
 LONGEST = 90  # characters
 

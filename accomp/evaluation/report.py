@@ -147,15 +147,8 @@ def cells(summary: Sequence[dict]) -> tuple[list[str], list[list[str]]]:
         seen = f"{float(row['visibility_s']):+.2f}" if row["visibility_s"] not in ("", None) else ""
         who = [row["model"], row["sampler"], row["clock"], row["protocol"], row["regime"], seen]
         body.append(who + [_shown(found.get(metric)) for metric in metrics])
-    return [
-        "model",
-        "sampler",
-        "clock",
-        "protocol",
-        "regime",
-        "visible s",
-        *(column.heading for column in metrics.values()),
-    ], body
+    names = ["model", "sampler", "clock", "protocol", "regime", "visible s"]
+    return names + [column.heading for column in metrics.values()], body
 
 
 def table(summary: Sequence[dict]) -> str:

@@ -102,20 +102,12 @@ def items(
 ) -> list[ScoringItem]:
     """All answers that are in the cache; damaged ones are named and left out."""
     found = [
-        ScoringItem(
-            row,
-            song,
-            stem,
-            seed,
-            files.answer(row, song, stem, seed),
-            files.scores(row, song, stem, seed),
-            files.recording(song, stem),
-        )
+        ScoringItem(*place, files.answer(*place), files.scores(*place), files.recording(song, stem))
         for song in songs
         for stem in song.stems
         for row in rows
         if row.has_answer(song)
-        for seed in seeds[row]
+        for place in [(row, song, stem, seed) for seed in seeds[row]]
     ]
     return [item for item in found if item.answer.is_file() and _is_complete(item)]
 
