@@ -53,7 +53,7 @@ for attempt in (
     except UserError as error:
         print(error)
 """
-    found, model, data, client = run("-c", code).splitlines()[-4:]
+    found, model, data, client = run("-c", code).splitlines()[:4]
     assert "expected 16000 Hz, found 44100 Hz" in found
     for said in (model, data, client):
         assert "is of 44100 Hz and this process of 16000 Hz: set ACCOMP_SAMPLE_RATE=44100" in said
