@@ -6,7 +6,7 @@ from accomp.beat.transport import Transport
 from accomp.errors import UserError
 from accomp.server import protocol as osc
 from accomp.server.leading import Placed, check
-from accomp.server.taps import Taps
+from accomp.server.taps import LEAST, Taps
 from accomp.server.worker import Settings
 from accomp.timeline import SAMPLE_RATE
 
@@ -57,16 +57,13 @@ class TransportTimeline:
         self.transport: Transport | None = None
         self._clock: tuple[osc.Clock, float] | None = None
         self._tempo: tuple[osc.Tempo, float] | None = None
-        self._taps = Taps()
 
-    def receive(self, message: osc.Clock | osc.Tempo | osc.Tap, t: float) -> None:
+    def receive(self, message: osc.Clock | osc.Tempo, t: float) -> None:
         """A message at time t; it replaces older ones of its kind, and a clock also replaces a tempo.
 
-        A tempo where no beat is known begins a bar of four when it arrives; a fourth tap is a clock.
+        A tempo where no beat is known begins a bar of four when it arrives.
         """
-        if isinstance(message, osc.Tap):
-            message = self._taps.add(t)
-        elif isinstance(message, osc.Tempo) and message.bpm and self.transport is None and self._clock is None:
+        if isinstance(message, osc.Tempo) and message.bpm and self.transport is None and self._clock is None:
             message = osc.Clock(0.0, message.bpm)
         match message:
             case osc.Tempo(bpm):
@@ -101,9 +98,14 @@ class LeadingQueue:
 
     def __init__(self):
         self._messages: list[tuple[osc.Leading, float]] = []
+        self._taps = Taps()
 
-    def receive(self, message: osc.Leading, t: float, transports: TransportTimeline) -> None:
-        """A message at time t; a count-in is also a beat. Raises ProtocolError for a chord that does not exist."""
+    def receive(self, message: osc.Leading, t: float, transports: TransportTimeline) -> str:
+        """A message at time t; what to say to it at once. A count-in is also a beat, and so are four taps.
+
+        Raises ProtocolError for a chord that does not exist.
+        """
+        said = ""
         try:
             check(message)
         except UserError as error:
@@ -111,7 +113,14 @@ class LeadingQueue:
         if isinstance(message, osc.Start) and message.bpm:
             beats = message.beats_in_bar
             transports.receive(osc.Clock(-message.count % beats, message.bpm, beats), t)
+        elif isinstance(message, osc.Tap):
+            clock = self._taps.add(t)
+            if clock is None:
+                return f"tap: {self._taps.count} of {LEAST}"
+            transports.receive(clock, t)
+            said = f"tap: {clock.bpm:.0f} beats a minute"
         self._messages.append((message, t))
+        return said
 
     def take(self, edge: int, arrived_s: float) -> tuple[Placed, ...]:
         """All of them, each with the sample at the playhead then, which was at `edge` at `arrived_s`; they are handed over."""

@@ -19,7 +19,7 @@ from accomp.timeline import PITCH_CLASSES, SAMPLE_RATE
 ATTACK = SAMPLE_RATE // 100  # samples of a fade-in that ends on its beat, and of a fade-out that begins there
 LOUD = 0.01  # -40 dBFS: a player who is louder has begun
 RELEASE = "-"  # the name of a chord that ends one
-NO_BEAT = "no beat is known yet; send /clock or /tempo, or play on until the model hears one"
+NO_BEAT = "no beat is known yet; tap it, count in, or play on until the model hears one"
 
 Placed = tuple["osc.Leading", int]  # a message, and the absolute sample that was heard when it arrived
 
@@ -35,6 +35,11 @@ class Span:
     overlap: int
     heard: Sequence[np.ndarray]
     beats: Sequence[BeatLine]
+
+    @property
+    def loud(self) -> bool:
+        """Whether the player plays."""
+        return any(len(x) and np.sqrt(np.square(x).mean()) > LOUD for x in self.heard)
 
     @property
     def period(self) -> float:
@@ -89,7 +94,7 @@ class Leader:
                 said.append(self._obey(message, sample, span))
             except UserError as error:
                 said.append(f"{message.address[1:]}: {error}")
-        if self.waiting and any(len(x) and np.sqrt(np.square(x).mean()) > LOUD for x in span.heard):
+        if self.waiting and span.loud:
             self.waiting = False
             self._turn(span.next_bar(span.start).sample if span.beats else span.start, 1.0)
         lively = self._fill[0] < span.stop and self._fill[1] > span.start
@@ -116,8 +121,10 @@ class Leader:
                 return f"lead: {len(self.sheet.bars)} bars" if self.sheet else "lead: ended"
         if not span.beats:
             raise UserError(NO_BEAT)
+        if isinstance(message, osc.Tap):
+            return self._tapped(sample, span)
         if self._turns[-1][1] == 0:
-            raise UserError("the model is silent already; /start lets it begin")
+            raise UserError("the model is silent already; count in, and it begins")
         if isinstance(message, osc.Fill):
             first = span.next_beat(span.start).sample
             self._fill = (first, span.next_bar(first + 1).sample)
@@ -127,6 +134,13 @@ class Leader:
         self._turns.append((first + round(message.beats * span.period) - ATTACK, 0.0))
         self._turns.append((first + round(message.beats * span.period), 1.0))
         return f"break: {message.beats} beats, in {(first - sample) / SAMPLE_RATE:.1f} s"
+
+    def _tapped(self, sample: int, span: Span) -> str:
+        """Four taps have been counted: they count in a model that is silent, or that nobody plays with."""
+        if self._turns[-1][1] and span.loud:
+            return ""
+        self.started = sample
+        return self._start(60 * SAMPLE_RATE / span.period, span.next_beat(sample).sample, span)
 
     def _start(self, bpm: float, one: int, span: Span) -> str:
         """Be silent, and begin on the one: after the count-in, or once the player has begun."""

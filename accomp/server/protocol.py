@@ -249,8 +249,8 @@ Setting = (
     UpdatePackageSize | UpdateR | W | UpdateFade | PredictInstruments | PredictStems | Density | Rest | Balance | Hello
 )
 Request = Setting | Verbose | LoadModel | Reset | Print | Predict | PacketTest | Block
-Leading = Start | StopPlaying | Fill | Break | HoldChord | Lead
-Request = Request | Clock | Tempo | Tap | UseModel | Panic | Calibrate | AskStatus | AskPlan | Leading
+Leading = Start | StopPlaying | Fill | Break | HoldChord | Lead | Tap
+Request = Request | Clock | Tempo | UseModel | Panic | Calibrate | AskStatus | AskPlan | Leading
 Reply = Ready | ServerPredicted | BatchDropped | Chunk | PacketTestResponse | Status | Plan
 
 _REQUESTS = {kind.address.encode(): kind for kind in Request.__args__ if kind is not Block}

@@ -153,10 +153,11 @@ class ServerState:
 
     def _on_control(self, message: osc.Request, t: float) -> list[Action]:
         match message:
-            case osc.Clock() | osc.Tempo() | osc.Tap():
+            case osc.Clock() | osc.Tempo():
                 self._transports.receive(message, t)
-            case osc.Start() | osc.StopPlaying() | osc.Fill() | osc.Break() | osc.HoldChord() | osc.Lead():
-                self._leading.receive(message, t, self._transports)
+            case osc.Start() | osc.StopPlaying() | osc.Fill() | osc.Break() | osc.HoldChord() | osc.Lead() | osc.Tap():
+                said = self._leading.receive(message, t, self._transports)
+                return self._send_status({"said": said}) if said else []
             case osc.Verbose(level):
                 logging.getLogger("accomp").setLevel(logging.DEBUG if level else logging.INFO)
             case osc.Reset():
@@ -182,9 +183,7 @@ class ServerState:
                 self._loading = name
                 return [Load(name, self.settings.step)]
             case osc.UseModel(name):
-                return self._refuse(
-                    "model", f"{name} must wait for {self._loading or 'the first model'} to be loaded", t
-                )
+                return self._refuse("model", f"{name} must wait for {self._loading or 'the first model'}", t)
             case _:
                 self.settings = apply(message, self.settings)
                 return self._on_hello(message, t) if isinstance(message, osc.Hello) else []

@@ -182,6 +182,7 @@ class InferenceWorker:
             audio = audio if direction.gain is None else audio * direction.gain
             if settings.plan:
                 intended = streamer.outlook(edge, edge + offset + step.samples) | {"batch_id": request.batch_id}
+                intended["notes"] = _audible(intended["notes"], settings.stems, audio, offset - settings.overlap)
                 plan = json.dumps(intended) if settings.plan == 1 else in_words(intended)
         voices = zip(settings.stems, audio, strict=True)
         packets = tuple(packetize(stem, request.batch_id, samples, settings.package) for stem, samples in voices)
@@ -233,6 +234,16 @@ class InferenceWorker:
         for start, samples in runs:
             self._streamer.push(start - request.settings.latency, samples)
         return self._streamer
+
+
+def _audible(notes: dict[str, list], stems: tuple[str, ...], audio: np.ndarray, first: int) -> dict[str, list]:
+    """The notes of `outlook` without those that are silenced; the answer (stems, N) begins `first` samples after the edge."""
+
+    def sounds(samples: np.ndarray, at: int, length: int) -> bool:
+        return bool(samples[max(at - first, 0) : max(at + length - first, 0)].any())
+
+    voices = dict(zip(stems, audio, strict=True))
+    return {stem: [note for note in own if sounds(voices[stem], *note[:2])] for stem, own in notes.items()}
 
 
 def playable(make_streamer: Callable, otherwise: tuple[str, ...] = ("bass",)) -> tuple[str, ...]:

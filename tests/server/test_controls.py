@@ -81,6 +81,13 @@ def test_four_taps_count_in_and_more_of_them_correct_the_tempo(kit):
     play(kit, server, [1])
     tapped = server.streamers[0].transports[0]
     assert tapped.bpm == pytest.approx(120, abs=0.5) and tapped.beat == pytest.approx(3.0, abs=0.02)
+    said = [json.loads(m.text).get("said") for m in server.sent if isinstance(m, osc.Status)]
+    assert [text for text in said if text][:4] == [
+        "tap: 1 of 4",
+        "tap: 2 of 4",
+        "tap: 3 of 4",
+        "tap: 120 beats a minute",
+    ]
     assert Taps().add(0.0) is None
     taps = Taps()
     counts = [taps.add(t) for t in (0, 0.5, 1.0, 1.5, 2.0, 2.5, 6.0, 6.4, 6.8, 7.2)]

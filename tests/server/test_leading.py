@@ -50,7 +50,7 @@ def test_an_end_is_on_a_bar_line_and_lasts():
     gain, said = play(leader, {1: osc.StopPlaying()}, 8)
     assert (gain[: 4 * BEAT] == 1).all() and (gain[5 * BEAT :] == 0).all() and said[0].startswith("stop")
     assert (np.diff(gain[4 * BEAT : 5 * BEAT]) <= 0).all(), "it fades over a beat, the ending"
-    assert play(leader, {0: osc.Break(2)}, 1)[1] == ["break: the model is silent already; /start lets it begin"]
+    assert play(leader, {0: osc.Break(2)}, 1)[1] == ["break: the model is silent already; count in, and it begins"]
 
 
 def test_a_count_in_ends_in_an_entry_on_the_one():
@@ -64,6 +64,24 @@ def test_a_count_in_that_is_too_short_is_answered_with_when_it_begins():
     gain, said = play(Leader(), {1: osc.Start(120, 0)}, 6)
     began = int(np.flatnonzero(gain[STEP:] == 1)[0]) + STEP
     assert "1 beats after the one" in said[0] and began == STEP + BEAT
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_four_taps_count_in_a_model_that_is_silent_or_plays_alone(stopped):
+    leader = Leader()
+    if stopped:
+        play(leader, {0: osc.StopPlaying()}, 1)
+    direction = leader.direct([(osc.Tap(), 3 * STEP - BEAT)], span(4 * STEP))
+    gain = direction.gain[OVERLAP:]
+    assert leader.started == 3 * STEP - BEAT and direction.said[0].startswith("start: ")
+    assert (gain[: BEAT // 2] == 0).all() and gain[-1] == 1, "on the first beat that is not sent yet"
+
+
+def test_taps_of_a_player_whom_the_model_plays_with_silence_nothing():
+    leader = Leader()
+    direction = leader.direct([(osc.Tap(), 0)], span(STEP, heard=[np.full(100, 0.1)]))
+    assert direction.gain is None and not direction.said and leader.started is None
+    assert "no beat is known" in leader.direct([(osc.Tap(), 0)], span(STEP, known=False)).said[0]
 
 
 def test_it_begins_when_the_player_does_on_a_bar_line():
@@ -168,6 +186,12 @@ def test_the_plan_is_sent_with_every_step_when_it_is_asked_for(kit):
     plans = [m.text for m in server.sent if isinstance(m, osc.Plan)]
     assert [json.loads(text)["batch_id"] for text in plans[:2]] == [2, 3] and len(plans) == 3
     assert plans[2].startswith("120 bpm | 4 beats a bar | heard Am7 | ") and "settled for 3.0 s" in plans[2]
+
+
+def test_notes_that_are_silenced_are_not_among_those_that_the_model_intends(kit):
+    server, _, _ = served(kit, {1: [osc.AskPlan(1)], 3: [osc.StopPlaying()]})
+    notes = [json.loads(m.text)["notes"]["bass"] for m in server.sent if isinstance(m, osc.Plan)]
+    assert len(notes[0]) == 1 and notes[-1] == []
 
 
 def test_a_count_in_sets_the_beat_of_the_model_too(kit):
