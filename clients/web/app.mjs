@@ -1,7 +1,6 @@
 // The page: what is pressed goes to audio and server, what they say is shown. Each part has a file of its own.
 
 import { Audio } from "./audio.mjs";
-import { Taps } from "./commands.mjs";
 import { Link, MOVED, STRANGER, TAKEN } from "./link.mjs";
 import { Recorder, save } from "./recorder.mjs";
 import { $, Screen } from "./screen.mjs";
@@ -19,10 +18,8 @@ class App {
   constructor() {
     this.playing = false;
     this.buffer = null; // of a file
-    this.gain = 1;
     this.armed = false; // record from Play on
     this.recorder = new Recorder();
-    this.taps = new Taps();
     this.audio = new Audio(message => this.hear(message));
     this.forget();
     const send = bytes => this.link.send(bytes);
@@ -39,7 +36,7 @@ class App {
   forget() {
     const stems = STEMS.map(() => new Trace());
     this.view = { you: new Trace(), stems, on: [0, 0, 0, 0], beats: new Beats(), chords: [], notes: [], until: 0, edge: 0 };
-    this.plan = null;
+    this.plan = this.cycle = null;
   }
 
   say(text, bad = false) {
@@ -63,7 +60,7 @@ class App {
     if (what.type === "ready") {
       this.screen.pill("ready", true);
       this.say(this.playing ? "the server is back" : "");
-    } else if (what.type === "server" && what.model) this.screen.pill(`ready: model ${what.model}`, true);
+    } else if (what.type === "server") this.screen.server(what, this.session.told);
     else if (what.type === "refused") this.say(what.text, true);
     else if (what.type === "said") this.say(what.text);
     else if (what.type === "trouble") this.say(what.text, true);
@@ -121,7 +118,6 @@ class App {
     this.screen.listDevices();
     this.forget();
     this.session.begin();
-    this.audio.post({ type: "gain", gain: this.gain });
     this.audio.play(this.session.settings, this.latency, this.buffer, () => this.say("the file has ended; the session goes on"));
     this.playing = true;
     if (this.armed) this.recorder.begin(0);
@@ -147,56 +143,66 @@ class App {
 
   /** So many clicks at a tempo; the one is the beat after them. */
   start(bpm, count) {
-    if (!this.playing) return this.say("press Play first, then count in", true);
+    if (!this.leads()) return;
     const beat_s = 60 / bpm;
     this.audio.click(Array.from({ length: count }, (_, k) => k * beat_s));
     this.session.start(this.audio.now + count * beat_s * RATE, bpm, count, this.view.beats.inBar || 4);
   }
 
+  /** Whether there is something to lead; says so if not. */
+  leads() {
+    if (!this.playing) this.say("press Play first", true);
+    else if (!this.session.connected) this.say("no server: this is not done", true);
+    return this.playing && this.session.connected;
+  }
+
+  lead(address, tags, values) {
+    if (this.leads()) this.session.tell(address, tags, values);
+  }
+
   /** The beat of a count-in is given back to the model's own tracker. */
   listen() {
+    if (!this.leads()) return;
     this.session.tell("/tempo", "d", [0]);
     this.say("the model listens for your beat");
   }
 
   whenIStart() {
-    this.session.tell("/start", "dii", [0, 0, 4]);
+    this.lead("/start", "dii", [0, 0, 4]);
   }
 
   tap() {
-    const bpm = this.taps.tap(performance.now() / 1e3);
-    this.say(bpm ? `${bpm.toFixed(0)} beats a minute: the one is next` : `tap ${this.taps.times.length} of 4`);
-    if (bpm) this.start(Math.min(400, Math.max(20, bpm)), 1);
+    this.lead("/tap");
   }
 
   end() {
-    this.session.tell("/stop");
+    this.lead("/stop");
   }
 
   fill() {
-    this.session.tell("/fill");
+    this.lead("/fill");
   }
 
-  rest() {
-    this.session.tell("/break", "i", [Number($("break-beats").value) || 4]);
+  break() {
+    this.lead("/break", "i", [Number($("break-beats").value) || 4]);
   }
 
   follow() {
     if (!$("sheet").value.trim()) return this.say("write a lead sheet first, like | Am7 | D7 G7 |", true);
-    this.session.tell("/lead", "s", [ascii($("sheet").value)]);
+    this.lead("/lead", "s", [ascii($("sheet").value)]);
   }
 
   unfollow() {
-    this.session.tell("/lead", "s", [""]);
+    this.lead("/lead", "s", [""]);
   }
 
   hold() {
     if (!$("chord").value.trim()) return this.say("write a chord first, like Am7", true);
-    this.session.tell("/chord", "si", [ascii($("chord").value.trim()), 0]);
+    this.lead("/chord", "si", [ascii($("chord").value.trim()), 0]);
   }
 
   release() {
-    this.session.tell("/chord", "si", ["-", 0]);
+    this.lead("/chord", "si", ["-", 0]);
   }
 
   stem(k) {
@@ -207,7 +213,11 @@ class App {
   panic() {
     this.session.tell("/panic");
     this.audio.post({ type: "clear" });
+    const { beats, you } = this.view;
+    this.forget();
+    Object.assign(this.view, { beats, you }); // what had been settled is not played
     this.say("silence");
+    this.refresh();
   }
 
   /** Record from now on, up to now, or, before Play, from the first sample on. */
@@ -223,8 +233,9 @@ class App {
     this.refresh();
   }
 
-  /** Another source or device was chosen. */
+  /** Another source or device was chosen. A microphone has a latency and a file has none: a session is of one of them. */
   async choose() {
+    if (this.playing && this.buffer) this.stop();
     this.buffer = null;
     if ($("source").value === "file" || !this.audio.context) return this.refresh();
     try {
@@ -243,14 +254,8 @@ class App {
     this.apply();
   }
 
-  /** The gain of the model, in dB. */
-  balance(db) {
-    this.gain = 10 ** (db / 20);
-    this.audio.post({ type: "gain", gain: this.gain });
-  }
-
   download(kind) {
-    save(...this.recorder.file(kind, this.gain, this.session.notes));
+    save(...this.recorder.file(kind, this.session.notes));
   }
 
   async openFile(file) {

@@ -9,7 +9,7 @@ export const COMMANDS = [
   { name: "listen", key: "m", label: "Follow me", lead: true },
   { name: "end", key: "e", label: "End", lead: true },
   { name: "fill", key: "f", label: "Fill", lead: true },
-  { name: "rest", key: "b", label: "Break", lead: true },
+  { name: "break", key: "b", label: "Break", lead: true },
   { name: "follow", key: "l", label: "Follow the lead sheet" },
   { name: "hold", key: "k", label: "Hold the chord" },
   { name: "release", key: "j", label: "Release the chord" },
@@ -20,9 +20,10 @@ export const COMMANDS = [
 
 const TYPING = ["INPUT", "TEXTAREA", "SELECT"];
 
-/** The command of a key press, or undefined; keys of a text field, and of the focused button, stay theirs. */
+/** The command of a key press, or undefined; keys of a text field, and of the focused button, stay theirs, but for Escape. */
 export function commandOf({ key, target, ctrlKey, metaKey, altKey }) {
-  if (ctrlKey || metaKey || altKey || (TYPING.includes(target?.tagName) && target.type !== "range")) return undefined;
+  if (ctrlKey || metaKey || altKey) return undefined;
+  if (key !== "Escape" && TYPING.includes(target?.tagName) && target.type !== "range") return undefined;
   if (target?.tagName === "BUTTON" && key === " ") return undefined;
   return COMMANDS.find(command => command.key === (key.length === 1 ? key.toLowerCase() : key));
 }
@@ -64,21 +65,5 @@ export class Pedals {
       return null;
     }
     return COMMANDS.find(command => this.learnt[this.id(command)] === name);
-  }
-}
-
-/** Four taps make a tempo: beats a minute after the fourth, else null. A pause of 2 s begins anew. */
-export class Taps {
-  constructor() {
-    this.times = [];
-  }
-
-  tap(now_s) {
-    if (now_s - this.times.at(-1) > 2) this.times = [];
-    this.times.push(now_s);
-    if (this.times.length < 4) return null;
-    const bpm = (60 * 3) / (this.times[3] - this.times[0]);
-    this.times = [];
-    return bpm;
   }
 }

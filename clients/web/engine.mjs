@@ -18,7 +18,6 @@ export class Engine {
     this.tell = tell;
     this.rings = STEMS.map(() => new Ring());
     this.levels = STEMS.map(() => 0);
-    this.gain = 1;
     this.playing = false;
     this.gaps = 0;
     this.expected = null;
@@ -107,7 +106,7 @@ export class Engine {
     });
     this.keep(mixed, first, Math.round(to));
     for (let k = 0; k < output.length; k++) {
-      output[k] = this.gain * this.output.at(mixed, first, from + k * this.output.step);
+      output[k] = this.output.at(mixed, first, from + k * this.output.step);
       this.peaks[1] = Math.max(this.peaks[1], Math.abs(output[k]));
     }
     for (const ring of this.rings) ring.clear(first - KEPT - count, first - KEPT);

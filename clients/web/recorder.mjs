@@ -43,15 +43,15 @@ export class Recorder {
     return out;
   }
 
-  /** A file as [name, bytes]; `gain` is the model's in the mix. */
-  file(kind, gain, notes) {
+  /** A file as [name, bytes]. */
+  file(kind, notes) {
     if (kind === "midi") {
       const own = joined(notes).filter(note => note.at >= this.from && note.at < this.until);
       return ["answer.mid", midi(own.map(note => ({ ...note, at: note.at - this.from })), RATE)];
     }
     if (kind !== "mix") return [`${kind}.wav`, wav(this.samples(kind), RATE)];
     const mix = this.samples("context");
-    this.samples("answer").forEach((sample, k) => (mix[k] += gain * sample));
+    this.samples("answer").forEach((sample, k) => (mix[k] += sample));
     const loudest = mix.reduce((most, sample) => Math.max(most, Math.abs(sample)), 1);
     return ["mix.wav", wav(mix.map(sample => sample / loudest), RATE)];
   }

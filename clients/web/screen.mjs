@@ -5,6 +5,7 @@ import { Strip } from "./strip.mjs";
 import { RATE, STEMS } from "./timeline.mjs";
 
 export const $ = id => document.getElementById(id);
+const SET = { balance: "balance_db", density: "density", rest: "rest_after" }; // controls, and what the server calls them
 const COUNTS = { answered: "answered", late: "late", dropped: "dropped", lost: "not sent", gaps: "gaps", lead: "ahead" };
 
 export class Screen {
@@ -15,6 +16,7 @@ export class Screen {
     this.pedals = new Pedals(localStorage);
     this.calm = matchMedia("(prefers-reduced-motion: reduce)").matches ? 500 : 0; // ms between two pictures
     this.drawn = 0;
+    this.now = 0; // the place that was drawn last: after Stop the strip stays there
     this.spoken = "";
     this.build();
     this.refresh();
@@ -36,11 +38,15 @@ export class Screen {
     $("source").onchange = $("device").onchange = () => app.choose();
     $("sink").onchange = () => app.audio.context?.setSinkId($("sink").value);
     $("file").onchange = () => $("file").files[0] && app.openFile($("file").files[0]);
-    $("balance").oninput = () => this.levels();
-    $("density").onchange = () => app.session.tell("/density", "d", [Number($("density").value)]);
-    $("density").oninput = () => this.levels();
+    for (const name of Object.keys(SET)) {
+      $(name).oninput = () => this.levels();
+      $(name).onchange = () => $(name).value && app.session.set("/" + name, Number($(name).value));
+    }
     $("step").onchange = () => app.chooseStep();
     for (const one of document.querySelectorAll("[data-get]")) one.onclick = () => app.download(one.dataset.get);
+    $("chord").onkeydown = event => event.key === "Enter" && app.hold();
+    // A button that was pressed with the mouse does not keep the space bar for itself.
+    addEventListener("click", event => event.detail && event.target.closest?.("button")?.blur());
     addEventListener("keydown", event => this.key(event));
     addEventListener("dragover", event => {
       event.preventDefault();
@@ -163,7 +169,14 @@ export class Screen {
     const db = Number($("balance").value), share = Number($("density").value);
     $("balance-out").textContent = `${db > 0 ? "+" : ""}${db} dB`;
     $("density-out").textContent = share === 1 ? "all" : share ? `the louder ${Math.round(100 * share)} %` : "nothing";
-    this.app.balance(db);
+    $("rest-out").textContent = Number($("rest").value) ? "bars" : "0 bars: for ever";
+  }
+
+  /** What the server is, and what it begins with where the player has set nothing. */
+  server(said, told) {
+    if (said.model) this.pill(`ready: model ${said.model}`, true);
+    for (const [name, own] of Object.entries(SET)) if (own in said && !(`/${name}` in told)) $(name).value = said[own];
+    this.levels();
   }
 
   report({ peaks, gaps }) {
@@ -190,6 +203,7 @@ export class Screen {
     const { app } = this, { session, recorder, buffer } = app, { wish, counts } = session;
     app.view.on = wish.stems;
     app.view.playing = app.playing;
+    if (!app.playing) $("heard").textContent = $("tempo").textContent = "–";
     $("go").textContent = app.playing ? "Stop" : "Play";
     $("go").classList.toggle("on", app.playing);
     STEMS.forEach((_, k) => $("stems").children[k].setAttribute("aria-pressed", wish.stems[k] === 1));
@@ -218,7 +232,7 @@ export class Screen {
     const time = performance.now();
     if (document.hidden || time - this.drawn < this.calm) return;
     this.drawn = time;
-    const { app } = this, { view } = app, now = app.playing ? app.audio.now : 0;
+    const { app } = this, { view } = app, now = app.playing ? (this.now = app.audio.now) : this.now;
     this.strip.draw(now, view);
     const beat = app.playing ? view.beats.at(now) : -1, count = view.beats.inBar || 4;
     if ($("beats").children.length !== count)
@@ -226,7 +240,7 @@ export class Screen {
     [...$("beats").children].forEach((dot, k) => (dot.className = k === beat ? "now" : ""));
     const sounding = view.chords.filter(([at]) => at <= now).at(-1)?.[1];
     const next = view.chords.find(([at, name]) => at > now && name !== sounding);
-    $("next").textContent = next?.[1] ?? "–";
+    $("next").textContent = (app.playing && next?.[1]) || "–";
     if (beat === 0 && this.spoken !== `${sounding} ${next?.[1]}`) {
       this.spoken = `${sounding} ${next?.[1]}`;
       $("spoken").textContent = next ? `${sounding ?? "no chord"}, next ${next[1]}` : "";

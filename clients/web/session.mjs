@@ -24,6 +24,7 @@ export class Session {
     Object.assign(this, { send, place, show });
     this.wish = { r: 1 / 4, auto: true, stems: [1, 0, 0, 0], latency: 0 };
     this.counts = { asked: 0, answered: 0, late: 0, dropped: 0, lost: 0 };
+    this.told = {}; // by address, what the player has set: a server that is new to this page is told it again
     this.connected = this.ready = false;
     this.begin();
   }
@@ -52,6 +53,13 @@ export class Session {
     this.send(pack("/hello", "iis", [RATE, WINDOW, "web"]));
     this.send(pack("/plan", "i", [1]));
     this.send(pack("/load_model"));
+    for (const [address, value] of Object.entries(this.told)) this.tell(address, "d", [value]);
+  }
+
+  /** Set what holds until it is set anew: /density, /balance, /rest. */
+  set(address, value) {
+    this.told[address] = value;
+    this.tell(address, "d", [value]);
   }
 
   lost() {
@@ -85,7 +93,8 @@ export class Session {
     const total = count * Math.max(1, settings.stems.reduce((a, b) => a + b)); // the protocol counts once for each instrument
     for (let k = 0; k < count; k++)
       this.send(packBlock("context", batch, k * PACKAGE, total, samples.subarray(k * PACKAGE, (k + 1) * PACKAGE)));
-    if (++this.silent === SILENT + 1) this.show({ type: "trouble", text: "no answer to the last steps: look at the server's log" });
+    if (!settings.stems.some(Boolean)) this.silent = 0; // it listens, and is not asked to answer
+    else if (++this.silent === SILENT + 1) this.show({ type: "trouble", text: "no answer to the last steps: look at the server's log" });
   }
 
   sayClock(batch, edge) {
@@ -120,7 +129,7 @@ export class Session {
     const name = message.address.slice(1);
     if (message.samples) this.chunk(STEMS.indexOf(name), message.numbers, message.samples);
     else if (name === "ready") this.isReady();
-    else if (name === "batch_dropped") this.counts.dropped++;
+    else if (name === "batch_dropped") this.counts.dropped += this.asked.get(message.values[0])?.stems.some(Boolean) ? 1 : 0;
     else if (name === "status") this.status(message.values[0]);
     else if (name === "plan") this.plan(message.values[0]);
   }

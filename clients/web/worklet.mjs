@@ -15,7 +15,6 @@ class Player extends AudioWorkletProcessor {
       else if (data.type === "stop") this.engine.stop();
       else if (data.type === "settings") this.engine.set(data.settings);
       else if (data.type === "chunk") this.engine.chunk(data, currentFrame);
-      else if (data.type === "gain") this.engine.gain = data.gain;
       else if (data.type === "clear") for (const ring of this.engine.rings) ring.clear(0, ring.length);
       else if (data.type === "calibrate") this.engine.calibrate(data.sweep, data.length);
     };

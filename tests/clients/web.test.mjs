@@ -3,7 +3,7 @@
 import assert from "node:assert";
 import { test } from "node:test";
 
-import { COMMANDS, Pedals, Taps, commandOf, nameOf } from "../../clients/web/commands.mjs";
+import { COMMANDS, Pedals, commandOf, nameOf } from "../../clients/web/commands.mjs";
 import { Engine } from "../../clients/web/engine.mjs";
 import { pack, packBlock, parse } from "../../clients/web/osc.mjs";
 import { Recorder } from "../../clients/web/recorder.mjs";
@@ -139,6 +139,19 @@ test("settings are sent before the batch that they hold for, and again to a new 
   assert.strictEqual(one.counts.lost, 1);
 });
 
+test("what the player has set is told at once, and again to a new server, which begins with its own", () => {
+  const { one, sent } = session();
+  one.set("/balance", 3);
+  one.set("/balance", -6);
+  assert.deepStrictEqual(sent, [], "there is no server yet");
+  one.greet();
+  assert.deepStrictEqual(sent.splice(0).at(-1), { address: "/balance", values: [-6] }, "after what makes it begin anew");
+  one.set("/rest", 0);
+  assert.deepStrictEqual(sent.splice(0), [{ address: "/rest", values: [0] }]);
+  one.begin();
+  assert.deepStrictEqual(sent.slice(-2).map(message => message.address), ["/balance", "/rest"]);
+});
+
 test("datagrams are counted once for each instrument, as the protocol has it", () => {
   const { one, sent, step } = session();
   one.greet();
@@ -215,6 +228,22 @@ test("a cycle that varies does not make the step go to and fro", () => {
   assert.ok(steps.filter((r, k) => k && r !== steps[k - 1]).length <= 5);
 });
 
+test("a model that is to play nothing is not reported as one that does not answer", () => {
+  const { one, shown, sent, step } = session();
+  one.greet();
+  one.wish.stems = [0, 0, 0, 0];
+  sent.length = 0;
+  for (let batch = 1; batch <= 8; batch++) {
+    step(batch);
+    one.hear(pack("/batch_dropped", "i", [batch]));
+  }
+  assert.deepStrictEqual([shown, one.counts.dropped, sent.filter(message => message.address === "/context").length], [[], 0, 8 * 15]);
+  one.wish.stems = [1, 0, 0, 0];
+  for (let batch = 9; batch <= 12; batch++) step(batch);
+  one.hear(pack("/batch_dropped", "i", [12]));
+  assert.deepStrictEqual([shown.map(what => what.type), one.counts.dropped], [["trouble"], 1]);
+});
+
 test("a late answer makes the step larger, once", () => {
   const { one, step } = session();
   one.greet();
@@ -239,10 +268,11 @@ test("a recording begins and ends where it was asked to", () => {
   recorder.add("context", 50, samples(100, k => 50 + k));
   recorder.add("context", 150, samples(100, k => 150 + k));
   recorder.end(200);
-  recorder.add("answer", 80, samples(300, k => -(80 + k)));
+  recorder.add("answer", 80, samples(300, k => -2 * (80 + k)));
   assert.deepStrictEqual([recorder.samples("context")[0], recorder.samples("context").length], [100, 100]);
-  assert.deepStrictEqual([recorder.samples("answer")[0], recorder.samples("answer").at(-1)], [-100, -199]);
-  assert.ok(Math.abs(new Float32Array(recorder.file("mix", 0.5, [])[1], 44)[99] - 1) < 1e-6);
+  assert.deepStrictEqual([recorder.samples("answer")[0], recorder.samples("answer").at(-1)], [-200, -398]);
+  const mix = new Float32Array(recorder.file("mix", [])[1], 44);
+  assert.ok(Math.abs(mix[0] + 100 / 199) < 1e-6 && mix[99] === -1, "the sum, as loud as can be");
 });
 
 test("files are WAV and MIDI; notes that go on are one", () => {
@@ -260,6 +290,7 @@ test("keys do what is written on the buttons, and stay in text fields", () => {
   for (const command of COMMANDS) assert.strictEqual(commandOf({ key: command.key, target: { tagName: "BODY" } }), command);
   assert.strictEqual(new Set(COMMANDS.map(command => command.key)).size, COMMANDS.length);
   assert.strictEqual(commandOf({ key: "f", target: { tagName: "TEXTAREA" } }), undefined);
+  assert.strictEqual(commandOf({ key: "Escape", target: { tagName: "TEXTAREA" } }).name, "panic");
   assert.strictEqual(commandOf({ key: "f", ctrlKey: true, target: { tagName: "BODY" } }), undefined);
   assert.strictEqual(commandOf({ key: " ", target: { tagName: "BUTTON" } }), undefined, "it presses the button");
 });
@@ -277,13 +308,6 @@ test("a pedal is learnt by pressing it, and forgotten when it learns something e
   assert.strictEqual(pedals.press([0x90, 36, 100]), end);
   assert.deepStrictEqual([[0xb1, 64, 127], [0xc0, 5], [0xf8]].map(nameOf), ["controller 64 of channel 2", "program 5 of channel 1", null]);
   assert.deepStrictEqual(new Pedals({ getItem: () => "{" }).learnt, {});
-});
-
-test("four taps make a tempo, a pause begins anew", () => {
-  const taps = new Taps();
-  assert.deepStrictEqual([0, 0.5, 1, 1.5].map(t => taps.tap(t)), [null, null, null, 120]);
-  assert.deepStrictEqual([10, 10.5, 20, 20.6, 21.2].map(t => taps.tap(t)), [null, null, null, null, null]);
-  assert.ok(Math.abs(taps.tap(21.8) - 100) < 1e-9);
 });
 
 test("the strip keeps the outline of sounds by place, and the newest word on each beat", () => {

@@ -164,13 +164,16 @@ def test_everything_that_can_be_pressed_is_said_to_the_server_and_answered(stage
     page.fill("#chord", "B♭7")
     page.fill("#bpm", "100")
     page.locator("h1").click()
-    for key in ("c", "w", "m", "b", "f", "e", "l", "k", "j", "2", "Escape"):
+    for key in ("c", "w", "m", "b", "f", "e", "l", "k", "j", "2", "t", "Escape"):
         page.keyboard.press(key)
+    see(page, "#message", "silence")
     page.select_option("#step", "0.125")
-    page.locator("#density").fill("0.5")
-    page.locator("#density").dispatch_event("change")
+    for name, value in (("density", "0.5"), ("balance", "-6"), ("rest", "8")):
+        page.locator(f"#{name}").fill(value)
+        page.locator(f"#{name}").dispatch_event("change")
     wanted = [osc.Start(100.0, 4, 4), osc.Start(0.0, 0, 4), osc.Tempo(0), osc.Break(4), osc.Fill(), osc.StopPlaying(),
               osc.Lead("| Am7 | D7 G7 |"), osc.HoldChord("Bb7", 0), osc.HoldChord("-", 0), osc.Panic(), osc.Density(0.5),
+              osc.Balance(-6), osc.Rest(8), osc.Tap(),
               osc.PredictInstruments(1, 1, 0, 0), osc.UpdateR(0.125)]  # fmt: skip
     wait_until(page, lambda: [m for m in wanted if m not in stage.heard.messages] == [])
     page.fill("#chord", "Xyz")
