@@ -24,6 +24,7 @@ var lap = 0;
 var frames = 0; // of the rings
 var beat = { bpm: 0, meter: 4, at: 0, beat: 0 }; // beat `beat` of the bar is at position `at`
 var place = 0; // the last position heard of
+var kept = {}; // address -> value: a server that begins anew is told them again
 
 function show() {
   outlet(1, Array.prototype.slice.call(arguments));
@@ -235,6 +236,7 @@ function ready() {
   say("ready");
   tell("/hello", "iis", [RATE, T, "max"]);
   tell("/plan", "i", [2]);
+  for (var address in kept) tell(address, "d", [kept[address]]);
   settle();
 }
 function lost() { say("no word from the server: is serve.py running with this --clientport?"); }
@@ -243,6 +245,26 @@ function dropped(id) {
   show("dropped", ++counts.dropped);
   settle(); // it may have been started anew, and know nothing
 }
+function keep(address, value) {
+  kept[address] = value;
+  tell(address, "d", [value]);
+}
+function rest(bars) { keep("/rest", bars); }
+function balance(db) { keep("/balance", db); }
+function density(share) { keep("/density", share); }
+
+// The player leads: each begins at the first beat or bar line that is not sent yet. A count-in is also the beat from then on.
+function start(bpm) {
+  if (bpm) beat = { bpm: bpm, meter: beat.meter, at: place, beat: -4 };
+  tell("/start", "dii", [bpm || 0, 4, beat.meter]);
+}
+function tap() { tell("/tap", "none", []); }
+function stop() { tell("/stop", "none", []); }
+function fill() { tell("/fill", "none", []); }
+function pause(beats) { tell("/break", "i", [beats || 4]); }
+function chord(name) { tell("/chord", "si", [String(name), 0]); }
+function lead() { tell("/lead", "s", [Array.prototype.slice.call(arguments).join(" ")]); }
+
 function report(cycle) { show("cycle", cycle); }
 function model(name) { show("model", name); }
 function plan(text) { show("plan", text); }

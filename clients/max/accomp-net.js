@@ -65,6 +65,7 @@ function report(text) {
     return;
   }
   if ("batch_id" in said) Max.outlet("report", said.cycle_ms, said.lead_ms, said.missing);
+  else if (said.error || said.said) Max.outlet("trouble", said.error || said.said);
   else if ("model" in said) Max.outlet("model", String(said.model));
 }
 

@@ -13,7 +13,7 @@
    80.0,
    80.0,
    940.0,
-   660.0
+   720.0
   ],
   "boxes": [
    {
@@ -1164,11 +1164,371 @@
    {
     "box": {
      "id": "obj-69",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      20.0,
+      492.0,
+      70.0,
+      22.0
+     ],
+     "maxclass": "comment",
+     "text": "lead it:"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-70",
+     "numinlets": 2,
+     "numoutlets": 1,
+     "patching_rect": [
+      85.0,
+      490.0,
+      40.0,
+      22.0
+     ],
+     "outlettype": [
+      ""
+     ],
+     "maxclass": "message",
+     "text": "tap"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-71",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      85.0,
+      520.0,
+      70.0,
+      22.0
+     ],
+     "maxclass": "newobj",
+     "text": "s acc-do"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-72",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      125.0,
+      492.0,
+      84.0,
+      22.0
+     ],
+     "maxclass": "comment",
+     "text": "four times"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-73",
+     "numinlets": 2,
+     "numoutlets": 1,
+     "patching_rect": [
+      215.0,
+      490.0,
+      63.0,
+      22.0
+     ],
+     "outlettype": [
+      ""
+     ],
+     "maxclass": "message",
+     "text": "start 0"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-74",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      215.0,
+      520.0,
+      70.0,
+      22.0
+     ],
+     "maxclass": "newobj",
+     "text": "s acc-do"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-75",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      280.0,
+      492.0,
+      112.0,
+      22.0
+     ],
+     "maxclass": "comment",
+     "text": "when you begin"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-76",
+     "numinlets": 2,
+     "numoutlets": 1,
+     "patching_rect": [
+      395.0,
+      490.0,
+      42.0,
+      22.0
+     ],
+     "outlettype": [
+      ""
+     ],
+     "maxclass": "message",
+     "text": "stop"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-77",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      395.0,
+      520.0,
+      70.0,
+      22.0
+     ],
+     "maxclass": "newobj",
+     "text": "s acc-do"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-78",
+     "numinlets": 2,
+     "numoutlets": 1,
+     "patching_rect": [
+      460.0,
+      490.0,
+      42.0,
+      22.0
+     ],
+     "outlettype": [
+      ""
+     ],
+     "maxclass": "message",
+     "text": "fill"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-79",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      460.0,
+      520.0,
+      70.0,
+      22.0
+     ],
+     "maxclass": "newobj",
+     "text": "s acc-do"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-80",
+     "numinlets": 2,
+     "numoutlets": 1,
+     "patching_rect": [
+      525.0,
+      490.0,
+      63.0,
+      22.0
+     ],
+     "outlettype": [
+      ""
+     ],
+     "maxclass": "message",
+     "text": "pause 4"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-81",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      525.0,
+      520.0,
+      70.0,
+      22.0
+     ],
+     "maxclass": "newobj",
+     "text": "s acc-do"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-82",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      620.0,
+      492.0,
+      126.0,
+      22.0
+     ],
+     "maxclass": "comment",
+     "text": "rests after bars"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-83",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "patching_rect": [
+      730.0,
+      490.0,
+      60.0,
+      22.0
+     ],
+     "outlettype": [
+      "",
+      ""
+     ],
+     "maxclass": "flonum"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-84",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "patching_rect": [
+      730.0,
+      520.0,
+      98.0,
+      22.0
+     ],
+     "outlettype": [
+      ""
+     ],
+     "maxclass": "newobj",
+     "text": "prepend rest"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-85",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      730.0,
+      550.0,
+      70.0,
+      22.0
+     ],
+     "maxclass": "newobj",
+     "text": "s acc-do"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-86",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      800.0,
+      492.0,
+      84.0,
+      22.0
+     ],
+     "maxclass": "comment",
+     "text": "louder, dB"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-87",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "patching_rect": [
+      870.0,
+      490.0,
+      60.0,
+      22.0
+     ],
+     "outlettype": [
+      "",
+      ""
+     ],
+     "maxclass": "flonum"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-88",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "patching_rect": [
+      840.0,
+      520.0,
+      119.0,
+      22.0
+     ],
+     "outlettype": [
+      ""
+     ],
+     "maxclass": "newobj",
+     "text": "prepend balance"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-89",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      840.0,
+      550.0,
+      70.0,
+      22.0
+     ],
+     "maxclass": "newobj",
+     "text": "s acc-do"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-90",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "patching_rect": [
+      730.0,
+      465.0,
+      112.0,
+      22.0
+     ],
+     "outlettype": [
+      ""
+     ],
+     "maxclass": "newobj",
+     "text": "loadmess set 2"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-91",
      "numinlets": 2,
      "numoutlets": 1,
      "patching_rect": [
       20.0,
-      510.0,
+      580.0,
       196.0,
       22.0
      ],
@@ -1181,12 +1541,12 @@
    },
    {
     "box": {
-     "id": "obj-70",
+     "id": "obj-92",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
       20.0,
-      540.0,
+      610.0,
       98.0,
       22.0
      ],
@@ -1196,12 +1556,12 @@
    },
    {
     "box": {
-     "id": "obj-71",
+     "id": "obj-93",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
       240.0,
-      512.0,
+      582.0,
       287.0,
       22.0
      ],
@@ -1211,12 +1571,12 @@
    },
    {
     "box": {
-     "id": "obj-72",
+     "id": "obj-94",
      "numinlets": 0,
      "numoutlets": 1,
      "patching_rect": [
       440.0,
-      485.0,
+      555.0,
       84.0,
       22.0
      ],
@@ -1229,12 +1589,12 @@
    },
    {
     "box": {
-     "id": "obj-73",
+     "id": "obj-95",
      "numinlets": 1,
      "numoutlets": 10,
      "patching_rect": [
       440.0,
-      510.0,
+      580.0,
       441.0,
       22.0
      ],
@@ -1256,12 +1616,12 @@
    },
    {
     "box": {
-     "id": "obj-74",
+     "id": "obj-96",
      "numinlets": 1,
      "numoutlets": 1,
      "patching_rect": [
       20.0,
-      575.0,
+      645.0,
       91.0,
       22.0
      ],
@@ -1274,12 +1634,12 @@
    },
    {
     "box": {
-     "id": "obj-75",
+     "id": "obj-97",
      "numinlets": 2,
      "numoutlets": 1,
      "patching_rect": [
       110.0,
-      575.0,
+      645.0,
       70.0,
       22.0
      ],
@@ -1292,12 +1652,12 @@
    },
    {
     "box": {
-     "id": "obj-76",
+     "id": "obj-98",
      "numinlets": 1,
      "numoutlets": 2,
      "patching_rect": [
       480.0,
-      575.0,
+      645.0,
       60.0,
       22.0
      ],
@@ -1310,12 +1670,12 @@
    },
    {
     "box": {
-     "id": "obj-77",
+     "id": "obj-99",
      "numinlets": 1,
      "numoutlets": 2,
      "patching_rect": [
       545.0,
-      575.0,
+      645.0,
       60.0,
       22.0
      ],
@@ -1328,12 +1688,12 @@
    },
    {
     "box": {
-     "id": "obj-78",
+     "id": "obj-100",
      "numinlets": 1,
      "numoutlets": 2,
      "patching_rect": [
       610.0,
-      575.0,
+      645.0,
       60.0,
       22.0
      ],
@@ -1346,12 +1706,12 @@
    },
    {
     "box": {
-     "id": "obj-79",
+     "id": "obj-101",
      "numinlets": 1,
      "numoutlets": 2,
      "patching_rect": [
       675.0,
-      575.0,
+      645.0,
       60.0,
       22.0
      ],
@@ -1364,12 +1724,12 @@
    },
    {
     "box": {
-     "id": "obj-80",
+     "id": "obj-102",
      "numinlets": 1,
      "numoutlets": 2,
      "patching_rect": [
       740.0,
-      575.0,
+      645.0,
       60.0,
       22.0
      ],
@@ -1382,12 +1742,12 @@
    },
    {
     "box": {
-     "id": "obj-81",
+     "id": "obj-103",
      "numinlets": 1,
      "numoutlets": 2,
      "patching_rect": [
       805.0,
-      575.0,
+      645.0,
       60.0,
       22.0
      ],
@@ -1400,12 +1760,12 @@
    },
    {
     "box": {
-     "id": "obj-82",
+     "id": "obj-104",
      "numinlets": 1,
      "numoutlets": 1,
      "patching_rect": [
       720.0,
-      540.0,
+      610.0,
       91.0,
       22.0
      ],
@@ -1418,12 +1778,12 @@
    },
    {
     "box": {
-     "id": "obj-83",
+     "id": "obj-105",
      "numinlets": 2,
      "numoutlets": 1,
      "patching_rect": [
       810.0,
-      540.0,
+      610.0,
       49.0,
       22.0
      ],
@@ -1436,12 +1796,12 @@
    },
    {
     "box": {
-     "id": "obj-84",
+     "id": "obj-106",
      "numinlets": 1,
      "numoutlets": 1,
      "patching_rect": [
       20.0,
-      605.0,
+      675.0,
       91.0,
       22.0
      ],
@@ -1454,12 +1814,12 @@
    },
    {
     "box": {
-     "id": "obj-85",
+     "id": "obj-107",
      "numinlets": 2,
      "numoutlets": 1,
      "patching_rect": [
       110.0,
-      605.0,
+      675.0,
       168.0,
       22.0
      ],
@@ -1472,12 +1832,12 @@
    },
    {
     "box": {
-     "id": "obj-86",
+     "id": "obj-108",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
       480.0,
-      552.0,
+      622.0,
       357.0,
       22.0
      ],
@@ -1487,12 +1847,12 @@
    },
    {
     "box": {
-     "id": "obj-87",
+     "id": "obj-109",
      "numinlets": 0,
      "numoutlets": 0,
      "patching_rect": [
       20.0,
-      620.0,
+      680.0,
       42.0,
       22.0
      ],
@@ -1777,12 +2137,12 @@
    },
    {
     "box": {
-     "id": "obj-88",
+     "id": "obj-110",
      "numinlets": 0,
      "numoutlets": 0,
      "patching_rect": [
       105.0,
-      620.0,
+      680.0,
       49.0,
       22.0
      ],
@@ -3113,12 +3473,12 @@
    },
    {
     "box": {
-     "id": "obj-89",
+     "id": "obj-111",
      "numinlets": 0,
      "numoutlets": 0,
      "patching_rect": [
       190.0,
-      620.0,
+      680.0,
       42.0,
       22.0
      ],
@@ -3839,23 +4199,11 @@
    {
     "patchline": {
      "source": [
-      "obj-69",
-      0
-     ],
-     "destination": [
       "obj-70",
       0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "source": [
-      "obj-72",
-      0
      ],
      "destination": [
-      "obj-73",
+      "obj-71",
       0
      ]
     }
@@ -3875,32 +4223,8 @@
    {
     "patchline": {
      "source": [
-      "obj-74",
-      0
-     ],
-     "destination": [
-      "obj-75",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "source": [
-      "obj-73",
-      1
-     ],
-     "destination": [
       "obj-76",
       0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "source": [
-      "obj-73",
-      2
      ],
      "destination": [
       "obj-77",
@@ -3911,20 +4235,8 @@
    {
     "patchline": {
      "source": [
-      "obj-73",
-      3
-     ],
-     "destination": [
       "obj-78",
       0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "source": [
-      "obj-73",
-      4
      ],
      "destination": [
       "obj-79",
@@ -3935,20 +4247,8 @@
    {
     "patchline": {
      "source": [
-      "obj-73",
-      5
-     ],
-     "destination": [
       "obj-80",
       0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "source": [
-      "obj-73",
-      6
      ],
      "destination": [
       "obj-81",
@@ -3959,32 +4259,8 @@
    {
     "patchline": {
      "source": [
-      "obj-73",
-      7
-     ],
-     "destination": [
-      "obj-82",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "source": [
-      "obj-82",
-      0
-     ],
-     "destination": [
       "obj-83",
       0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "source": [
-      "obj-73",
-      8
      ],
      "destination": [
       "obj-84",
@@ -4000,6 +4276,210 @@
      ],
      "destination": [
       "obj-85",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "source": [
+      "obj-87",
+      0
+     ],
+     "destination": [
+      "obj-88",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "source": [
+      "obj-88",
+      0
+     ],
+     "destination": [
+      "obj-89",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "source": [
+      "obj-90",
+      0
+     ],
+     "destination": [
+      "obj-83",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "source": [
+      "obj-91",
+      0
+     ],
+     "destination": [
+      "obj-92",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "source": [
+      "obj-94",
+      0
+     ],
+     "destination": [
+      "obj-95",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "source": [
+      "obj-95",
+      0
+     ],
+     "destination": [
+      "obj-96",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "source": [
+      "obj-96",
+      0
+     ],
+     "destination": [
+      "obj-97",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "source": [
+      "obj-95",
+      1
+     ],
+     "destination": [
+      "obj-98",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "source": [
+      "obj-95",
+      2
+     ],
+     "destination": [
+      "obj-99",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "source": [
+      "obj-95",
+      3
+     ],
+     "destination": [
+      "obj-100",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "source": [
+      "obj-95",
+      4
+     ],
+     "destination": [
+      "obj-101",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "source": [
+      "obj-95",
+      5
+     ],
+     "destination": [
+      "obj-102",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "source": [
+      "obj-95",
+      6
+     ],
+     "destination": [
+      "obj-103",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "source": [
+      "obj-95",
+      7
+     ],
+     "destination": [
+      "obj-104",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "source": [
+      "obj-104",
+      0
+     ],
+     "destination": [
+      "obj-105",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "source": [
+      "obj-95",
+      8
+     ],
+     "destination": [
+      "obj-106",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "source": [
+      "obj-106",
+      0
+     ],
+     "destination": [
+      "obj-107",
       0
      ]
     }

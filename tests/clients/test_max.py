@@ -95,20 +95,50 @@ def test_what_the_model_intends_is_shown(tools, node):
     assert re.search(r"^plan 120 bpm \| 4 beats a bar \| heard Am7 \| ", said, re.M), said[-500:]
 
 
-def clocks_of(tools, node, before, during):
-    """Every clock that is told, and where the head was when the first of `during` came."""
+def messages_of(tools, node, before, during):
+    """Every message that is sent, and where the head was when the first of `during` came."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rx:
         rx.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         rx.bind(("127.0.0.1", 0))
         _, said = node(tools.song(3), rx.getsockname()[1], tools.free_port(), [["r", 0.0625], *before], during)
         rx.setblocking(False)
-        clocks = []
+        messages = []
         while True:
             try:
-                message = osc.parse_request(rx.recv(65_536))
+                messages.append(osc.parse_request(rx.recv(65_536)))
             except BlockingIOError:
-                return clocks, int((re.findall(r"^at (\d+)", said, re.M) or [0])[0])
-            clocks += [message] if isinstance(message, osc.Clock) else []
+                return messages, int((re.findall(r"^at (\d+)", said, re.M) or [0])[0])
+
+
+def clocks_of(*given):
+    """The clocks among `messages_of`."""
+    messages, head = messages_of(*given)
+    return [message for message in messages if isinstance(message, osc.Clock)], head
+
+
+def test_the_player_leads(tools, node):
+    words = [["tap"], ["start", 0], ["stop"], ["fill"], ["pause", 3], ["chord", "Am7"], ["lead", "|", "Am7", "|", "D7", "|"],
+             ["rest", 8], ["balance", -6], ["density", 0.5]]  # fmt: skip
+    wanted = [osc.Tap(), osc.Start(0, 4, 4), osc.StopPlaying(), osc.Fill(), osc.Break(3), osc.HoldChord("Am7", 0),
+              osc.Lead("| Am7 | D7 |"), osc.Rest(8), osc.Balance(-6), osc.Density(0.5)]  # fmt: skip
+    messages, _ = messages_of(tools, node, [], [[20_000, word] for word in words])
+    assert [message for message in messages if message in wanted] == wanted
+
+
+def test_a_count_in_is_the_beat_from_then_on(tools, node):
+    messages, head = messages_of(tools, node, [["meter", 3]], [[40_000, ["start", 90]]])
+    assert osc.Start(90, 4, 3) in messages
+    for clock in (message for message in messages if isinstance(message, osc.Clock)):
+        beat = (-4 + (clock.batch_id * 16_537 - head) / SAMPLE_RATE * 1.5) % 3
+        assert clock.bpm == 90 and abs((clock.beat - beat + 1.5) % 3 - 1.5) < 0.1
+
+
+def test_what_is_refused_is_said_and_what_holds_is_told_again(tools, node):
+    with tools.RunningServer() as running:
+        _, said = node(tools.song(3), running.port, running.clientport, [["r", 0.0625], ["balance", -6]],
+                       [[30_000, ["chord", "Xyz"]]])  # fmt: skip
+        assert running.state.settings.balance_db == -6, "it was set before the server was ready"
+    assert re.search("^state .*no chord is called 'Xyz'", said, re.M), said[-500:]
 
 
 def test_the_beat_at_the_end_of_every_step_is_told(tools, node):

@@ -74,7 +74,7 @@ def test_nothing_is_sent_that_nobody_receives(patch, clients, kind):
         sent = {w[1] for w in words if w[0] == "s"} | told | controls
         received = {w[1] for w in words if w[0] == "r"} | controls | defined
         assert sent - received <= {"pd"}
-        assert received - sent - defined <= {"acc-server", "acc-beat-now", "acc-on-bass", "acc-record-as"} | controls
+        assert received - sent - defined <= {"acc-server", "acc-chord", "acc-on-bass", "acc-record-as"} | controls
 
 
 @pytest.mark.parametrize("kind", ["max", "pd"])

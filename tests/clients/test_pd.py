@@ -161,6 +161,30 @@ def test_the_beat_at_the_end_of_every_step_is_told(tools, pd):
         assert abs((message.beat - 2 - 1.5 * (time.monotonic() - told) + 1.5) % 3 - 1.5) < 0.15
 
 
+def test_the_player_leads_and_a_server_that_begins_anew_is_told_what_holds(tools, pd):
+    wanted = [osc.Rest(2), osc.Balance(0), osc.Tap(), osc.Start(0, 4, 4), osc.StopPlaying(), osc.Fill(), osc.Break(4),
+              osc.Break(3), osc.HoldChord("Am7"), osc.Rest(8), osc.Balance(-6), osc.Start(96, 4, 3)]  # fmt: skip
+    with tools.RunningServer() as running:
+        heard, control = [], running.state._on_control
+        running.state._on_control = lambda message, t: heard.append(message) or control(message, t)
+        pd.send(f"acc-server 127.0.0.1 {running.port} {running.clientport}")
+        pd.wait_for("accomp: ready")
+        pd.send("acc-tap bang", "acc-when-i-start bang", "acc-stop bang", "acc-fill bang", "acc-break bang", "acc-break 3",
+                "acc-chord Am7", "acc-rest 8", "acc-balance -6", "acc-meter 3", "acc-start 96")  # fmt: skip
+        until_s = time.monotonic() + 10
+        while missing := [message for message in wanted if message not in heard]:
+            assert time.monotonic() < until_s, missing
+            time.sleep(0.05)
+    pd.wait_for("accomp: no word from the server")
+    with tools.RunningServer(port=running.port, clientport=running.clientport) as anew:
+        pd.wait_for("accomp: ready", 2)
+        until_s = time.monotonic() + 10
+        while (anew.state.settings.rest_after, anew.state.settings.balance_db) != (8, -6):
+            assert time.monotonic() < until_s
+            time.sleep(0.05)
+    assert "error" not in pd.said, pd.said
+
+
 def test_panic_and_impossible_wishes(tools, pd, tmp_path):
     with tools.RunningServer() as running:
         pd.send(f"acc-server 127.0.0.1 {running.port} {running.clientport}")
