@@ -1311,7 +1311,7 @@
      "numinlets": 2,
      "numoutlets": 1,
      "patching_rect": [
-      460.0,
+      470.0,
       490.0,
       42.0,
       22.0
@@ -1329,7 +1329,7 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      460.0,
+      470.0,
       520.0,
       70.0,
       22.0
@@ -1344,7 +1344,7 @@
      "numinlets": 2,
      "numoutlets": 1,
      "patching_rect": [
-      525.0,
+      545.0,
       490.0,
       63.0,
       22.0
@@ -1362,7 +1362,7 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      525.0,
+      545.0,
       520.0,
       70.0,
       22.0
@@ -1377,7 +1377,7 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      620.0,
+      622.0,
       492.0,
       126.0,
       22.0
