@@ -11,6 +11,7 @@ const STEPS = 6; // that the cycle is measured over; twice as many after each ti
 const KEPT = 16; // batches whose answer may still come
 const PACKAGE = 4410; // samples in a datagram
 const SILENT = 3; // steps without an answer before that is said
+const SLOW = "the server gives steps up, for this machine is too slow: close other programs, or choose a larger step";
 
 /** The settings that a step ratio means, in samples, truncated as the server does. */
 export function settingsOf({ r, stems, latency = 0, fade = 882 }) {
@@ -40,6 +41,7 @@ export class Session {
     this.cycles = [];
     this.patience = STEPS;
     this.silent = 0;
+    this.slow = false; // the server has given up a step since its last answer
     this.counts = { asked: 0, answered: 0, late: 0, dropped: 0, lost: 0 };
     this.notes = [];
     this.clock = null; // a beat that is to be said with the next step
@@ -94,7 +96,7 @@ export class Session {
     for (let k = 0; k < count; k++)
       this.send(packBlock("context", batch, k * PACKAGE, total, samples.subarray(k * PACKAGE, (k + 1) * PACKAGE)));
     if (!settings.stems.some(Boolean)) this.silent = 0; // it listens, and is not asked to answer
-    else if (++this.silent === SILENT + 1) this.show({ type: "trouble", text: "no answer to the last steps: look at the server's log" });
+    else if (++this.silent === SILENT + 1) this.show({ type: "trouble", text: this.slow ? SLOW : "no answer to the last steps: look at the server's log" });
   }
 
   sayClock(batch, edge) {
@@ -129,7 +131,7 @@ export class Session {
     const name = message.address.slice(1);
     if (message.samples) this.chunk(STEMS.indexOf(name), message.numbers, message.samples);
     else if (name === "ready") this.isReady();
-    else if (name === "batch_dropped") this.counts.dropped += this.asked.get(message.values[0])?.stems.some(Boolean) ? 1 : 0;
+    else if (name === "batch_dropped") this.dropped(message.values[0]);
     else if (name === "status") this.status(message.values[0]);
     else if (name === "plan") this.plan(message.values[0]);
   }
@@ -153,6 +155,7 @@ export class Session {
     this.counts.answered++;
     if (this.silent > SILENT) this.show({ type: "trouble", text: "" });
     this.silent = 0;
+    this.slow = false;
   }
 
   status(text) {
@@ -185,6 +188,14 @@ export class Session {
     for (const [stem, items] of Object.entries(notes)) for (const item of items) this.notes.push([stem, ...item]);
     const { beats, chords, until } = plan;
     this.show({ ...plan, type: "plan", edge, until: until + edge, beats: moved(beats), chords: moved(chords), notes });
+  }
+
+  /** The server has given a step up. One in which it was to play nothing is no loss. */
+  dropped(batch) {
+    if (!this.asked.get(batch)?.stems.some(Boolean)) return;
+    this.counts.dropped++;
+    this.slow = true;
+    if (this.ready && this.silent > 1) this.enlarge();
   }
 
   /** An answer, or a part of it, came behind the playhead. */

@@ -244,6 +244,23 @@ test("a model that is to play nothing is not reported as one that does not answe
   assert.deepStrictEqual([shown.map(what => what.type), one.counts.dropped], [["trouble"], 1]);
 });
 
+test("where the server gives up one step after another the step becomes larger, and the page says why", () => {
+  const { one, shown, step } = session();
+  one.greet();
+  one.hear(pack("/ready"));
+  shown.length = 0;
+  one.wish.r = 1 / 16;
+  step(1);
+  one.hear(pack("/batch_dropped", "i", [1]));
+  assert.strictEqual(one.wish.r, 1 / 16, "one alone may have been an accident");
+  for (const batch of [2, 3, 4]) {
+    step(batch);
+    one.hear(pack("/batch_dropped", "i", [batch]));
+  }
+  assert.deepStrictEqual([one.wish.r, one.counts.dropped], [1 / 2, 4]);
+  assert.match(shown.find(what => what.type === "trouble").text, /too slow/);
+});
+
 test("a late answer makes the step larger, once", () => {
   const { one, step } = session();
   one.greet();
