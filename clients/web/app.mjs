@@ -133,6 +133,7 @@ class App {
     this.session.tell("/reset", "i", [1]);
     this.wake?.release();
     this.playing = false;
+    this.say("");
     this.refresh();
   }
 

@@ -92,6 +92,7 @@ export class Screen {
   // ------------------------------------------------------------------------------------------------ keys and pedals
 
   key(event) {
+    if (event.key === "Enter" && event.target.tagName === "INPUT") event.target.blur(); // keys are commands again
     const command = commandOf(event);
     if (!command || event.repeat) return;
     event.preventDefault();
@@ -169,7 +170,7 @@ export class Screen {
     const db = Number($("balance").value), share = Number($("density").value);
     $("balance-out").textContent = `${db > 0 ? "+" : ""}${db} dB`;
     $("density-out").textContent = share === 1 ? "all" : share ? `the louder ${Math.round(100 * share)} %` : "nothing";
-    $("rest-out").textContent = Number($("rest").value) ? "bars" : "0 bars: for ever";
+    $("rest-out").textContent = Number($("rest").value) ? "bars after you" : ": never (0)";
   }
 
   /** What the server is, and what it begins with where the player has set nothing. */

@@ -1,5 +1,6 @@
 """The page in a real browser, with a recording for a microphone, against a server whose answers tell their own place."""
 
+import base64
 import shutil
 import time
 from collections.abc import Iterator
@@ -105,6 +106,18 @@ def stage(kit, chromium) -> Iterator[Stage]:
             context.close()
 
 
+def drop(page, file: Path) -> None:
+    """Drop a file on the page."""
+    page.evaluate(
+        """([name, bytes]) => {
+            const data = new DataTransfer();
+            data.items.add(new File([Uint8Array.from(atob(bytes), one => one.charCodeAt(0))], name));
+            document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+        }""",
+        [file.name, base64.b64encode(file.read_bytes()).decode()],
+    )
+
+
 def download(page, kind: str, folder: Path) -> np.ndarray:
     with page.expect_download() as waiting:
         page.click(f"[data-get={kind}]")
@@ -171,10 +184,12 @@ def test_everything_that_can_be_pressed_is_said_to_the_server_and_answered(stage
     for name, value in (("density", "0.5"), ("balance", "-6"), ("rest", "8")):
         page.locator(f"#{name}").fill(value)
         page.locator(f"#{name}").dispatch_event("change")
+    page.press("#rest", "Enter")
+    page.keyboard.press("3")  # the guitar: no figure in a field
     wanted = [osc.Start(100.0, 4, 4), osc.Start(0.0, 0, 4), osc.Tempo(0), osc.Break(4), osc.Fill(), osc.StopPlaying(),
               osc.Lead("| Am7 | D7 G7 |"), osc.HoldChord("Bb7", 0), osc.HoldChord("-", 0), osc.Panic(), osc.Density(0.5),
               osc.Balance(-6), osc.Rest(8), osc.Tap(),
-              osc.PredictInstruments(1, 1, 0, 0), osc.UpdateR(0.125)]  # fmt: skip
+              osc.PredictInstruments(1, 1, 0, 0), osc.PredictInstruments(1, 1, 1, 0), osc.UpdateR(0.125)]  # fmt: skip
     wait_until(page, lambda: [m for m in wanted if m not in stage.heard.messages] == [])
     page.fill("#chord", "Xyz")
     page.click("#hold")
@@ -241,8 +256,8 @@ def test_a_file_is_played_from_its_first_sample_and_a_bad_one_is_named(stage, so
     for name, says in (("empty.wav", "empty.wav is empty"), ("text.wav", "is no sound that this browser can read")):
         page.set_input_files("#file", tmp_path / name)
         see(page, "#message", says)
-    page.set_input_files("#file", song)
-    see(page, "#message", "press Play")
+    drop(page, song)
+    see(page, "#message", "song.wav: 60 s; press Play")
     page.click("#go")
     wait_until(page, lambda: stage.running.streamers and stage.running.streamers[-1].pushed)
     start, samples = stage.running.streamers[-1].pushed[0]
