@@ -60,6 +60,10 @@ def grid_of(song: Song) -> BeatGrid:
 
 
 def _beats_of_bar(metre: Metre, start: int, bar: int) -> list[int]:
-    compound = metre.denominator >= 8 and metre.numerator > 3 and metre.numerator % 3 == 0
-    count = metre.numerator // 3 if compound else metre.numerator
+    count = metre.numerator // 3 if is_compound(metre.numerator, metre.denominator) else metre.numerator
     return [start + bar * beat // count for beat in range(count)]
+
+
+def is_compound(numerator: int, denominator: int) -> bool:
+    """Whether a metre counts beats of three, as 6/8, 9/8 and 12/8 do."""
+    return denominator >= 8 and numerator > 3 and numerator % 3 == 0

@@ -239,3 +239,18 @@ def test_human_timing_is_given_when_asked_for(tmp_path):
     (spec,) = tracks.midi_specs([tmp_path / "songs"], [tracks.shipped_font()], 9.0, 0)
     human = replace(spec, human=True)
     assert human.uuid() != spec.uuid() and human.song() == human.song() != spec.song()
+
+
+def test_songs_live_when_asked_to(tmp_path):
+    (tmp_path / "songs").mkdir()
+    for name in "abcdef":
+        write_song(tmp_path / "songs" / f"{name}.mid", quartet(60))
+    words = ["midi", "--midi", str(tmp_path / "songs"), "--seconds", "10", "--jobs", "1", "--living"]
+    assert build_band([*words, "--out", str(tmp_path / "band")]) == 0
+    assert json.loads((tmp_path / "band" / "build.json").read_text())["living"] is True
+    made = [read_song(path) for path in sorted((tmp_path / "band").glob("*/*/all_src.mid"))]
+    assert len(made) == 6 and len({(song.metres, song.tempos) for song in made}) > 2
+    specs = tracks.midi_specs([tmp_path / "songs"], [tracks.shipped_font()], 10.0, 0)
+    living = [replace(spec, living=True) for spec in specs]
+    assert [spec.song() for spec in living] == [spec.song() for spec in living]
+    assert all(spec.uuid() != other.uuid() for spec, other in zip(specs, living, strict=True))

@@ -40,9 +40,10 @@ def _band_from_midi(args: argparse.Namespace) -> list[BuildResult]:
     settings |= {"folders": [path.name for path in args.midi], "soundfonts": [path.name for path in args.soundfont]}
     if args.classes != 3:
         settings |= {"classes": args.classes}
-    if args.human:
-        specs = [replace(spec, human=True) for spec in specs]
-        settings |= {"human": True}
+    for way in ("human", "living"):
+        if getattr(args, way):
+            specs = [replace(spec, **{way: True}) for spec in specs]
+            settings |= {way: True}
     if args.variants:
         specs = with_variants(specs, args.soundfont, args.variants, args.transpose, args.tempo, args.seed)
         settings |= {"variants": args.variants, "transpose": list(args.transpose), "tempo": list(args.tempo)}
@@ -94,6 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     midi.add_argument("--transpose", type=_span(int), default=(-3, 3), metavar="LOW:HIGH", help="by so many semitones")
     midi.add_argument("--tempo", type=_span(float), default=(0.9, 1.1), metavar="LOW:HIGH", help="times its own tempo")
     midi.add_argument("--human", action="store_true", help="give the notes human timing; for songs that lack it")
+    midi.add_argument(
+        "--living", action="store_true", help="draw rests, changes of tempo, other metres, and no drums for each song"
+    )
     midi.add_argument("--instruments", type=Path, help="folder of sampled instruments, see data/README.md")
     midi.add_argument("--share", type=float, default=0.5, help="of the tracks that they play (%(default)s)")
     midi.add_argument("--leave-out", nargs="+", default=[], metavar="NAME", help="instruments that never play")

@@ -178,7 +178,7 @@ def render_track(folder: Path, song: Song, synthesiser: Synthesiser, source: Son
     stems = {f"S{number:02d}": part for number, part in enumerate(parts)}
     entries, audio = {}, {}
     for stem_id, part in stems.items():
-        sound, lufs = _normalised(synthesiser, song, part, samples) if inst_class(part) in FOUR else (None, None)
+        sound, lufs = normalised(synthesiser, song, part, samples) if inst_class(part) in FOUR else (None, None)
         entries[stem_id] = _entry(part, synthesiser, lufs)
         if sound is not None:
             audio[stem_id] = sound
@@ -196,7 +196,7 @@ def render_track(folder: Path, song: Song, synthesiser: Synthesiser, source: Son
     return len(audio)
 
 
-def _normalised(
+def normalised(
     synthesiser: Synthesiser, song: Song, part: Part, samples: int
 ) -> tuple[np.ndarray | None, float | None]:
     """A stem at LOUDNESS_LUFS, and how loud it was when its peak was 0.8; (None, None) when it is not audible."""

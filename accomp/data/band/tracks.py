@@ -14,6 +14,7 @@ import numpy as np
 from accomp.data.band.compose import compose
 from accomp.data.band.render import FOUR, inst_class
 from accomp.data.humanise import humanised
+from accomp.data.living import lived
 from accomp.data.midi import read_song, song_bytes
 from accomp.data.song import Song
 from accomp.errors import UserError
@@ -53,22 +54,26 @@ class MidiTrackSpec(TrackSpec):
     semitones: int = 0
     speed: float = 1.0  # times the song's own tempo
     human: bool = False  # with human timing
+    living: bool = False  # with rests, changes of tempo and other metres
     instruments: tuple[str, ...] = ()  # of the folder; all when empty
 
     def song(self) -> Song:
         song = read_song(self.midi)
         if not song.end:
             raise UserError("no notes")
-        song = excerpt(song.varied(self.semitones, self.speed), self.seconds)
+        # A song in another metre is up to half as long: two in place of four beats.
+        song = excerpt(song.varied(self.semitones, self.speed), self.seconds * (2 if self.living else 1))
         classes = playing(song)
         if len(classes) < self.classes:
             raise UserError(f"only {len(classes)} of the four classes play ({', '.join(classes) or 'none'})")
+        if self.living:
+            song = excerpt(lived(song, int(draw("living", self.source) * 2**32), self.seconds), self.seconds)
         return humanised(song, int(draw("human", self.source) * 2**32)) if self.human else song
 
     def uuid(self) -> str:
         varied = f"{self.semitones:+d}x{self.speed}".encode() if (self.semitones, self.speed) != (0, 1.0) else b""
-        human = b"human" if self.human else b""
-        return hashlib.md5(self.midi.read_bytes() + varied + human).hexdigest()
+        ways = b"human" * self.human + b"living" * self.living
+        return hashlib.md5(self.midi.read_bytes() + varied + ways).hexdigest()
 
 
 @dataclass(frozen=True)
