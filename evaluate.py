@@ -1,6 +1,7 @@
 """python evaluate.py                       score the shipped model in three regimes, beside baselines
 python evaluate.py experiment=latency    time one cycle beside one of the paper's shapes
 python evaluate.py experiment=codec      what the codec alone costs the sound and the clock (out/codec/table.md)
+python evaluate.py experiment=living     a player who rests, changes tempo, plays softly or not at all (out/living/table.md)
 
 Rolls the Streamer that plays live over recordings, scores what it played, and leaves in out/evaluate/<name>/ scores.csv (one
 row per excerpt and metric), summary.csv, differences.csv, figures/ and index.html, a page to listen to. Other settings get
@@ -31,13 +32,20 @@ from omegaconf import DictConfig, OmegaConf
 from accomp import cli
 from accomp.errors import UserError
 from accomp.evaluation import codec, latency, overview, scores, settings, shards
+from accomp.evaluation.living import run as living
 from accomp.evaluation.naming import refuse_other_settings, with_variant
 from accomp.launch import only_writer
 from accomp.provenance import write_provenance
 from accomp.threads import use_threads
 from accomp.trials import recorded
 
-MEASURES = {"scores": scores.run, "latency": latency.run, "codec": codec.run, "overview": overview.run}
+MEASURES = {
+    "scores": scores.run,
+    "latency": latency.run,
+    "codec": codec.run,
+    "overview": overview.run,
+    "living": living.run,
+}
 
 
 def main(config: DictConfig) -> None:

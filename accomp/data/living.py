@@ -51,7 +51,8 @@ def repeated(song: Song, seconds: float) -> Song:
     parts = tuple(
         replace(part, notes=again(part.notes, _later), controls=again(part.controls, later)) for part in song.parts
     )
-    return Song(song.ticks_per_quarter, again(song.tempos, later), again(song.metres, later), parts)
+    metres = again(song.metres, later) if len(song.metres) > 1 else song.metres
+    return Song(song.ticks_per_quarter, again(song.tempos, later), metres, parts)
 
 
 def at_tempo(song: Song, beats_per_minute: float) -> Song:

@@ -101,6 +101,7 @@ class Settings:
     wandb: str | None = None
     latency: Latency = field(default_factory=Latency)
     sets: dict[str, str] | None = None  # of measure=codec: label and root of several data sets
+    scenes: list[str] | None = None  # of measure=living: only these
     music2latent: str | None = None  # of measure=codec: the reference codec's weight file
 
     @property

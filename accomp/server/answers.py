@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from accomp.server.protocol import Chunk
+from accomp.server.protocol import Chunk, parse_reply
 
 HEADERS = 2  # at a time, of which one has to arrive
 AT_ONCE, BYTES_PER_S = 100_000, 10e6  # of memory at the client: Pd has 208 kB, and reads every few milliseconds
@@ -40,6 +40,11 @@ def packetize(stem: str, batch_id: int, audio: np.ndarray, package: int) -> Pack
     total = len(starts) + HEADERS
     chunks = [Chunk(stem, batch_id, k, total, audio[start : start + package]) for k, start in enumerate(starts)]
     return PacketizedAnswer(header(stem, batch_id, len(audio), package), tuple(chunk.pack() for chunk in chunks))
+
+
+def samples_of(answer: PacketizedAnswer) -> np.ndarray:
+    """The answer (N,) that was cut into these chunks."""
+    return np.concatenate([parse_reply(datagram).samples for datagram in answer.chunks])
 
 
 def memory(datagram: bytes) -> int:

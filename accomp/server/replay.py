@@ -19,8 +19,8 @@ import torch
 
 from accomp import audio
 from accomp.errors import UserError
-from accomp.server import protocol as osc
 from accomp.server.actions import Action, Deliver, Swap, Work
+from accomp.server.answers import samples_of
 from accomp.server.models import models_beside, streamers_of
 from accomp.server.record import pack, read
 from accomp.server.state import ServerState
@@ -90,9 +90,8 @@ class Replay:
             for request, result in answers:
                 start = request.edge + request.settings.step.offset - request.settings.overlap
                 for stem, answer in zip(request.settings.stems, result.packets, strict=True):
-                    samples = np.concatenate([osc.parse_reply(d).samples for d in answer.chunks])
                     track = tracks.setdefault(stem, np.zeros(length, np.float32))
-                    lay(track[None], start, samples[None], request.settings.overlap)
+                    lay(track[None], start, samples_of(answer)[None], request.settings.overlap)
             sessions.append(tracks)
         names = {name: None for tracks in sessions for name in tracks}
         silent = [np.zeros_like(tracks["context"]) for tracks in sessions]
