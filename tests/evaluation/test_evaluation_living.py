@@ -175,7 +175,7 @@ def test_from_the_configuration_to_the_table(four_four, model_folder, tmp_path):
     assert [scene for scene in BY_NAME if scene in {line["scene"] for line in lines}] == scenes
     table = (tmp_path / "table.md").read_text().splitlines()
     rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in table if row.startswith("|")]
-    assert "would hit 0." in table[-1]
+    assert "would hit" in table[-1]
     assert rows[0][:4] == ["scene", "figure", "clock", "before"] and {len(row) for row in rows} == {8}
     by_name = {tuple(row[:3]): row[3:] for row in rows[2:]}
     assert by_name["silence", "level", "own"][1] == "-120" and ("silence", "level", "host's") not in by_name
