@@ -43,8 +43,11 @@ class Codec(nn.Module, ABC):
         """
         return self.encode(audio)
 
-    def settled(self, latents: Tensor) -> Tensor:
-        """Generated latents (B, C, T), each brought to the nearest that this codec could give: so they are played and kept."""
+    def settled(self, latents: Tensor, before: Tensor | None = None) -> Tensor:
+        """Generated latents (B, C, T), each brought to the nearest that this codec could give: so they are played and kept.
+
+        `before` (B, C, 1) is the frame before them, None where there is none.
+        """
         return latents
 
     @abstractmethod

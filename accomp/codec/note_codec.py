@@ -162,9 +162,14 @@ class NoteCodec(Codec):
         latents = self.assemble(notes, notes[:, 0, :, : len(DRUMS)], spectrum, energies)
         return self.with_notes(latents, roll[:, NOTE_ROWS], roll[:, DRUM_ROWS])
 
-    def settled(self, latents: Tensor) -> Tensor:
-        """Every key 0, 1 or 2, and strokes none or at least a soft one: what a sampler left between them is noise."""
+    def settled(self, latents: Tensor, before: Tensor | None = None) -> Tensor:
+        """Every key 0, 1 or 2, and strokes none or at least a soft one: what a sampler left between them is noise. A key
+        that did not sound in the frame before begins.
+        """
         keys = (latents[:, NOTE_ROWS] / NOTE_SCALE).round().clamp(0, 2)
+        last = torch.zeros_like(keys[:, :, :1]) if before is None else before[:, NOTE_ROWS] / NOTE_SCALE
+        silent = torch.cat([last, keys[:, :, :-1]], 2) < 0.5
+        keys = torch.where(silent & (keys > 0), 2.0, keys)
         strokes = (latents[:, DRUM_ROWS] / NOTE_SCALE).clamp(0, 2)
         return self.with_notes(latents, keys, strokes * (strokes > SOFTEST))
 

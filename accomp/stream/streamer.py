@@ -235,7 +235,9 @@ class Streamer:
                 plan=None if plan is None else self._in_window(plan, end),
                 lively=self.lively,
             )
-            new.append(self.model.codec.settled(torch.nan_to_num(latents, nan=0.0, posinf=0.0, neginf=0.0)))
+            latents = torch.nan_to_num(latents, nan=0.0, posinf=0.0, neginf=0.0)
+            before = self.own.latents[:, :, -1:] if self.own.stop > self.first_own else None
+            new.append(self.model.codec.settled(latents, before))
             self.plan.play(new[-1], self.own.stop)
             self.own.append(new[-1])
         return new

@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from accomp.codec.note_codec import DRUM_ROWS, NOTE_ROWS, NoteCodec
+from accomp.codec.note_codec import DRUM_ROWS, NOTE_ROWS, NOTE_SCALE, NoteCodec
 from accomp.codec.partials import parts_of
 from accomp.codec.sinusoids import COUNT, LOWEST_HZ, PER_OCTAVE, Sinusoids
 from accomp.codec.spectrum import HISTORY, PitchSpectrum, bin_hz
@@ -129,3 +129,18 @@ def test_a_recording_is_encoded_with_the_answer_that_comes_later():
     with torch.no_grad():
         again = codec.keys(codec.encode_recording(changed))
     assert torch.equal(recorded[:, :, : 8 - LOOKAHEAD], again[:, :, : 8 - LOOKAHEAD])
+
+
+def test_generated_notes_are_whole_and_begin_where_they_did_not_sound():
+    codec = NoteCodec(**SMALL)
+    latents = torch.zeros(1, codec.channels, 6)
+    latents[0, 40] = NOTE_SCALE * torch.tensor([0.1, 0.4, 0.8, 1.1, 0.9, 1.7])  # begins, and is struck again
+    latents[0, 50] = NOTE_SCALE * torch.tensor([1.2, 0.9, 0.2, 0.0, 0.6, 0.0])
+    before = torch.zeros(1, codec.channels, 1)
+    before[0, 50] = NOTE_SCALE
+    settled = codec.settled(latents, before)[0] / NOTE_SCALE
+    assert settled[40].tolist() == [0, 0, 2, 1, 1, 2]
+    assert settled[50].tolist() == [1, 1, 0, 0, 2, 0]
+    assert codec.settled(latents)[0, 50, 0] == 2 * NOTE_SCALE, "nothing sounded before a session"
+    truth = codec.settled(latents, before)
+    assert torch.equal(codec.settled(truth, before), truth), "what is settled stays"
