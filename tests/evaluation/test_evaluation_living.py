@@ -75,6 +75,12 @@ def test_how_long_it_takes_to_find_the_beat_again_is_measured():
     assert found(take, perfect(take, delay_s=0.2))["drums", "recovery"] == np.inf
 
 
+def test_how_far_beside_the_beat_a_clock_is_counts_in_beats():
+    take = taken("bass is added")  # 100 bpm
+    assert found(take, perfect(take))["offset", "after"] == pytest.approx(0, abs=1e-6)
+    assert found(take, perfect(take, delay_s=0.03))["offset", "after"] == pytest.approx(0.05, abs=0.005)
+
+
 def test_chance_is_the_share_of_time_near_a_stroke():
     take = taken("steady")  # 100 bpm
     assert found(take, perfect(take))["drums", "chance"] == pytest.approx(0.14 / 0.6, abs=0.02)

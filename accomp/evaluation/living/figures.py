@@ -2,6 +2,7 @@
 
 drums     share of the beats of the score that have an onset of the answer's drums within 70 ms
 clock     F-measure of the beats that the clock foretold for each answer, within 70 ms
+offset    mean distance of those beats from the nearest of the score, in beats
 tempo     mean difference of its tempo at the live edge from the score's, in beats per minute
 bars      share of the beats with a bar whose bar has the score's length; none told: NaN
 level     of the loudest second of the answer, dBFS
@@ -64,6 +65,11 @@ def _clock(take: Take, played: Played, span: Span) -> float:
     return f_measure(_within(take.grid.beats_s, span), _within(foretold, span))
 
 
+def _offset(take: Take, played: Played, span: Span) -> float:
+    at = take.grid.position(_within(np.array([at for at, _ in played.foretold]), span))
+    return float(np.nanmean(np.abs(at - np.round(at)))) if np.isfinite(at).any() else np.nan
+
+
 def _tempo(take: Take, played: Played, span: Span) -> float:
     steps = [(at, bpm) for at, bpm in played.tempi if span[0] <= at < span[1] and bpm]
     periods = take.grid.phase(np.array([at for at, _ in steps]))[2]
@@ -87,7 +93,15 @@ def _balance(take: Take, played: Played, span: Span) -> float:
     return rms_db(played.audio[at]) - rms_db(take.audio[at])
 
 
-MEASURES = {"drums": _drums, "clock": _clock, "tempo": _tempo, "bars": _bars, "level": _level, "balance": _balance}
+MEASURES = {
+    "drums": _drums,
+    "clock": _clock,
+    "offset": _offset,
+    "tempo": _tempo,
+    "bars": _bars,
+    "level": _level,
+    "balance": _balance,
+}
 
 
 def _recovery(take: Take, played: Played, figure: str, before: float) -> float:

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 CLOCKS = {"model": "own", "score": "host's"}
 STEM = "drums"
-DECIMALS = {"drums": 2, "clock": 2, "bars": 2, "tempo": 1, "level": 0, "balance": 1}
+DECIMALS = {"drums": 2, "clock": 2, "offset": 3, "bars": 2, "tempo": 1, "level": 0, "balance": 1}
 
 
 def run(settings: Settings) -> Path:
