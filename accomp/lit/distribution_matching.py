@@ -3,7 +3,7 @@
 An answer that must equal one of the teacher's is their average where the teacher could give several; an average of notes is
 no note. Here a critic, a second diffusion model, learns how the student's answers are distributed, and the student moves
 to where the teacher thinks them likelier than the critic does (Yin et al. 2024, Improved Distribution Matching
-Distillation, without its adversarial loss).
+Distillation, without its adversarial loss). The critic must follow the student closely, so that it learns more often.
 """
 
 import copy
@@ -29,6 +29,7 @@ class DistributionMatching(Objective):
         sigma_min, sigma_max: levels of the comparison are drawn between these, uniformly in their logarithm
         noise_mean, noise_std: of ln(sigma), at which the critic learns
         matching: weight of the distribution matching
+        share: of the batches from which the student learns too; from all others the critic alone
         change: of the critic, weight of errors in how the latents change, as the teacher's
     """
 
@@ -38,6 +39,7 @@ class DistributionMatching(Objective):
     noise_mean: float = 0.6
     noise_std: float = 1.3
     matching: float = 1.0
+    share: float = 0.25
     change: float = 0.0
 
     def helpers(self, denoiser: Denoiser) -> dict[str, torch.nn.Module]:
@@ -45,15 +47,18 @@ class DistributionMatching(Objective):
 
     def __call__(self, nets: Nets, conditioner: Callable, batch: dict, generator: torch.Generator) -> dict[str, Tensor]:
         condition = conditioner(batch, generator, nets.denoiser)
-        answer = self.answer(nets.denoiser, condition, generator)
-        critic = nets.helpers["critic"]
-        goal = answer.detach() - self.gradient(nets.teacher, critic, answer.detach(), condition, generator)
-        matched = masked_mse(answer, goal, condition.masks.target) / 2
+        learns = not nets.denoiser.training or bool(torch.rand((), generator=generator) < self.share)
+        critic, losses = nets.helpers["critic"], {}
+        with torch.set_grad_enabled(learns and torch.is_grad_enabled()):
+            answer = self.answer(nets.denoiser, condition, generator)
+        if learns:
+            goal = answer.detach() - self.gradient(nets.teacher, critic, answer.detach(), condition, generator)
+            losses["matching"] = self.matching * (masked_mse(answer, goal, condition.masks.target) / 2).mean()
         sigma = log_normal(len(answer), self.noise_mean, self.noise_std, generator).to(answer)
         noise = torch.randn(answer.shape, generator=generator).to(answer)
         estimate = critic(answer.detach() + sigma.view(-1, 1, 1) * noise, sigma, condition)
         error = masked_mse(estimate, answer.detach(), condition.masks.target, self.change)
-        return {"matching": self.matching * matched.mean(), "critic": (loss_weight(sigma) * error).mean()}
+        return losses | {"critic": (loss_weight(sigma) * error).mean()}
 
     def answer(self, student: Denoiser, condition: Condition, generator: torch.Generator) -> Tensor:
         """What the student plays (B, C, T), in as many calls as the draw has it; the last one has gradients."""

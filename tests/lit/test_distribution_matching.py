@@ -32,7 +32,7 @@ def student(objective) -> DenoisingModule:
 
 
 def test_student_and_critic_move_and_the_teacher_has_nothing_to_move():
-    module = student(DistributionMatching()).train()
+    module = student(DistributionMatching(share=1)).train()
     losses = module.losses(batch(), seeded_generator(0))
     assert set(losses) == {"matching", "critic"}
     torch.stack(list(losses.values())).sum().backward()
@@ -40,8 +40,23 @@ def test_student_and_critic_move_and_the_teacher_has_nothing_to_move():
     assert any(p.grad is not None and p.grad.any() for p in module.helpers["critic"].parameters())
 
 
+def test_from_some_batches_only_the_critic_learns():
+    module = student(DistributionMatching(share=0.25)).train()
+    taught = 0
+    for seed in range(40):
+        module.zero_grad()
+        losses = module.losses(batch(), seeded_generator(seed))
+        torch.stack(list(losses.values())).sum().backward()
+        assert any(p.grad is not None and p.grad.any() for p in module.helpers["critic"].parameters())
+        moved = any(p.grad is not None and p.grad.any() for p in module.denoiser.parameters())
+        assert moved == ("matching" in losses)
+        taught += moved
+    assert 4 <= taught <= 18
+    assert set(module.eval().losses(batch(), seeded_generator(0))) == {"matching", "critic"}, "validation measures both"
+
+
 def test_the_critic_learns_nothing_about_the_student_through_the_matching():
-    module = student(DistributionMatching()).train()
+    module = student(DistributionMatching(share=1)).train()
     module.losses(batch(), seeded_generator(0))["matching"].backward()
     assert all(p.grad is None for p in module.helpers["critic"].parameters())
 
