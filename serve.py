@@ -42,9 +42,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--serverport", type=int, default=7000, help="UDP port to listen on (%(default)s)")
     parser.add_argument("--clientport", type=int, default=8000, help="UDP port of the client (%(default)s)")
     parser.add_argument("--client_ip", default="127.0.0.1", help="the one client; all others are ignored (%(default)s)")
-    parser.add_argument(
-        "--source_ip", help="where the client's packets seem to come from, behind a router (--client_ip)"
-    )
+    parser.add_argument("--source_ip", help="where the client's packets seem to come from, behind a router (--client_ip)")
     parser.add_argument("--server_ip", help="address of this machine to listen on (loopback for a client on this machine, "
                         "else 0.0.0.0, all of them)")  # fmt: skip
     parser.add_argument("--web", type=int, nargs="?", const=WEB_PORT, metavar="PORT",
@@ -60,9 +58,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
                         help="each instrument also receives what the others play, not the player alone")  # fmt: skip
     parser.add_argument("--rest_after", type=float, default=2.0, metavar="BARS",
                         help="bars that the model plays on when the player stops; 0: for ever (%(default)s)")  # fmt: skip
-    parser.add_argument(
-        "--record", type=Path, metavar="FOLDER", help="record everything into a new file in this folder"
-    )
+    parser.add_argument("--record", type=Path, metavar="FOLDER", help="record everything into a new file in this folder")
     return parser.parse_args(argv)
 
 
@@ -102,9 +98,7 @@ def open_web(args: argparse.Namespace) -> "WebPort | None":
     return WebPort(bind(args.web_ip, port), ROOT / "clients" / "web", kept_token(ROOT / "out" / "web_token"))
 
 
-def run_server(
-    args: argparse.Namespace, sources: set[str], rx: list[socket.socket], web: "WebPort | None" = None
-) -> None:
+def run_server(args: argparse.Namespace, sources: set[str], rx: list[socket.socket], web: "WebPort | None" = None) -> None:
     """Load the model, warm up, report it, and serve."""
     # These import torch, which takes seconds: not before the port is known to be free.
     from accomp.server.endpoint import Endpoint

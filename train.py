@@ -96,9 +96,7 @@ def scale_batch(config: DictConfig) -> None:
 def compile_denoiser(module) -> None:
     """Compile the denoiser of a module. UserError where losses look into it, which compiled code does not let them."""
     if "probe" in getattr(module, "helpers", ["probe"]):
-        raise UserError(
-            "compile=true is for denoisers without losses on notes: add module.objective.notes=0, or leave it out"
-        )
+        raise UserError("compile=true is for denoisers without losses on notes: add module.objective.notes=0, or leave it out")
     module.denoiser.compile()
 
 
@@ -181,9 +179,7 @@ def start_loggers(config: DictConfig) -> list:
             try:
                 logger.experiment  # noqa: B018 (connects)
             except Error as error:
-                log.warning(
-                    "W&B is out of reach (%s); `wandb sync` can send this run later", str(error).splitlines()[0]
-                )
+                log.warning("W&B is out of reach (%s); `wandb sync` can send this run later", str(error).splitlines()[0])
                 node.mode = "offline"
                 logger = build(node)
         loggers.append(logger)

@@ -19,9 +19,7 @@ def read(path: Path | str, start: int = 0, stop: int | None = None) -> np.ndarra
     """Samples [start, stop) of a mono 44.1 kHz file, (N,) float32. Raises UserError on anything else."""
     audio, rate = _read(Path(path), start, stop)
     if rate != SAMPLE_RATE:
-        raise UserError(
-            f"{path}: sample rate is {rate} Hz, {SAMPLE_RATE} Hz is needed; convert it first (sox IN -r 44100 OUT)"
-        )
+        raise UserError(f"{path}: sample rate is {rate} Hz, {SAMPLE_RATE} Hz is needed; convert it first (sox IN -r 44100 OUT)")
     if audio.shape[1] != 1:
         raise UserError(f"{path}: {audio.shape[1]} channels, mono is needed; convert it first (sox IN -c 1 OUT)")
     return audio[:, 0]

@@ -11,9 +11,7 @@ log = logging.getLogger(__name__)
 ON_BAD = ("refuse", "skip")
 
 
-def command(
-    parser: argparse.ArgumentParser, argv: Sequence[str] | None, task: Callable[[argparse.Namespace], None]
-) -> int:
+def command(parser: argparse.ArgumentParser, argv: Sequence[str] | None, task: Callable[[argparse.Namespace], None]) -> int:
     """Do what the command line asks for; the exit status: 0, 2 after a UserError, 130 after Ctrl-C."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     options = parser.parse_args(argv)

@@ -64,9 +64,7 @@ def explain_parsing(override: str) -> str:
 
 def explain_option(path: str, script: str) -> str:
     """What to write in place of an option that a group of conf/ does not have; `path` is group/option."""
-    group = next(
-        (f"{one}/{script}" for one in PER_SCRIPT if path.startswith(f"{one}/{script}/")), path.partition("/")[0]
-    )
+    group = next((f"{one}/{script}" for one in PER_SCRIPT if path.startswith(f"{one}/{script}/")), path.partition("/")[0])
     word, option = group.removesuffix(f"/{script}"), path.removeprefix(f"{group}/")
     if word in PER_SCRIPT:
         for other in (CONF / word).iterdir():

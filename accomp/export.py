@@ -147,9 +147,7 @@ def refuse_folder(out: Path) -> None:
 
 def export_paper(out: Path, source: Path, samplers: Sequence[str] = ()) -> None:
     """Make a model folder of a run of experiment=paper_..., of its last checkpoint or of the one that is named."""
-    run, checkpoint = (
-        (source.parents[1], source) if source.is_file() else (source, source / "checkpoints" / "last.ckpt")
-    )
+    run, checkpoint = (source.parents[1], source) if source.is_file() else (source, source / "checkpoints" / "last.ckpt")
     facts = run_facts(run)
     told = [f"trained for {facts.steps:,} steps on {facts.data} by `{facts.command}`", f"code: {facts.code}"]
     weights = package_weights()
@@ -184,11 +182,7 @@ def run_command(options: argparse.Namespace) -> None:
     else:
         check_role(alone[0], getattr(options, alone[0]))
         export_paper(options.out, options.paper) if options.paper else write_folder(options.coherence, options.out)
-    how = (
-        "score with it by `python evaluate.py coherence="
-        if options.coherence
-        else "play it with `python serve.py --model "
-    )
+    how = "score with it by `python evaluate.py coherence=" if options.coherence else "play it with `python serve.py --model "
     log.info("wrote %s; %s%s`", options.out, how, options.out)
 
 

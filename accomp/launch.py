@@ -32,9 +32,7 @@ def environment(devices: int, nodes: int, sweep: bool) -> list:
 
     wanted = devices * nodes
     if wanted == 1:
-        return [
-            LightningEnvironment()
-        ]  # even inside a Slurm job: no ranks, and signals are handled by `LastCheckpoint`
+        return [LightningEnvironment()]  # even inside a Slurm job: no ranks, and signals are handled by `LastCheckpoint`
     if os.environ.get("SUBMITIT_EXECUTOR") == "local":
         from submitit.helpers import TorchDistributedEnvironment
 
@@ -80,9 +78,7 @@ def only_writer(folder: Path) -> Iterator[None]:
                 yield
                 return
             file.seek(0)
-            raise UserError(
-                f"{folder} is being written by {file.read() or 'another run'}; choose another name="
-            ) from error
+            raise UserError(f"{folder} is being written by {file.read() or 'another run'}; choose another name=") from error
         file.truncate(0)
         job = os.environ.get("SLURM_JOB_ID")
         file.write(f"process {os.getpid()} on {socket.gethostname()}" + (f", Slurm job {job}" if job else ""))

@@ -130,9 +130,7 @@ def usable(device: str) -> torch.device:
     try:
         return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError) as error:
-        raise UserError(
-            f"device {device!r} cannot be used here ({str(error).splitlines()[0]}); try --device cpu"
-        ) from error
+        raise UserError(f"device {device!r} cannot be used here ({str(error).splitlines()[0]}); try --device cpu") from error
 
 
 def _build(values: dict) -> nn.Module:

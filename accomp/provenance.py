@@ -71,8 +71,6 @@ def _imports(name: str) -> tuple[str, ...]:
 def _meaning(name: str) -> str:
     tree = ast.parse(_source(name))
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(
-            node
-        ):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(node):
             node.body = node.body[1:]
     return ast.dump(tree)

@@ -96,9 +96,7 @@ def table(recipe: Recipe) -> str:
     total = f"{sum(stage.hours or 0 for stage in left):.1f}" + " and unknown ones" * bool(unknown)
     rows.append(("left", "", total, f"{sum(stage.gb for stage in left):g}"))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
 
 
 def run(recipe: Recipe, stage: Stage) -> None:
@@ -194,9 +192,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--plan", action="store_true", help="only show the stages, their hours and GB")
     parser.add_argument("--measure", action="store_true", help=f"train {STEPS} steps of each stage for its hours")
     parser.add_argument("--only", metavar="STAGE", help="only this stage")
-    parser.add_argument(
-        "--slurm", nargs="?", const="", metavar="OPTIONS", help="as dependent Slurm jobs, with these options"
-    )
+    parser.add_argument("--slurm", nargs="?", const="", metavar="OPTIONS", help="as dependent Slurm jobs, with these options")
     return command(parser, argv, follow)
 
 

@@ -43,9 +43,7 @@ def read_run(run: Path, prefix: str, module: nn.Module, strict: bool = True) -> 
     not fit.
     """
     state = read_checkpoint(run)["state_dict"]
-    chosen = {
-        current_name(name.removeprefix(prefix)): value for name, value in state.items() if name.startswith(prefix)
-    }
+    chosen = {current_name(name.removeprefix(prefix)): value for name, value in state.items() if name.startswith(prefix)}
     try:
         module.load_state_dict(chosen, strict=strict)
     except RuntimeError as error:

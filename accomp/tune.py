@@ -169,14 +169,10 @@ def check_objective(folder: Path, objective: str, overrides: Sequence[str]) -> N
     run = folder / "check"
     if read_status(run).get("state") != "done":
         fixed, free = space(overrides)
-        lows = [
-            f"{name}={d.choices[0] if isinstance(d, CategoricalDistribution) else d.low}" for name, d in free.items()
-        ]
+        lows = [f"{name}={d.choices[0] if isinstance(d, CategoricalDistribution) else d.low}" for name, d in free.items()]
         status, _ = finish(run, [*fixed, *lows, "steps=1", "+trainer.limit_val_batches=1"])
         if status:
-            raise UserError(
-                f"one step with {' '.join(lows)} fails: {read_status(run).get('reason')}; see {run}/output.log"
-            )
+            raise UserError(f"one step with {' '.join(lows)} fails: {read_status(run).get('reason')}; see {run}/output.log")
     figures = read_status(run)["figures"]
     if objective not in figures:
         raise UserError(f"--objective {objective}: this training logs {', '.join(figures)}")
@@ -197,9 +193,7 @@ def work(study: optuna.Study, folder: Path, trials: int, objective: str, overrid
             values = [f"{name}={value}" for name, value in trial.params.items()]
             log.info("trial %d: %s", trial.number, " ".join(values))
             try:
-                value = train(
-                    run_folder(folder, trial), [*fixed, *values], objective, partial(goes_on, trial, objective)
-                )
+                value = train(run_folder(folder, trial), [*fixed, *values], objective, partial(goes_on, trial, objective))
             except optuna.TrialPruned:
                 log.info("trial %d was ended early: others were better at the same step", trial.number)
                 study.tell(trial, state=TrialState.PRUNED)

@@ -305,9 +305,7 @@ def _drawn(patcher: Patcher) -> list[str]:
         (x, y), (u, v) = port(a, o, 1), port(b, i, 0)
         bend = max(12.0, abs(v - y) / 2)
         sound = ' class="sound"' if _max_box(patcher, a)["outlettype"][o] == "signal" else ""
-        drawn.append(
-            f'<path{sound} d="M{x:.0f} {y:.0f}C{x:.0f} {y + bend:.0f} {u:.0f} {v - bend:.0f} {u:.0f} {v:.0f}"/>'
-        )
+        drawn.append(f'<path{sound} d="M{x:.0f} {y:.0f}C{x:.0f} {y + bend:.0f} {u:.0f} {v - bend:.0f} {u:.0f} {v:.0f}"/>')
     for index, box in enumerate(patcher.boxes):
         wide, high = _max_size(box)
         kind = "control" if box.head in MAX_CONTROLS else box.kind

@@ -145,9 +145,7 @@ class Session:
                     cycle_s = self.cycle_s(request) if callable(self.cycle_s) else self.cycle_s
                     self.at(self.t + cycle_s, self.answer, request)
                 case Deliver():
-                    self.at(
-                        self.t, self.put, action, PacedSender(action.result.packets, action.hold_until_s, action.lossy)
-                    )
+                    self.at(self.t, self.put, action, PacedSender(action.result.packets, action.hold_until_s, action.lossy))
 
     def answer(self, request):
         self.act(self.state.on_answer(request, self.worker.play(request), self.t))

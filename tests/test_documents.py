@@ -213,8 +213,7 @@ def test_the_experiments_of_the_documentation_are_all_there_are():
             name = str(path.relative_to(ROOT / "conf" / group).with_suffix("")).partition("/")[2]
             assert f"{group}={name}" in pages, path
             assert any(
-                one.source.startswith(f"{path.relative_to(ROOT)}:2") and f"{group}={name}" in one.words
-                for one in COMMANDS
+                one.source.startswith(f"{path.relative_to(ROOT)}:2") and f"{group}={name}" in one.words for one in COMMANDS
             ), path
 
 
@@ -238,8 +237,6 @@ def test_the_numbers_of_a_results_table_are_those_of_its_csv(file):
     page = (ROOT / "docs" / "results.md").read_text()
     assert f"name={file.stem}\n" in page
     section = page.partition(f"name={file.stem}\n")[2].partition("\n## ")[0]
-    shown = {
-        float(cell) for line in section.splitlines() for cell in re.findall(r"(?<=\| )-?\d+\.\d+(?= \|)", line + " ")
-    }
+    shown = {float(cell) for line in section.splitlines() for cell in re.findall(r"(?<=\| )-?\d+\.\d+(?= \|)", line + " ")}
     means = {round(line["mean"], digits) for line in report.read_summary(file) for digits in (1, 2, 3) if line["n"]}
     assert len(shown) > 10 and shown <= means, sorted(shown - means)

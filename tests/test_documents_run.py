@@ -144,9 +144,7 @@ def run(checkout: Path, words: list[str]) -> None:
 @contextlib.contextmanager
 def running_server(checkout: Path, words: list[str]) -> Iterator[None]:
     """Start serve.py, wait until it is ready, and end it in the end."""
-    ports = (
-        [] if any("port" in word for word in words) else [f"--serverport={free_port()}", f"--clientport={free_port()}"]
-    )
+    ports = [] if any("port" in word for word in words) else [f"--serverport={free_port()}", f"--clientport={free_port()}"]
     log = checkout / "server.log"
     with log.open("w") as output:
         server = subprocess.Popen([*words, *ports], cwd=checkout, env=environment(checkout), stderr=output)

@@ -84,13 +84,9 @@ def test_csv_is_tidy_and_states_what_was_hidden(run):
         ("student_2", "model", "live")
     }
     excerpts = {(line["track"], line["stem"]) for line in lines if line["track"] != "*"}
-    assert excerpts == {("Track01901", "bass"), ("Track01902", "bass"), ("Track01902", "guitar")}, (
-        "silent stems are out"
-    )
+    assert excerpts == {("Track01901", "bass"), ("Track01902", "bass"), ("Track01902", "guitar")}, "silent stems are out"
     assert "" not in values(lines, metric="rms_db") and len(values(lines, metric="cycle_p50_ms")) == 3
-    assert values(lines, metric="generative_ms", w="1") == ["3000"], (
-        "the last sample of a step is 3 s behind what was heard"
-    )
+    assert values(lines, metric="generative_ms", w="1") == ["3000"], "the last sample of a step is 3 s behind what was heard"
 
 
 def test_baselines_are_what_they_say(run):
@@ -294,9 +290,7 @@ def test_a_song_without_a_score_is_played_and_scored_without_one(model_folder, b
     shutil.copytree(band, root)
     for midi in root.rglob("*.mid"):
         midi.unlink()
-    chosen = settings(
-        model_folder, root, tmp_path / "out", "metrics=[beats,levels]", "do=[play,score]", "clock=[model,score]"
-    )
+    chosen = settings(model_folder, root, tmp_path / "out", "metrics=[beats,levels]", "do=[play,score]", "clock=[model,score]")
     scores.run(chosen)
     lines = lines_of(tmp_path / "out")
     assert {line["clock"] for line in lines if line["model"] == "tiny"} == {"model"}, "there are no beats to be told"

@@ -35,9 +35,7 @@ def root(tmp_path_factory):
 def test_a_fifth_stem_trains_and_plays(root, model_folder, tmp_path):
     latents = ["--data", str(root), "--codec", str(model_folder), "--out", str(tmp_path / "latents")]
     assert (
-        encode([*latents, "--stems", *STEMS, "--shard", "0/2"])
-        == encode([*latents, "--stems", *STEMS, "--shard", "1/2"])
-        == 0
+        encode([*latents, "--stems", *STEMS, "--shard", "0/2"]) == encode([*latents, "--stems", *STEMS, "--shard", "1/2"]) == 0
     )
     data = [f"data.root={root}", f"data.latents={tmp_path}/latents", "data.frames=64", "data.batch_size=2", CLASSES]
     data += ["data.validation_items=2", "data.epoch_items=4", "data.workers=0", "steps=3", "experiment=diffusion"]

@@ -15,9 +15,7 @@ LINES = re.findall(r"\| `(\w+):([\w.]+)=([^`]+)` \|$", PAGE, re.MULTILINE)
 
 @pytest.fixture(scope="module")
 def composed() -> dict:
-    return {
-        name: compose("evaluate" if name == "paper_table" else "train", [f"experiment={name}"]) for name, *_ in LINES
-    }
+    return {name: compose("evaluate" if name == "paper_table" else "train", [f"experiment={name}"]) for name, *_ in LINES}
 
 
 @pytest.mark.parametrize(("experiment", "key", "value"), LINES)

@@ -33,8 +33,6 @@ def test_a_model_folder_names_nothing_but_networks_of_this_package(target, messa
 
 
 def test_a_run_of_ones_own_may_name_any_network_and_nothing_else():
-    assert isinstance(
-        build_part({"_target_": "torch.nn.Linear", "in_features": 2, "out_features": 3}, True), torch.nn.Linear
-    )
+    assert isinstance(build_part({"_target_": "torch.nn.Linear", "in_features": 2, "out_features": 3}, True), torch.nn.Linear)
     with pytest.raises(UserError, match="neither a network nor a codec"):
         build_part({"_target_": "os.system", "command": "true"}, trusted=True)

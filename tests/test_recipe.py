@@ -101,9 +101,7 @@ def test_every_training_of_a_recipe_composes_and_reads_what_was_written_before(n
             assert config.seed == 1 and str(stage.done).startswith(config.out_dir)
             if config.data.latents:
                 sets = config.data.sets or []
-                assert (
-                    config.data.latents in written and {f"{config.data.latents}/*/{name}" for name in sets} <= written
-                )
+                assert config.data.latents in written and {f"{config.data.latents}/*/{name}" for name in sets} <= written
             assert config.module.get("teacher") is None or f"{config.module.teacher}/checkpoints/last.ckpt" in written
         elif "accomp.export" in stage.words:
             runs = [word for word in stage.words if word.startswith("out/train/")]

@@ -113,8 +113,7 @@ def test_instruments_that_play_together_hear_each_other(model_folder, model):
         heard = client.play()
         client.settle()
     offline = [
-        rollout(Streamer(model, stems, together=each), context, step, rules=PlayingRules(2)).audio
-        for each in (True, False)
+        rollout(Streamer(model, stems, together=each), context, step, rules=PlayingRules(2)).audio for each in (True, False)
     ]
     assert all(np.allclose(heard[stem], audio, atol=1e-5) for stem, audio in zip(stems, offline[0], strict=True))
     assert not np.allclose(*offline, atol=1e-3)
@@ -138,9 +137,7 @@ HOSTILE = {
     "pickle": lambda folder: (folder / "codec.safetensors").write_bytes(b"\x80\x04cos\nsystem\n(S'touch x'\ntR."),
     "truncated": lambda folder: _cut(folder / "codec.safetensors"),
     "huge header": lambda folder: (folder / "teacher.safetensors").write_bytes((2**62).to_bytes(8, "little") + b"{}"),
-    "code in the config": lambda folder: (folder / "config.yaml").write_text(
-        "!!python/object/apply:os.system ['touch x']"
-    ),
+    "code in the config": lambda folder: (folder / "config.yaml").write_text("!!python/object/apply:os.system ['touch x']"),
     "a class by name": lambda folder: _change(folder, lambda c: c["codec"].update(kind="os.system")),
     "another shape": lambda folder: _change(folder, lambda c: c["net"].update(width=64)),
     "not finite": lambda folder: _poison(folder / "student.safetensors"),
@@ -310,13 +307,9 @@ def test_a_user_error_ends_with_status_2_and_no_trace(tmp_path):
 
 
 @pytest.mark.parametrize("client_ip, address", [("127.0.0.1", "127.0.0.1"), ("192.0.2.1", "0.0.0.0")])
-def test_it_listens_beyond_this_machine_only_for_a_client_elsewhere_and_says_so(
-    monkeypatch, caplog, client_ip, address
-):
+def test_it_listens_beyond_this_machine_only_for_a_client_elsewhere_and_says_so(monkeypatch, caplog, client_ip, address):
     heard = []
-    monkeypatch.setattr(
-        serve, "run_server", lambda args, sources, rx, web: heard.append((sources, rx[0].getsockname()[0]))
-    )
+    monkeypatch.setattr(serve, "run_server", lambda args, sources, rx, web: heard.append((sources, rx[0].getsockname()[0])))
     serve.serve(serve.arguments(["--client_ip", client_ip, "--serverport", str(free_port())]))
     assert heard == [({client_ip}, address)] and ("beyond this machine" in caplog.text) == (address == "0.0.0.0")
 
@@ -332,9 +325,7 @@ def test_the_page_is_served_beside_the_port_for_datagrams(model_folder):
     with server(model_folder, "--web", "0") as (process, _, _):
         link = next(line.split("open ")[1].strip() for line in process.stderr if "web: open" in line)
         with urllib.request.urlopen(link, timeout=10) as answer:
-            assert (
-                b"<title>accomp" in answer.read() and "default-src 'self'" in answer.headers["Content-Security-Policy"]
-            )
+            assert b"<title>accomp" in answer.read() and "default-src 'self'" in answer.headers["Content-Security-Policy"]
         assert link.startswith("http://127.0.0.1:") and len(link.split("#")[1]) > 20
         assert end(process)[1] < 0.5
 

@@ -149,9 +149,7 @@ def test_the_package_has_at_most_11_500_lines():
 
 def loaded(statement: str) -> tuple[float, set[str]]:
     """Processor seconds that the statement takes in a fresh Python, and the modules that it loads."""
-    code = (
-        f"import sys, time; began = time.process_time(); {statement}; print(time.process_time() - began, *sys.modules)"
-    )
+    code = f"import sys, time; began = time.process_time(); {statement}; print(time.process_time() - began, *sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     seconds, *modules = done.stdout.split()
     return float(seconds), set(modules)

@@ -13,9 +13,7 @@ def one_thread_afterwards():
     torch.set_num_threads(1)
 
 
-@pytest.mark.parametrize(
-    ("asked", "environment", "expected"), [(None, None, 1), (None, "3", 3), (2, None, 2), (2, "3", 2)]
-)
+@pytest.mark.parametrize(("asked", "environment", "expected"), [(None, None, 1), (None, "3", 3), (2, None, 2), (2, "3", 2)])
 def test_asked_for_then_the_environment_then_one(monkeypatch, asked, environment, expected):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     if environment is not None:

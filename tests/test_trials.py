@@ -109,9 +109,7 @@ def test_one_command_shares_an_evaluation_out_and_joins_it(small_band, model_fol
         for name in ("shards", "whole")
     )
     assert shards == whole and len(shards) > 20
-    assert (tmp_path / "shards" / "index.html").is_file() and len(
-        list((tmp_path / "shards" / "shards").glob("[01]"))
-    ) == 2
+    assert (tmp_path / "shards" / "index.html").is_file() and len(list((tmp_path / "shards" / "shards").glob("[01]"))) == 2
 
 
 @pytest.mark.slow

@@ -53,9 +53,7 @@ def beat_chords(start_s: np.ndarray, end_s: np.ndarray, pitch: np.ndarray, beats
     """The chords under notes with these starts, ends and MIDI pitches (M,), for the beats between `beats_s`."""
     profile, lowest = beat_profiles(start_s, end_s, pitch, beats_s)
     padded = np.pad(profile, ((1, 1), (0, 0)))
-    return fitted_chords(
-        profile + NEIGHBOUR * (padded[:-2] + padded[2:]), np.where(lowest < 0, -1, lowest % 12), beats_s
-    )
+    return fitted_chords(profile + NEIGHBOUR * (padded[:-2] + padded[2:]), np.where(lowest < 0, -1, lowest % 12), beats_s)
 
 
 def fitted_chords(profile: np.ndarray, bass: np.ndarray, beats_s: np.ndarray) -> BeatChords:

@@ -33,9 +33,7 @@ class Clock(Protocol):
         """Beats per minute of the first batch item at the live edge, and how sure that is, 0..1; (0, 0): no beat."""
 
 
-def clock_features(
-    beat: np.ndarray, bar: np.ndarray, period_s: np.ndarray, confidence: np.ndarray | float = 1.0
-) -> np.ndarray:
+def clock_features(beat: np.ndarray, bar: np.ndarray, period_s: np.ndarray, confidence: np.ndarray | float = 1.0) -> np.ndarray:
     """Phases in [0, 1) and beat periods (T,) -> features (CLOCK_FEATURES, T): two harmonics of each phase, tempo, confidence.
 
     Frames whose beat is NaN have no clock and all features 0; where only the bar is NaN, its four features are 0. The

@@ -99,9 +99,7 @@ class PulseFollower:
         turned = evidence.beat * np.exp(-2j * np.pi * pulse.phase(evidence.frames, self.hop))
         return float((turned.real * weights).sum())
 
-    def _decide(
-        self, fit: Pulse, worth: float, evidence: Evidence, recent: np.ndarray, new: int
-    ) -> tuple[Pulse, Pulse]:
+    def _decide(self, fit: Pulse, worth: float, evidence: Evidence, recent: np.ndarray, new: int) -> tuple[Pulse, Pulse]:
         """The pulse from now on, and the pulse that the pointers turn with: it may count the same beats otherwise."""
         if self.pulse is None:
             return fit, fit

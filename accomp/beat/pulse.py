@@ -60,6 +60,4 @@ class Pulse:
         beats = self.beats(frames, hop)
         frequency = np.diff(self.beats(np.arange(start, stop + 1) - 0.5, hop)).clip(1e-6)
         bar = (self.bar + beats / self.beats_in_bar) % 1 if self.beats_in_bar else np.full(len(frames), np.nan)
-        return clock_features(
-            (self.beat + beats) % 1, bar, hop / SAMPLE_RATE / frequency, min(self.confidence / SURE, 1.0)
-        )
+        return clock_features((self.beat + beats) % 1, bar, hop / SAMPLE_RATE / frequency, min(self.confidence / SURE, 1.0))

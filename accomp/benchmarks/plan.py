@@ -56,9 +56,7 @@ def score_track(track: Track, codec: NoteCodec, ahead: int) -> dict[str, float] 
         return None
     latents = codec.encode(torch.from_numpy(sum(track.read(stem) for stem in others))[None])
     frames = latents.shape[2]
-    rolls = [
-        note_roll(read_notes(track, stem), 0, frames, codec.hop / SAMPLE_RATE) for stem in others if stem != "drums"
-    ]
+    rolls = [note_roll(read_notes(track, stem), 0, frames, codec.hop / SAMPLE_RATE) for stem in others if stem != "drums"]
     truth = harmony(np.minimum(np.max(rolls, 0)[:88], 1), codec.lowest_pitch)[CHROMA]
     clock, plan = GridClock([beat_grid(track.midi)], codec.hop), OwnPlan(codec)
     expected, followed, times, sure = [], [], [], []

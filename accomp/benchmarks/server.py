@@ -89,9 +89,7 @@ class BusyStreamer:
     def warm_up(self, step: int, offset: int) -> None:
         self.step(step, step, offset)
 
-    def step(
-        self, edge: int, step: int, offset: int, overlap: int = 0, record_time=lambda name: None
-    ) -> SimpleNamespace:
+    def step(self, edge: int, step: int, offset: int, overlap: int = 0, record_time=lambda name: None) -> SimpleNamespace:
         began = time.perf_counter()
         while time.perf_counter() - began < MODEL_S:
             self.weights @ self.weights
@@ -133,9 +131,7 @@ def overhead(args: argparse.Namespace, steps: int = 60) -> bool:
     server.start()
     first_ms, last_ms = [], []
     setup = Setup(("bass",), Step(0.25, 1.0), 0.02, 4410)
-    with Client(
-        {"context": np.zeros((steps + 2) * 66_150, np.float32)}, setup, ("127.0.0.1", port), clientport
-    ) as client:
+    with Client({"context": np.zeros((steps + 2) * 66_150, np.float32)}, setup, ("127.0.0.1", port), clientport) as client:
         client.connect(10)
         for i in range(1, steps + 1):
             client.predict(i * 66_150)
@@ -162,9 +158,7 @@ def overhead(args: argparse.Namespace, steps: int = 60) -> bool:
 def realtime(args: argparse.Namespace) -> bool:
     """Play for so many minutes in real time."""
     (port, clientport), step = free_ports(), Step(args.r, args.w)
-    asked = argparse.Namespace(
-        model=args.model, device="auto", sampler=args.sampler, serverport=port, clientport=clientport
-    )
+    asked = argparse.Namespace(model=args.model, device="auto", sampler=args.sampler, serverport=port, clientport=clientport)
     context = np.random.default_rng(0).normal(0, 0.05, int(args.minutes * 60 * SAMPLE_RATE)).astype(np.float32)
     context *= np.exp(-(np.arange(len(context)) % (SAMPLE_RATE // 2)) / 4000)  # something like a beat, 120 a minute
     setup = Setup((args.stem,), step, 0.02, min(4410, step.samples))

@@ -44,9 +44,7 @@ class StftDiscriminator(nn.Module):
 def _network(width: int, layers: int) -> nn.ModuleList:
     """Convolutions that reach wider in time and are coarser in frequency from one to the next."""
     first = nn.Conv2d(2, width, (3, 9), padding=(1, 4))
-    later = [
-        nn.Conv2d(width, width, (3, 9), stride=(1, 2), dilation=(2**i, 1), padding=(2**i, 4)) for i in range(layers - 1)
-    ]
+    later = [nn.Conv2d(width, width, (3, 9), stride=(1, 2), dilation=(2**i, 1), padding=(2**i, 4)) for i in range(layers - 1)]
     last = nn.Conv2d(width, 1, (3, 3), padding=(1, 1))
     return nn.ModuleList(weight_norm(layer) for layer in (first, *later, last))
 

@@ -39,9 +39,7 @@ class Envelope(nn.Module):
         noise_hz = np.geomspace(60.0, 20_000.0, NOISE_BANDS + 2)[1:-1]
         self.register_buffer("noise_bands", _interpolation(noise_hz, centres), persistent=False)
         bins = 1 / bands(BANDS, 2 * hop, BANDS_LOW_HZ).max(1).values  # the width of a band in Fourier bins
-        self.register_buffer(
-            "tone_db", 10 * torch.log10(bins / 1.5), persistent=False
-        )  # the whole band in one sinusoid
+        self.register_buffer("tone_db", 10 * torch.log10(bins / 1.5), persistent=False)  # the whole band in one sinusoid
 
     def forward(self, notes: Tensor, db: Tensor) -> tuple[Tensor, Tensor]:
         """Notes (B, T, PITCHES) in [0, 1] and levels in dB (B, T, BANDS) -> amplitudes of the sinusoids (B, T, COUNT)

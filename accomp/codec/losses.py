@@ -58,9 +58,7 @@ def magnitude_loss(estimate: Tensor, reference: Tensor, windows: tuple[int, ...]
     total = estimate.new_zeros(())
     for length in windows:
         a, b = compressed_stft(estimate, length)[1], compressed_stft(reference, length)[1]
-        total = (
-            total + 4 * (a - b).square().mean() + 0.3 * (a.clamp(min=0.03).log() - b.clamp(min=0.03).log()).abs().mean()
-        )
+        total = total + 4 * (a - b).square().mean() + 0.3 * (a.clamp(min=0.03).log() - b.clamp(min=0.03).log()).abs().mean()
         plain_a, plain_b = (x.flatten(1) ** 2.5 for x in (a, b))
         total = total + 0.1 * ((plain_a - plain_b).norm(dim=1) / (plain_b.norm(dim=1) + 1e-3)).mean()
     return total / len(windows)

@@ -36,9 +36,7 @@ PIECE = 17  # frames that the streaming decoder decodes at once (1.5 s): on a CP
 AGAIN = 2  # frames that it decodes again, against seams; the paper's server: 1
 INSTALL = "the paper's codec needs a package (CC BY-NC 4.0: not for commercial use): pip install music2latent==0.1.8"
 FETCH = "fetch music2latent.pt once with `python -c 'import music2latent as m; m.EncoderDecoder()'` (CC BY-NC 4.0)"
-WEIGHTS_MISSING = (
-    f"needs Music2Latent's weights, which are not in it: {FETCH} and convert again with --codec music2latent.pt"
-)
+WEIGHTS_MISSING = f"needs Music2Latent's weights, which are not in it: {FETCH} and convert again with --codec music2latent.pt"
 
 
 class Music2Latent(Codec):

@@ -195,9 +195,7 @@ class NoteCodec(Codec):
         notes = (latents[:, NOTE_ROWS] / NOTE_SCALE).clamp(0, 1).float()
         before = state.get("notes", notes.new_zeros(len(notes), PITCHES, len(self.release) - 1))
         notes = torch.cat([before, notes], 2)
-        held = (
-            F.conv1d(notes.flatten(0, 1)[:, None], self.release[None, None]).clamp(0, 1).view(len(notes), PITCHES, -1)
-        )
+        held = F.conv1d(notes.flatten(0, 1)[:, None], self.release[None, None]).clamp(0, 1).view(len(notes), PITCHES, -1)
         timbre = latents[:, DRUM_ROWS.stop + TUNING :].transpose(1, 2).float()
         energies = timbre @ self.inverse.T + self.centre
         db = (20 * energies - 45).unflatten(2, (self.config.stride, -1)).flatten(1, 2)

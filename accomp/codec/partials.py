@@ -89,9 +89,7 @@ def _noise_db(audio: Tensor, hop: int, long: Tensor, peak: Tensor, bands: Tensor
     share = ((power * (1 - tonal)) @ fine / (power @ fine).clamp(min=1e-16)).clamp(LEAST_NOISE, 1)
     step = hop // 2
     window = torch.hann_window(NOISE_FFT, device=audio.device) * (4 / NOISE_FFT)
-    padded = F.pad(
-        audio, (NOISE_FFT // 2, NOISE_FFT)
-    )  # the first of two spectra is centred on the frame's first sample
+    padded = F.pad(audio, (NOISE_FFT // 2, NOISE_FFT))  # the first of two spectra is centred on the frame's first sample
     energy = torch.fft.rfft(padded.unfold(1, NOISE_FFT, step)[:, : 2 * peak.shape[1]] * window).abs().square() @ bands.T
     return 10 * torch.log10(energy * share.repeat_interleave(2, 1) + 1e-9)
 

@@ -53,9 +53,7 @@ class Sinusoids(nn.Module):
         hz = self.hz * 2 ** (self.cents(x).double() / 1200)
         turns = hz * self.hop / SAMPLE_RATE  # per frame
         phase, before = state if state is not None else (torch.zeros_like(turns[:, 0]), torch.zeros_like(turns[:, 0]))
-        steps = (
-            torch.cat([before[:, None], turns[:, :-1]], 1) + turns
-        ) / 2  # the frequency moves evenly between frames
+        steps = (torch.cat([before[:, None], turns[:, :-1]], 1) + turns) / 2  # the frequency moves evenly between frames
         phase = (phase[:, None] + torch.cumsum(steps, 1)) % 1.0
         spectrum = self.lobes(self.amplitudes(x, guess), (hz * self.fft / SAMPLE_RATE).float(), phase)
         return spectrum, (phase[:, -1].detach(), turns[:, -1].detach())
@@ -67,9 +65,7 @@ class Sinusoids(nn.Module):
         offsets = torch.arange(-LOBE, LOBE + 1, device=place.device)
         bins = place.detach().round().unsqueeze(-1) + offsets
         away = bins - place.unsqueeze(-1)
-        away = torch.where(
-            (away.abs() - 1).abs() < 1e-3, away + 2e-3, away
-        )  # the formula's limit is finite, its terms are not
+        away = torch.where((away.abs() - 1).abs() < 1e-3, away + 2e-3, away)  # the formula's limit is finite, its terms are not
         lobe = self.fft / 4 * torch.sinc(away) / (1 - away * away)  # of the Hann window, halved for the real signal
         lobe = lobe * (1 - 2 * (bins.abs() % 2)) * torch.where(bins == 0, 2.0, 1.0)  # time counts from the centre
         angle = (2 * torch.pi * phase).float()

@@ -102,9 +102,7 @@ class SlakhDataModule(L.LightningDataModule):
         before = state.get("codec")
         now = self.codec or (self.hparams.latents and self.store("train").codec)
         if before and now and before != now:
-            raise UserError(
-                f"this run was begun on latents of codec {before}, data.latents are of {now}; choose another name="
-            )
+            raise UserError(f"this run was begun on latents of codec {before}, data.latents are of {now}; choose another name=")
 
     def store(self, split: str) -> LatentStore:
         """The latents of a split."""

@@ -82,9 +82,7 @@ def fetch(archive: Archive, out: Path, waits_s: Sequence[float] = WAITS_S) -> Pa
         reason = _attempt(archive, part, target, have)
         if reason and failures == len(waits_s):
             kept = part.stat().st_size if part.exists() else 0
-            raise UserError(
-                f"{archive.url}: {reason}; {kept / 1e6:.1f} MB are kept, the same command goes on from there"
-            )
+            raise UserError(f"{archive.url}: {reason}; {kept / 1e6:.1f} MB are kept, the same command goes on from there")
     return target
 
 

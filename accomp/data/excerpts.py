@@ -95,9 +95,7 @@ def usable(tracks: Sequence, fits: Callable[..., bool], need: str) -> list:
     if not kept:
         raise UserError(f"no track {need}; choose shorter excerpts, or a larger set")
     if len(kept) < len(tracks):
-        log.warning(
-            "%d of %d tracks are not used: a track must be one that %s", len(tracks) - len(kept), len(tracks), need
-        )
+        log.warning("%d of %d tracks are not used: a track must be one that %s", len(tracks) - len(kept), len(tracks), need)
     return kept
 
 

@@ -45,9 +45,7 @@ class Expectation:
     wrong_own: float = 0.35
     no_own: float = 0.15
 
-    def __call__(
-        self, track: LatentTrack, mix: str, target: str, start: int, stop: int, rng: np.random.Generator
-    ) -> dict:
+    def __call__(self, track: LatentTrack, mix: str, target: str, start: int, stop: int, rng: np.random.Generator) -> dict:
         """`plan` (plan_rows(C), T) of frames [start, stop), zeros before frame `since`, at which it was made."""
         frames = stop - start
         since = frames - int(rng.integers(1, min(self.earliest, frames) + 1))

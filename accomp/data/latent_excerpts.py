@@ -126,9 +126,7 @@ class LatentStore:
             )
         for name in sets:
             if any((folders[0] / name).glob(f"{UNFINISHED}*")):
-                log.warning(
-                    "%s: not all of it is encoded yet; the same `accomp.data.latents` goes on", folders[0] / name
-                )
+                log.warning("%s: not all of it is encoded yet; the same `accomp.data.latents` goes on", folders[0] / name)
         paths = [path for name in sorted(sets) for path in sorted((folders[0] / name / split).glob("*.json"))]
         self.tracks = [LatentTrack(path, self.hop) for path in paths]
         log.info("latents of %s, split %s: %d tracks", ", ".join(sorted(sets)), split, len(self.tracks))
@@ -141,9 +139,7 @@ class LatentExcerpts(Dataset):
     With `plan`, what a plan says from frame `since` on: `plan` (plan_rows(C), T), see `accomp.data.expectation`.
     """
 
-    def __init__(
-        self, store: LatentStore, frames: int, seed: int, recipe: Recipe = Recipe(), plan: Expectation | None = None
-    ):
+    def __init__(self, store: LatentStore, frames: int, seed: int, recipe: Recipe = Recipe(), plan: Expectation | None = None):
         self.store, self.frames, self.seed, self.recipe, self.plan = store, frames, seed, recipe, plan
         need = f"has two stems and is as long as an excerpt of {frames} frames (data.frames)"
         self.tracks = usable(store.tracks, lambda track: track.frames >= frames and len(track.stems) > 1, need)

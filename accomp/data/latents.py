@@ -213,9 +213,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--stems", nargs="+", metavar="STEM", help="the classes, in order (the four); with programs: strings=40-47,48"
     )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ... (%(default)s)")
-    parser.add_argument(
-        "--shard", default="0/1", metavar="I/N", help="only every N-th track from the I-th on, I from 0"
-    )
+    parser.add_argument("--shard", default="0/1", metavar="I/N", help="only every N-th track from the I-th on, I from 0")
     return command(parser, argv, _encode)
 
 

@@ -48,9 +48,7 @@ def repeated(song: Song, seconds: float) -> Song:
     def later(event: Tempo | Metre | Control, ticks: int) -> Tempo | Metre | Control:
         return event._replace(tick=event.tick + ticks)
 
-    parts = tuple(
-        replace(part, notes=again(part.notes, _later), controls=again(part.controls, later)) for part in song.parts
-    )
+    parts = tuple(replace(part, notes=again(part.notes, _later), controls=again(part.controls, later)) for part in song.parts)
     metres = again(song.metres, later) if len(song.metres) > 1 else song.metres
     return Song(song.ticks_per_quarter, again(song.tempos, later), metres, parts)
 

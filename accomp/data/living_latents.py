@@ -71,9 +71,7 @@ class Living:
     metre: float = 0.35
     rest: float = 0.35
 
-    def __call__(
-        self, grid: BeatGrid, song_frames: int, frames: int, frame_s: float, rng: np.random.Generator
-    ) -> Timeline:
+    def __call__(self, grid: BeatGrid, song_frames: int, frames: int, frame_s: float, rng: np.random.Generator) -> Timeline:
         """A timeline of `frames` frames through a song of `song_frames`; shorter changes where the song is too short."""
         kept, beats, downbeats = self._metre(grid, song_frames, frame_s, rng)
         speed = self._speed(frames, rng)

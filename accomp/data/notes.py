@@ -25,9 +25,7 @@ DRUM_OF_KEY = {  # General MIDI's percussion keys
 }
 
 
-def pitch_classes(
-    track: Track, stem: str, frames: int, hop: int, variation: Variation = Variation()
-) -> np.ndarray | None:
+def pitch_classes(track: Track, stem: str, frames: int, hop: int, variation: Variation = Variation()) -> np.ndarray | None:
     """Twelve bits per frame, int (frames,): bit k is set where pitch class k sounds in some part of that frame.
 
     Drums have none. `variation` is that of the sound. None when a MIDI file is missing. Raises UserError on a damaged

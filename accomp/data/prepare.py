@@ -43,9 +43,7 @@ def check_set(root: Path, on_bad: str, sample_rate: int = SAMPLE_RATE, jobs: int
     """Read all of every track; the sound ones. Refuses the set (UserError), or writes ROOT/quarantine.csv."""
     paths = [path for folder in track_folders(root).values() for path in folder]
     with ThreadPoolExecutor(jobs) as pool:  # decoding does not hold Python's lock
-        faults = list(
-            tqdm(pool.map(partial(check_track, sample_rate=sample_rate), paths), total=len(paths), unit="track")
-        )
+        faults = list(tqdm(pool.map(partial(check_track, sample_rate=sample_rate), paths), total=len(paths), unit="track"))
     if not any((path / "all_src.mid").is_file() for path in paths):  # a set without scores
         faults = [[problem for problem in found if not lacks_score(problem)] for found in faults]
     problems = [problem for found in faults for problem in found]

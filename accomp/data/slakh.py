@@ -58,9 +58,7 @@ def find_tracks(
         raise UserError(f"{root}: no tracks in split {split!r} ({splits}); {GET_DATA}")
     known_bad = quarantined(root) if on_bad == "skip" else set()
     good = [path for path in chosen if path not in known_bad]
-    shown = tqdm(
-        good, desc=f"{root.name} {split}", unit="track", leave=False, disable=None if len(good) >= SHOWN else True
-    )
+    shown = tqdm(good, desc=f"{root.name} {split}", unit="track", leave=False, disable=None if len(good) >= SHOWN else True)
     if in_folders:
         opened = [folders.open(path, sample_rate) for path in shown]
     else:
@@ -115,9 +113,7 @@ def open_track(
     metadata = path / "metadata.yaml"
     try:
         entries = yaml.load(metadata.read_bytes(), _LOADER)["stems"].items()
-        found = [
-            (str(name), _stem_of(name, entry, classes), bool(entry.get("audio_rendered"))) for name, entry in entries
-        ]
+        found = [(str(name), _stem_of(name, entry, classes), bool(entry.get("audio_rendered"))) for name, entry in entries]
     except FileNotFoundError:
         return None, [Problem(metadata, "a file", "nothing")]
     except (OSError, yaml.YAMLError, TypeError, KeyError, AttributeError, ValueError) as error:

@@ -18,9 +18,7 @@ def track_folders(root: Path) -> dict[str, list[Path]]:
     if not root.is_dir():
         raise UserError(f"{root}: no such folder; {GET_DATA}")
     there = [folder for folder in FOLDERS if (root / folder).is_dir()] or [""]
-    found = {
-        folder: sorted(path for path in (root / folder).iterdir() if TRACK.fullmatch(path.name)) for folder in there
-    }
+    found = {folder: sorted(path for path in (root / folder).iterdir() if TRACK.fullmatch(path.name)) for folder in there}
     if not any(found.values()):
         raise UserError(f"{root}: holds no TrackNNNNN folders, not in train/validation/test either; {GET_DATA}")
     return found

@@ -31,9 +31,7 @@ class StemFolders:
         """The folders of the songs of one split, sorted."""
         if split in ("test", "omitted") or (root / "validation").is_dir():
             return self._songs(root / split)
-        return [
-            song for i, song in enumerate(self._songs(root / "train"), 1) if (i % HELD_OUT == 0) == (split != "train")
-        ]
+        return [song for i, song in enumerate(self._songs(root / "train"), 1) if (i % HELD_OUT == 0) == (split != "train")]
 
     def _songs(self, folder: Path) -> list[Path]:
         if not folder.is_dir():

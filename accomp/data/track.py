@@ -72,9 +72,7 @@ def read_sound(file: Path, start: int, stop: int, sample_rate: int, mono: bool =
             sound.seek(start)
             audio = sound.read(stop - start, dtype="float32", always_2d=True).mean(1)
     except soundfile.LibsndfileError as error:
-        raise UserError(
-            f"{file}: damaged or missing ({error.error_string}); fetch or build this track again"
-        ) from error
+        raise UserError(f"{file}: damaged or missing ({error.error_string}); fetch or build this track again") from error
     if len(audio) < stop - start:
         found = f"the end at sample {start + len(audio)}"
         raise UserError(f"{Problem(file, f'{stop} samples', found)}; fetch or build this track again")

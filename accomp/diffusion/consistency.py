@@ -26,9 +26,7 @@ def draw_levels(batch: int, points: int, longest: int, generator: torch.Generato
 
 
 @torch.no_grad()
-def teacher_steps(
-    teacher: Denoiser, x: Tensor, levels: Tensor, steps: int, sigmas: Tensor, condition: Condition
-) -> Tensor:
+def teacher_steps(teacher: Denoiser, x: Tensor, levels: Tensor, steps: int, sigmas: Tensor, condition: Condition) -> Tensor:
     """Heun steps of the teacher from sigmas[levels] to sigmas[levels + steps], item by item; x (B, C, T)."""
     for i in range(steps):
         sigma, sigma_next = sigmas[levels + i], sigmas[levels + i + 1]

@@ -38,9 +38,7 @@ class Inpainting:
     step: Callable[[Denoise, Tensor, Tensor, Tensor, Draw], Tensor]
     resamples: int = 1
 
-    def __call__(
-        self, denoise: Denoise, noise: Tensor, sigmas: Tensor, renoise: Renoise, kept: Kept | None = None
-    ) -> Tensor:
+    def __call__(self, denoise: Denoise, noise: Tensor, sigmas: Tensor, renoise: Renoise, kept: Kept | None = None) -> Tensor:
         """Unit noise (B, C, T) -> latents (B, C, T). Per step one draw for the kept frames, then what its passes need."""
         if kept is None:
             kept = Kept(torch.zeros_like(noise), torch.zeros_like(noise[:, 0], dtype=torch.bool))

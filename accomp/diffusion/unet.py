@@ -50,9 +50,7 @@ class UNet(nn.Module):
         channels = self._add_encoder(block, resolution, multipliers, blocks, attention_at)
         self._add_decoder(block, resolution, multipliers, blocks, attention_at, channels)
 
-    def _add_encoder(
-        self, block: Callable, resolution: int, multipliers: Sequence, blocks: int, at: Sequence
-    ) -> list[int]:
+    def _add_encoder(self, block: Callable, resolution: int, multipliers: Sequence, blocks: int, at: Sequence) -> list[int]:
         """Fills `enc`; the channels of every layer's output, which the decoder takes from the end."""
         channels = []
         for level, multiplier in enumerate(multipliers):

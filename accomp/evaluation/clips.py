@@ -16,9 +16,7 @@ POINTS, HEIGHT = 240, 48  # of a waveform
 Store = Callable[[str, bytes], str]  # a name and the bytes of an MP3 file -> its address for the page
 
 
-def clip(
-    name: str, what: str, audio: np.ndarray, compression: float, store: Store, peak: float
-) -> dict[str, str | float]:
+def clip(name: str, what: str, audio: np.ndarray, compression: float, store: Store, peak: float) -> dict[str, str | float]:
     """Audio (N,), louder than full scale or not, as the page's template needs it; `peak` fills the height of its outline."""
     audio = audio / max(1.0, float(np.abs(audio).max(initial=0)))
     sound = io.BytesIO()

@@ -187,9 +187,7 @@ def cost(settings: Settings, codec: Codec, reference: Codec | None) -> Iterator[
     """What a step takes, and what it takes late in a long stream against early."""
     step = Step(settings.latency.r, settings.latency.w)
     count = max(3, round(STREAM_S / step.seconds))
-    noise = (0.1 * np.random.default_rng(settings.latency.seed).standard_normal(count * step.samples)).astype(
-        np.float32
-    )
+    noise = (0.1 * np.random.default_rng(settings.latency.seed).standard_normal(count * step.samples)).astype(np.float32)
     stream(codec, noise[: to_samples(5)], step.samples)  # warm
     ours = stream(codec, noise, step.samples).timings[:count]
     yield from _percentiles(OURS, ours)

@@ -86,9 +86,7 @@ def _lookahead(summary: Sequence[dict], beat: str) -> Figure:
             if label not in labels:
                 handles.append(handle)
                 labels.append(label)
-    figure.legend(
-        handles, labels, loc="outside lower center", ncols=min(4, max(1, len(labels))), frameon=False, fontsize=8
-    )
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(4, max(1, len(labels))), frameon=False, fontsize=8)
     return figure
 
 
@@ -132,9 +130,7 @@ def _draw_ours(axis: Axes, curves: Curves, names: Sequence[str]) -> None:
         axis.plot(x, y, "-o", color=colour, linewidth=1.8, markersize=5, label=label, zorder=3)
         known = [i for i in range(len(x)) if not math.isnan(low[i])]
         errors = [[y[i] - low[i] for i in known], [high[i] - y[i] for i in known]]
-        axis.errorbar(
-            [x[i] for i in known], [y[i] for i in known], errors, fmt="none", ecolor=colour, alpha=0.45, capsize=3
-        )
+        axis.errorbar([x[i] for i in known], [y[i] for i in known], errors, fmt="none", ecolor=colour, alpha=0.45, capsize=3)
         labelled.add(name)
 
 
@@ -165,9 +161,7 @@ def _draw_levels(axis: Axes, summary: Sequence[dict], name: str, metric: str) ->
         key = "normalised" if metric == "fit" else "mean"
         found = [line[key] for line in summary if line["model"] == row and line["metric"] == name]
         if found and not math.isnan(found[0]):
-            axis.axhline(
-                found[0], color=INK, linewidth=0.9, linestyle=style, label=f"ours: {row.replace('_', ' ')}", zorder=1
-            )
+            axis.axhline(found[0], color=INK, linewidth=0.9, linestyle=style, label=f"ours: {row.replace('_', ' ')}", zorder=1)
 
 
 def _speed(summary: Sequence[dict]) -> Figure | None:

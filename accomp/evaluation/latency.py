@@ -155,9 +155,7 @@ def weights_gb(model: Model) -> float:
 def summary(timings: Sequence[Timing]) -> dict[str, dict[str, float]]:
     """Percentiles of every phase and of the whole cycle, in ms."""
     names = ("cycle_ms", "encode_ms", "sample_ms", "decode_ms")
-    return {
-        name: {key: round(value, 2) for key, value in percentiles([t[name] for t in timings]).items()} for name in names
-    }
+    return {name: {key: round(value, 2) for key, value in percentiles([t[name] for t in timings]).items()} for name in names}
 
 
 def machine(device: torch.device) -> dict[str, str | int | float]:

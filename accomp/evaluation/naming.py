@@ -44,9 +44,7 @@ def refuse_other_settings(folder: Path, now: dict) -> None:
     before, flat_now = flat(yaml.safe_load(record.read_text())), flat(now)
     metrics = set(before.get("metrics", ())) - set(now["metrics"])
     if metrics:
-        raise UserError(
-            f"{folder} holds scores of {', '.join(sorted(metrics))} too: name them in metrics=, or choose name="
-        )
+        raise UserError(f"{folder} holds scores of {', '.join(sorted(metrics))} too: name them in metrics=, or choose name=")
     for key, value in flat_now.items():
         free = key.partition(".")[0] in (*SAME_FOLDER, "page", "name", "variant", "out_dir") or key == "data.on_bad"
         if not free and key in before and before[key] != value:

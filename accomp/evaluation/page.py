@@ -66,9 +66,7 @@ def write_page(
     shown = [item for item in items if item.song.name == track and item.seed == settings.seeds[0]]
     page = Clips(settings.page, settings.listen, shown)
     head, body = cells(summary)
-    own = {
-        kind: files("accomp.evaluation").joinpath(f"page.{kind}").read_text("utf-8") for kind in ("html", "css", "js")
-    }
+    own = {kind: files("accomp.evaluation").joinpath(f"page.{kind}").read_text("utf-8") for kind in ("html", "css", "js")}
     template = Environment(autoescape=True, undefined=StrictUndefined).from_string(own.pop("html"))
     html = template.render(
         own,

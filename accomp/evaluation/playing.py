@@ -67,9 +67,7 @@ def _missing(row: Row, settings: Settings, songs: Sequence[Song], cache: AudioCa
     items = [BatchItem(song, stem, seed) for song in songs if row.has_answer(song) for stem in song.stems
              for seed in seeds_of(row, settings)]  # fmt: skip
     # Items of like length share a batch, so that little is played past the end of a song.
-    return sorted(
-        (item for item in items if not cache.answer(row, *item).is_file()), key=lambda item: item.song.samples
-    )
+    return sorted((item for item in items if not cache.answer(row, *item).is_file()), key=lambda item: item.song.samples)
 
 
 def _answers(settings: Settings, models: dict[str, Model], row: Row, batch: Sequence[BatchItem]) -> list[np.ndarray]:

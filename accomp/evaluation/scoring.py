@@ -97,9 +97,7 @@ def metric_set(settings: Settings) -> MetricSet:
     return MetricSet(tuple(settings.metrics), options)
 
 
-def items(
-    rows: Sequence[Row], songs: Sequence[Song], seeds: dict[Row, Sequence[int]], files: AudioCache
-) -> list[ScoringItem]:
+def items(rows: Sequence[Row], songs: Sequence[Song], seeds: dict[Row, Sequence[int]], files: AudioCache) -> list[ScoringItem]:
     """All answers that are in the cache; damaged ones are named and left out."""
     found = [
         ScoringItem(*place, files.answer(*place), files.scores(*place), files.recording(song, stem))
@@ -145,9 +143,7 @@ def score_all(todo: Sequence[ScoringItem], metrics: MetricSet, workers: int) -> 
         log.warning("%d scores are missing for such reasons; the same command tries them again", len(failures))
 
 
-def _results(
-    chunks: Sequence[Sequence[ScoringItem]], metrics: MetricSet, workers: int
-) -> Iterator[tuple[int, list[str]]]:
+def _results(chunks: Sequence[Sequence[ScoringItem]], metrics: MetricSet, workers: int) -> Iterator[tuple[int, list[str]]]:
     """(answers scored, what went wrong) chunk by chunk, in the order in which they are done."""
     if workers < 2:
         yield from ((len(chunk), score(chunk, metrics)) for chunk in chunks)

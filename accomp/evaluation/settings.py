@@ -57,9 +57,7 @@ class Page:
     start: float = 0.0  # of the excerpt, in seconds
     seconds: float = 30.0  # at most
     compression: float = 0.6  # of the sounds, 0 to below 1
-    folder: str | None = (
-        None  # where the page goes, sounds beside it; None: out_dir, with the sounds inside of the page
-    )
+    folder: str | None = None  # where the page goes, sounds beside it; None: out_dir, with the sounds inside of the page
 
 
 @dataclass
@@ -155,9 +153,7 @@ def read(config: DictConfig) -> Settings:
     if settings.shard is not None and not 0 <= settings.shard < settings.shards:
         raise UserError(f"shard={settings.shard}: must be one of 0 to {settings.shards - 1} (shards={settings.shards})")
     if settings.listen < 0:
-        raise UserError(
-            f"listen={settings.listen}: must not be negative, it counts seconds before those that are scored"
-        )
+        raise UserError(f"listen={settings.listen}: must not be negative, it counts seconds before those that are scored")
     if settings.overlap < 0:
         raise UserError(f"overlap={settings.overlap}: must not be negative, it counts samples")
     for regime in (*settings.regimes, settings.latency):

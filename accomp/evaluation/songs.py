@@ -135,9 +135,7 @@ class Choice:
         return chosen[: self.tracks][self.shard or 0 :: self.shards if self.shard is not None else 1]
 
 
-def load_songs(
-    data: Data, stems: Sequence[str], choice: Choice, seconds: float | None, listen: float = 0.0
-) -> list[Song]:
+def load_songs(data: Data, stems: Sequence[str], choice: Choice, seconds: float | None, listen: float = 0.0) -> list[Song]:
     """The middle `seconds` of the tracks chosen (None: everything), and `listen` seconds before them.
 
     Tracks that are shorter than both together are left out when `listen` is positive; so are stems that are silent there.
@@ -150,9 +148,7 @@ def load_songs(
     songs = []
     for i in tqdm(choice.of(found), desc="songs", unit="song", disable=None, leave=False):
         if listen and found[i].samples < to_samples(listen + (seconds or 0)):
-            log.info(
-                "%s: shorter than the %g s to be heard and scored, left out", found[i].name, listen + (seconds or 0)
-            )
+            log.info("%s: shorter than the %g s to be heard and scored, left out", found[i].name, listen + (seconds or 0))
             continue
         song = _load(found, i, stems, None if seconds is None else seconds + listen, to_samples(listen))
         if song.truth:

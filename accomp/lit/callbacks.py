@@ -44,9 +44,7 @@ class WholeCheckpoints(TorchCheckpointIO):
                 os.replace(link, path.with_name("previous.ckpt"))
             os.replace(writing, path)
         except (OSError, RuntimeError) as error:  # torch reports a failed write as a RuntimeError
-            log.warning(
-                "checkpoint of step %s not written (%s); training goes on", checkpoint.get("global_step"), error
-            )
+            log.warning("checkpoint of step %s not written (%s); training goes on", checkpoint.get("global_step"), error)
             writing.unlink(missing_ok=True)
 
 
@@ -76,9 +74,7 @@ class LastCheckpoint(Checkpoint):
         run_id: of the run in Weights & Biases; kept in the checkpoint, so that a resumed run is the same run there
     """
 
-    def __init__(
-        self, dirpath: str, every_s: float = 120.0, every_n_steps: int | None = None, run_id: str | None = None
-    ):
+    def __init__(self, dirpath: str, every_s: float = 120.0, every_n_steps: int | None = None, run_id: str | None = None):
         self.dirpath, self.every_s, self.every_n_steps, self.run_id = Path(dirpath), every_s, every_n_steps, run_id
         self.saved_at, self.step, self.signal, self.before = time.monotonic(), 0, 0, {}
 
@@ -143,9 +139,7 @@ class GradientGuard(Callback):
     def __init__(self, patience: int = 10):
         self.patience, self.in_a_row, self.skipped = patience, 0, 0
 
-    def on_before_optimizer_step(
-        self, trainer: L.Trainer, module: L.LightningModule, optimizer: torch.optim.Optimizer
-    ) -> None:
+    def on_before_optimizer_step(self, trainer: L.Trainer, module: L.LightningModule, optimizer: torch.optim.Optimizer) -> None:
         gradients = [p.grad for p in module.parameters() if p.grad is not None]
         if not gradients or torch.isfinite(torch.nn.utils.get_total_norm(gradients)):
             self.in_a_row = 0
@@ -186,9 +180,7 @@ class Speed(Callback):
         self.began_at = time.monotonic()
         self.waited_s += self.began_at - self.ended_at
 
-    def on_train_batch_end(
-        self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, index: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, index: int) -> None:
         self.ended_at = time.monotonic()
         self.items += len(batch["context"]) * trainer.world_size
         if trainer.global_step % trainer.log_every_n_steps:

@@ -62,9 +62,7 @@ class ChromaProbe(nn.Module):
         if net.pitch_head is not None:
             theirs, own = notes.split(PITCH_CLASSES, 1)
             visible = condition.masks.visible
-            losses["notes_context"] = masked_bce(
-                net.pitch_head(condition.context * visible.unsqueeze(1)), theirs, visible
-            )
+            losses["notes_context"] = masked_bce(net.pitch_head(condition.context * visible.unsqueeze(1)), theirs, visible)
             # With the head's weights held constant, or it would learn to find what the network intends.
             constant = {name: weight.detach() for name, weight in net.pitch_head.named_parameters()}
             found = functional_call(net.pitch_head, constant, estimate)

@@ -58,9 +58,7 @@ def _to_wandb(logger: WandbLogger, truth: Tensor, copy: Tensor) -> None:
     logger.log_image("val/spectrograms", pictures, caption=captions)
 
 
-def play_picture(
-    context: np.ndarray, answer: np.ndarray, grid: BeatGrid, step: Step, plan: np.ndarray | None
-) -> np.ndarray:
+def play_picture(context: np.ndarray, answer: np.ndarray, grid: BeatGrid, step: Step, plan: np.ndarray | None) -> np.ndarray:
     """What was heard (N,), above what was answered (N,), as a grey picture uint8 of the last seconds.
 
     Between them are the beats, long at bar lines; a white line is the last live edge, and what of the context follows it, which

@@ -46,9 +46,7 @@ class NoteCodecModule(AutoencoderModule):
             kept = {name: value.half().float() for name, value in codec.latent_weights().items()}
             codec.load_state_dict(kept, strict=False)
         for name, parameter in codec.named_parameters():
-            parameter.requires_grad_(
-                learns in ("both", "transcriber" if name.startswith("transcriber.") else "decoder")
-            )
+            parameter.requires_grad_(learns in ("both", "transcriber" if name.startswith("transcriber.") else "decoder"))
 
     def on_fit_start(self) -> None:
         if self.codec.basis.any():

@@ -109,9 +109,7 @@ class PlayLog(Callback):
         """
         data, h = trainer.datamodule, trainer.datamodule.hparams
         try:
-            self.codec = (
-                module.codec.on(module.device) if module.codec is not None else self.codec_of(data, module.device)
-            )
+            self.codec = module.codec.on(module.device) if module.codec is not None else self.codec_of(data, module.device)
             tracks = find_tracks(Path(h.root), "validation", h.splits, on_bad=h.on_bad, stems=h.stems)[: self.excerpts]
         except UserError as error:
             if self.source is not None:
@@ -150,9 +148,7 @@ class PlayLog(Callback):
             for i, (passage, answer) in enumerate(zip(self.passages, played, strict=True)):
                 name = f"{self.names[i]}_w{depth}"
                 sounds |= {f"{i}_context": passage.context, name: answer, f"{name}_mix": passage.context + answer}
-                pictures[name] = play_picture(
-                    passage.context, answer, passage.grid, Step(RATIO, depth), plan_of(streamer)
-                )
+                pictures[name] = play_picture(passage.context, answer, passage.grid, Step(RATIO, depth), plan_of(streamer))
                 for metric, value in scores(passage, answer).items():
                     values.setdefault(f"play/{metric}_w{depth}", []).append(value)
         for name, sound in sounds.items():
@@ -162,9 +158,7 @@ class PlayLog(Callback):
                 rates = [SAMPLE_RATE] * len(sounds)
                 logger.log_audio("play/audio", list(sounds.values()), sample_rate=rates, caption=list(sounds))
                 logger.log_image("play/spectrograms", list(pictures.values()), caption=list(pictures))
-                logger.log_table(
-                    "play/scores", columns=["figure", *self.names], data=[[k, *v] for k, v in values.items()]
-                )
+                logger.log_table("play/scores", columns=["figure", *self.names], data=[[k, *v] for k, v in values.items()])
         known = {name: [value for value in found if np.isfinite(value)] for name, found in values.items()}
         return {name: float(np.mean(found)) for name, found in known.items() if found}
 
@@ -185,9 +179,7 @@ def model_of(module: L.LightningModule, codec: Codec, data: dict) -> Model:
     """The module's denoiser as a model that plays: with the sampler of its kind, and without a tracker."""
     conditioner = module.conditioner
     kind = isinstance(module.denoiser, ConsistencyDenoiser), isinstance(conditioner.draw, PlayingDraw)
-    name = {(False, True): "teacher_4", (True, True): "student_2", (False, False): "adpm2_5", (True, False): "cm_2"}[
-        kind
-    ]
+    name = {(False, True): "teacher_4", (True, True): "student_2", (False, False): "adpm2_5", (True, False): "cm_2"}[kind]
     sampler = dict((DEFAULT_SAMPLERS | REPLACEMENT | PAPER_STUDENT)[name])
     if not getattr(conditioner, "cond_dropout", 0):
         sampler.pop("guidance", None)

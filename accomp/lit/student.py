@@ -64,9 +64,7 @@ def student_module(
     )
 
 
-def paper_student_module(
-    teacher: str, objective: Objective, start: str | None = None, **training: Any
-) -> DenoisingModule:
+def paper_student_module(teacher: str, objective: Objective, start: str | None = None, **training: Any) -> DenoisingModule:
     """The paper's consistency model: network, codec and masks of a run of `experiment=paper_ldm_masked`, its teacher.
 
     As published the student is played as it is, unaveraged.

@@ -15,9 +15,7 @@ from accomp.training_run import read_run
 Values = dict[str, Tensor]
 
 
-def adamw(
-    parameters: Iterable[nn.Parameter], lr: float, betas: tuple[float, float] = (0.9, 0.99)
-) -> torch.optim.Optimizer:
+def adamw(parameters: Iterable[nn.Parameter], lr: float, betas: tuple[float, float] = (0.9, 0.99)) -> torch.optim.Optimizer:
     parameters = list(parameters)
     fused = all(parameter.is_cuda for parameter in parameters) or None  # one kernel a step
     return torch.optim.AdamW(parameters, lr, betas=betas, weight_decay=0.01, fused=fused)

@@ -59,9 +59,7 @@ def _region(audio: np.ndarray, low: float | None, high: float | None) -> np.ndar
     return sosfiltfilt(butter(2, edges if len(edges) == 2 else edges[0], kind, fs=SAMPLE_RATE, output="sos"), audio)
 
 
-def _bar(
-    audio: np.ndarray, regions: list[np.ndarray], start: int, stop: int, pitched: bool
-) -> tuple[np.ndarray, np.ndarray]:
+def _bar(audio: np.ndarray, regions: list[np.ndarray], start: int, stop: int, pitched: bool) -> tuple[np.ndarray, np.ndarray]:
     """Rises (regions x PLACES,) and profiles (QUARTERS x 12,) of the bar [start, stop); no profiles unless pitched."""
     places = np.linspace(start, stop, PLACES + 1).astype(int)
     levels = np.array([[np.sqrt(np.mean(r[a:b] ** 2)) for a, b in pairwise(places)] for r in regions])
@@ -72,7 +70,5 @@ def _bar(
 
 
 def _similarity(a: tuple[np.ndarray, np.ndarray], b: tuple[np.ndarray, np.ndarray]) -> float:
-    scores = [
-        float(x @ y / max(np.linalg.norm(x) * np.linalg.norm(y), 1e-12)) for x, y in zip(a, b, strict=True) if len(x)
-    ]
+    scores = [float(x @ y / max(np.linalg.norm(x) * np.linalg.norm(y), 1e-12)) for x, y in zip(a, b, strict=True) if len(x)]
     return float(np.mean(scores))

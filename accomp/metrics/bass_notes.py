@@ -56,6 +56,4 @@ def chord_shares(hz: np.ndarray, level: np.ndarray, chords: BeatChords | None) -
     if not known.any():
         return 0.0, 0.0
     pitch_class = np.round(midi_pitch(hz[known])).astype(int) % 12
-    return float(chords.tones[beat[known], pitch_class].mean()), float(
-        (chords.roots[beat[known]] == pitch_class).mean()
-    )
+    return float(chords.tones[beat[known], pitch_class].mean()), float((chords.roots[beat[known]] == pitch_class).mean())

@@ -133,9 +133,7 @@ def load(source: Path) -> tuple[Coherence, SketchCodec]:
         net.load_state_dict(weights)
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:120]
-        raise UserError(
-            f"{source}: damaged coherence model ({type(error).__name__}: {reason}); make it again"
-        ) from error
+        raise UserError(f"{source}: damaged coherence model ({type(error).__name__}: {reason}); make it again") from error
     return net.eval(), codec.eval()
 
 

@@ -35,9 +35,7 @@ class _Layer:
         gates = [[[getattr(lstm, name) for name in GATES] for lstm in way] for way in ways]
 
         def weights(name: str) -> np.ndarray:
-            return np.stack(
-                [[np.concatenate([getattr(g, name) for g in four], axis=-1) for four in way] for way in gates]
-            )
+            return np.stack([[np.concatenate([getattr(g, name) for g in four], axis=-1) for four in way] for way in gates])
 
         def peephole(gate: int) -> np.ndarray:
             return np.stack([[four[gate].peephole_weights for four in way] for way in gates])

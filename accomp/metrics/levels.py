@@ -47,6 +47,4 @@ def correlation(a: np.ndarray, b: np.ndarray, max_lag_s: float = MAX_LAG_S) -> f
     reach = to_samples(max_lag_s)
     size = next_fast_len(max(len(a), len(b)) + reach, real=True)  # so that no lag within reach meets the other end
     product = np.abs(irfft(rfft(a, size) * rfft(b, size).conj(), size))
-    return float(
-        max(product[: reach + 1].max(), product[size - reach :].max()) / (np.linalg.norm(a) * np.linalg.norm(b))
-    )
+    return float(max(product[: reach + 1].max(), product[size - reach :].max()) / (np.linalg.norm(a) * np.linalg.norm(b)))

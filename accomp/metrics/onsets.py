@@ -37,9 +37,7 @@ def onsets_s(audio: np.ndarray) -> np.ndarray:
     spectrum = magnitudes(audio, LENGTH, HOP)
     level = np.log1p(1000 * spectrum / max(spectrum.max(), 1e-9))
     flux = np.maximum(level[RISE:] - level[:-RISE], 0).mean(axis=1)
-    peaks, _ = find_peaks(
-        flux, distance=to_samples(REACH_S) // HOP, prominence=max(LEAST, SHARE * flux.max(initial=0.0))
-    )
+    peaks, _ = find_peaks(flux, distance=to_samples(REACH_S) // HOP, prominence=max(LEAST, SHARE * flux.max(initial=0.0)))
     before, at, after = flux[peaks - 1], flux[peaks], flux[peaks + 1]
     bend = before - 2 * at + after
     place = peaks + np.divide(0.5 * (before - after), bend, out=np.zeros_like(bend), where=bend < 0)

@@ -64,9 +64,7 @@ def museval() -> ModuleType:
     package = importlib.util.find_spec("museval")
     if package is None:
         raise UserError("separation scores need a package: pip install museval==0.4.1")
-    spec = importlib.util.spec_from_file_location(
-        "museval_metrics", f"{package.submodule_search_locations[0]}/metrics.py"
-    )
+    spec = importlib.util.spec_from_file_location("museval_metrics", f"{package.submodule_search_locations[0]}/metrics.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

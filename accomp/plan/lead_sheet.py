@@ -103,9 +103,7 @@ def parse_sheet(text: str) -> LeadSheet:
             bars += bars[repeat_from:]
             repeat_from = len(bars)
         if len(bars) > MOST_BARS:
-            raise UserError(
-                f"a lead sheet has at most {MOST_BARS} bars; leave out what repeats, it goes round and round"
-            )
+            raise UserError(f"a lead sheet has at most {MOST_BARS} bars; leave out what repeats, it goes round and round")
     if not bars:
         raise UserError('a lead sheet needs a chord; write it like "| Am7 | D7 G7 |"')
     return LeadSheet(tuple(bars))

@@ -137,11 +137,7 @@ def play(args: argparse.Namespace, excerpt: Excerpt, setup: Setup) -> tuple[Clie
 
             def show(client: Client) -> None:
                 bar.n = min(client.playhead() / SAMPLE_RATE, seconds)
-                last = (
-                    "cycle {cycle_ms:.0f} ms, lead {lead_ms:.0f} ms, ".format(**client.steps[-1])
-                    if client.steps
-                    else ""
-                )
+                last = "cycle {cycle_ms:.0f} ms, lead {lead_ms:.0f} ms, ".format(**client.steps[-1]) if client.steps else ""
                 bar.set_postfix_str(f"step {client.output.batch_id}, {last}late {len(client.output.late)}")
 
             heard = client.play(show)[args.stem]

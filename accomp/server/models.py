@@ -19,9 +19,7 @@ def models_beside(folder: Path) -> dict[str, Path]:
     return {path.name: path for path in beside if (path / "codec.safetensors").is_file()}
 
 
-def streamers_of(
-    folder: Path, device: str, sampler: str | None, together: bool = False, *, strict: bool = True
-) -> Callable:
+def streamers_of(folder: Path, device: str, sampler: str | None, together: bool = False, *, strict: bool = True) -> Callable:
     """A maker of streamers of a model folder, stems -> Streamer, each with a clock that a transport can override.
 
     Raises UserError when the model is damaged. Unless `strict`, a model without that sampler plays with its own.

@@ -245,9 +245,7 @@ class Status(Text):
     address = "/status"
 
 
-Setting = (
-    UpdatePackageSize | UpdateR | W | UpdateFade | PredictInstruments | PredictStems | Density | Rest | Balance | Hello
-)
+Setting = UpdatePackageSize | UpdateR | W | UpdateFade | PredictInstruments | PredictStems | Density | Rest | Balance | Hello
 Request = Setting | Verbose | LoadModel | Reset | Print | Predict | PacketTest | Block
 Leading = Start | StopPlaying | Fill | Break | HoldChord | Lead | Tap
 Request = Request | Clock | Tempo | UseModel | Panic | Calibrate | AskStatus | AskPlan | Leading

@@ -36,9 +36,7 @@ class Recorder:
             self._file = self.path.open("xb", buffering=0)
             self._file.write(json.dumps(about).encode() + b"\n")
         except OSError as error:
-            raise UserError(
-                f"cannot record to {self.path}: {error.strerror}; choose another --record folder"
-            ) from error
+            raise UserError(f"cannot record to {self.path}: {error.strerror}; choose another --record folder") from error
         self._queue: deque[tuple[str, tuple, float]] = deque()
         self._waiting = 0  # bytes in the queue
         self._change = threading.Condition()

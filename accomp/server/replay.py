@@ -80,9 +80,7 @@ class Replay:
         for session in sorted({request.session for request in self.requests}):
             requests = [request for request in self.requests if request.session == session]
             answers = [(request, result) for request, result in self.answers if request.session == session]
-            ends = [
-                request.edge + request.settings.step.offset + request.settings.step.samples for request, _ in answers
-            ]
+            ends = [request.edge + request.settings.step.offset + request.settings.step.samples for request, _ in answers]
             length = max([requests[-1].edge, *ends])
             tracks = {"context": np.zeros(length, np.float32)}
             for start, samples in (run for request in requests for run in request.runs):

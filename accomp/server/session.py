@@ -95,9 +95,7 @@ class Session:
         length = batch.length if batch.complete else step  # never more: see `_settings_by_data`
         audio, missing = batch.audio(length, self.closed if self._jump == 1 else None)
         self.missing += missing + (self._jump - 1) * step
-        self._reorder_jitter.append(
-            max(2 * (self._last_s - self._arrived_s), LOSSY_S if missing or self._jump > 1 else 0.0)
-        )
+        self._reorder_jitter.append(max(2 * (self._last_s - self._arrived_s), LOSSY_S if missing or self._jump > 1 else 0.0))
         self.runs.append((self.edge - length, audio))
         while self.runs[0][0] < self.edge - MEMORY:
             self.runs.popleft()

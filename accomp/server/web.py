@@ -53,9 +53,7 @@ def bind(ip: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         listener.close()
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise UserError(
-            f"cannot listen on {ip} port {port}: {why}; choose another with --web PORT and --web_ip"
-        ) from error
+        raise UserError(f"cannot listen on {ip} port {port}: {why}; choose another with --web PORT and --web_ip") from error
     return listener
 
 
@@ -80,9 +78,7 @@ class WebPort:
         self._loop = asyncio.new_event_loop()
         self._page: tuple[str, ServerConnection, asyncio.Queue[bytes]] | None = None
         self._stopped: asyncio.Event | None = None
-        self._thread = threading.Thread(
-            target=self._loop.run_until_complete, args=(self._serve(),), name="web", daemon=True
-        )
+        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),), name="web", daemon=True)
 
     @property
     def link(self) -> str:

@@ -177,8 +177,7 @@ class Body:
         if any((tag == "s") != (kind == "s") for (tag, _), kind in zip(values, kinds, strict=True)):
             raise ProtocolError("arguments", "text where a number belongs, or a number for a text")
         return [
-            _text(value) if kind == "s" else _number(kind, tag, value)
-            for kind, (tag, value) in zip(kinds, values, strict=True)
+            _text(value) if kind == "s" else _number(kind, tag, value) for kind, (tag, value) in zip(kinds, values, strict=True)
         ]
 
     def audio(self, count: int) -> tuple[list[int], np.ndarray]:

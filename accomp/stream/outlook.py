@@ -98,8 +98,7 @@ def _notes(streamer: "Streamer", edge: int) -> dict[str, list[list]]:
         else:
             events = [note for row in range(len(keys)) for note in _held(keys[row], row + codec.lowest_pitch)]
         found[stem] = sorted(
-            [(start + at) * streamer.hop - edge, frames * streamer.hop, what, begins]
-            for at, frames, what, begins in events
+            [(start + at) * streamer.hop - edge, frames * streamer.hop, what, begins] for at, frames, what, begins in events
         )
     return found
 

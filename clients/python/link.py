@@ -18,9 +18,7 @@ try:
     from accomp.errors import UserError
     from accomp.server import protocol
 except ModuleNotFoundError as missing:
-    sys.exit(
-        f"error: {sys.executable} lacks {missing.name}; use .venv/bin/python, or `pip install -e .` in the checkout first"
-    )
+    sys.exit(f"error: {sys.executable} lacks {missing.name}; use .venv/bin/python, or `pip install -e .` in the checkout first")
 
 EVERY_S = 0.5
 

@@ -31,9 +31,7 @@ try:
     from accomp.server.output_buffers import Setup
     from accomp.timeline import SAMPLE_RATE, STEMS, Step, to_samples
 except ModuleNotFoundError as missing:
-    sys.exit(
-        f"error: {sys.executable} lacks {missing.name}; use .venv/bin/python, or `pip install -e .` in the checkout first"
-    )
+    sys.exit(f"error: {sys.executable} lacks {missing.name}; use .venv/bin/python, or `pip install -e .` in the checkout first")
 
 READY_S = 10.0  # the server is expected to be running
 LIVE_S = 600.0

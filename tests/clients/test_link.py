@@ -37,9 +37,7 @@ def test_the_bar_of_another_peer_reaches_the_server():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rx:
         rx.bind(("127.0.0.1", 0))
         rx.setblocking(False)
-        process = subprocess.Popen(
-            [sys.executable, str(LINK), "--beats", "3", "--serverport", str(rx.getsockname()[1])]
-        )
+        process = subprocess.Popen([sys.executable, str(LINK), "--beats", "3", "--serverport", str(rx.getsockname()[1])])
         try:
             heard = asyncio.run(lead(rx, process))
         finally:

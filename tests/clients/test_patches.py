@@ -66,9 +66,7 @@ def test_nothing_is_sent_that_nobody_receives(patch, clients, kind):
     for main in described(patch, clients, kind):
         boxes = [box for patcher in (main, *main.inside.values()) for box in patcher.boxes]
         words = [box.text.split() for box in boxes]
-        controls = {
-            w[3] if w[0].endswith("atom") else w[2] for w in words if w[0] in {*patch.CONTROLS, *patch.PD_ATOMS}
-        }
+        controls = {w[3] if w[0].endswith("atom") else w[2] for w in words if w[0] in {*patch.CONTROLS, *patch.PD_ATOMS}}
         told = {name for box in boxes if box.kind == "message" for name in re.findall(r";\s*(\S+)", box.text)}
         defined = {w[2] for w in words if w[:2] == ["array", "define"]}
         sent = {w[1] for w in words if w[0] == "s"} | told | controls
@@ -145,6 +143,4 @@ def test_the_words_of_the_max_patch_are_osc(clients, message, golden):
 def test_the_launcher_of_the_external_starts_the_server(clients):
     done = subprocess.run([sys.executable, "server.py", "--serverport", "7000", "--clientport", "99999"],
                           cwd=clients / "max", capture_output=True, text=True, timeout=60)  # fmt: skip
-    assert (
-        done.returncode == 2 and done.stderr == "error: --clientport 99999 is no UDP port; choose one from 1 to 65535\n"
-    )
+    assert done.returncode == 2 and done.stderr == "error: --clientport 99999 is no UDP port; choose one from 1 to 65535\n"

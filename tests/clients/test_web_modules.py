@@ -22,9 +22,7 @@ def node() -> str:
 
 
 def test_the_modules_in_node(node):
-    done = subprocess.run(
-        [node, "--test", "tests/clients/web.test.mjs"], cwd=ROOT, capture_output=True, text=True, timeout=120
-    )
+    done = subprocess.run([node, "--test", "tests/clients/web.test.mjs"], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout[-4000:]
     assert int(re.search(r"^# pass (\d+)", done.stdout, re.M)[1]) >= 30
 

@@ -26,9 +26,7 @@ def sweep(out: Path, *arguments: str) -> subprocess.Popen:
     paths = os.pathsep.join((str(ROOT), str(ROOT / "tests")))
     environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "train.py", "-m", *SHAPE, *QUEUE, *arguments, f"out_dir={out}"]
-    return subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def logs(out: Path) -> str:

@@ -74,9 +74,7 @@ def test_a_stream_forgets_what_lies_behind_its_window(codec, monkeypatch):
     monkeypatch.setattr("accomp.codec.music2latent.WINDOW", 3)
     monkeypatch.setattr("accomp.codec.music2latent.REACH", 1)
     audio, state, heard = torch.randn(1, 6 * 4096), None, []
-    monkeypatch.setattr(
-        codec, "encode", lambda audio: heard.append(audio) or torch.zeros(1, 64, audio.shape[1] // 4096)
-    )
+    monkeypatch.setattr(codec, "encode", lambda audio: heard.append(audio) or torch.zeros(1, 64, audio.shape[1] // 4096))
     for k in range(6):
         latents, state = codec.encode_stream(audio[:, k * 4096 : (k + 1) * 4096], state)
         assert latents.shape == (1, 64, 1)

@@ -41,10 +41,7 @@ def test_an_oscillator_that_is_told_a_note_plays_it():
         oscillators.amplitude.bias.fill_(-30)
         oscillators.amplitude.bias[key(440)] = 3  # softplus(3) ** 2 of QUIET: 0.093
         pieces = oscillators(torch.zeros(1, 170, 8), 0) * torch.hann_window(FFT) ** 2
-    audio = (
-        torch.nn.functional.fold(pieces.transpose(1, 2), (1, 169 * HOP + FFT), (1, FFT), stride=(1, HOP)).flatten()
-        / 1.125
-    )
+    audio = torch.nn.functional.fold(pieces.transpose(1, 2), (1, 169 * HOP + FFT), (1, FFT), stride=(1, HOP)).flatten() / 1.125
     steady = audio[FFT : FFT + 44_100]
     angle = 2 * torch.pi * 440 * SECONDS[: len(steady)]
     loud = 2 * torch.hypot((steady * angle.cos()).mean(), (steady * angle.sin()).mean()).item()

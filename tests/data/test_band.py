@@ -146,9 +146,7 @@ def test_versions_of_a_song_stay_in_one_split(tmp_path):
 def test_a_song_is_in_the_same_split_whatever_the_seed(tmp_path):
     for number in range(40):
         (tmp_path / f"song{number}.mid").write_bytes(b"")
-    splits = [
-        [spec.split for spec in tracks.midi_specs([tmp_path], [tracks.shipped_font()], 60.0, seed)] for seed in (0, 1)
-    ]
+    splits = [[spec.split for spec in tracks.midi_specs([tmp_path], [tracks.shipped_font()], 60.0, seed)] for seed in (0, 1)]
     assert splits[0] == splits[1] and len(set(splits[0])) > 1
 
 

@@ -52,9 +52,7 @@ def test_programs_go_before_names(root):
 
 def test_names_alone_are_the_classes_of_the_metadata(root):
     (by_default,), (named,) = find_tracks(root), find_tracks(root, stems=["guitar", "bass"])
-    assert {stem: len(files) for stem, files in by_default.stem_files.items()} == dict(
-        zip(STEMS, (1, 1, 2, 1), strict=True)
-    )
+    assert {stem: len(files) for stem, files in by_default.stem_files.items()} == dict(zip(STEMS, (1, 1, 2, 1), strict=True))
     assert {stem: len(files) for stem, files in named.stem_files.items()} == {"guitar": 2, "bass": 1}
 
 

@@ -89,6 +89,4 @@ def test_a_stream_goes_on_with_the_next_item_and_ranks_share_it():
     used = 4  # killed after four items: the next epoch begins with the fifth
     assert list(stream) == [4, 5, 6, 7, 8, 9]
     ranks = [list(SeededStream(6, lambda: 0, rank, 2)) for rank in (0, 1)]
-    assert (
-        sorted(functools.reduce(operator.iadd, ranks, [])) == [0, 1, 2, 3, 4, 5] and len(SeededStream(6, world=2)) == 3
-    )
+    assert sorted(functools.reduce(operator.iadd, ranks, [])) == [0, 1, 2, 3, 4, 5] and len(SeededStream(6, world=2)) == 3

@@ -143,9 +143,7 @@ def test_latents_of_another_song_are_never_kept(codec, small_band, tmp_path):
     train = encode_set(root, codec, out) / "band" / "train"
     before = {path.name: path.read_bytes() for path in train.glob("*.npy")}
     shutil.rmtree(root / "train" / "Track00001")
-    shutil.copytree(
-        root / "test" / "Track00004", root / "train" / "Track00001"
-    )  # built anew: another song by that name
+    shutil.copytree(root / "test" / "Track00004", root / "train" / "Track00001")  # built anew: another song by that name
     shutil.move(root / "train" / "Track00002", root / "test" / "Track00002")  # and dealt otherwise
     encode_set(root, codec, out)
     after = {path.name: path.read_bytes() for path in train.glob("*.npy")}

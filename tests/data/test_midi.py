@@ -83,9 +83,7 @@ def melody(between=b"", running=False, ends=True):
     return track + (END if ends else b"")
 
 
-def midi_file(
-    settings=TEMPO + METRE + END, notes=None, *, count=2, kind=1, division=480, head=b"", between=b"", tail=b""
-):
+def midi_file(settings=TEMPO + METRE + END, notes=None, *, count=2, kind=1, division=480, head=b"", between=b"", tail=b""):
     header = struct.pack(">HHH", kind, count, division) + head
     tracks = chunk(b"MTrk", settings) + between + chunk(b"MTrk", melody() if notes is None else notes)
     return chunk(b"MThd", header) + tracks + tail

@@ -23,9 +23,7 @@ def piano(tmp_path):
         song = Song(1000, (Tempo(0, 1_000_000),), (Metre(0, 4, 4),), (Part(0, False, "piano", notes, controls),))
         (tmp_path / "MIDI").mkdir(exist_ok=True)
         write_song(tmp_path / "MIDI" / "S00.mid", song)
-        return replace(
-            track, path=tmp_path, stem_files=track.stem_files | {"piano": (tmp_path / "stems" / "S00.flac",)}
-        )
+        return replace(track, path=tmp_path, stem_files=track.stem_files | {"piano": (tmp_path / "stems" / "S00.flac",)})
 
     return write
 

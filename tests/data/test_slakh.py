@@ -28,9 +28,7 @@ needs_fixture = pytest.mark.skipif(not FIXTURE.is_dir(), reason=f"real Slakh exc
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("slakh") / "Track00001"
-    render_track(
-        folder, compose(1, seconds=8, big_band=True), Synthesiser(shipped_font()), SongSource("song", "a" * 32), 8.0
-    )
+    render_track(folder, compose(1, seconds=8, big_band=True), Synthesiser(shipped_font()), SongSource("song", "a" * 32), 8.0)
     return folder
 
 

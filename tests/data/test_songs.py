@@ -54,9 +54,7 @@ def test_mma_keeps_to_the_bars_and_the_seed():
     made = accompaniment(uneven, groove, "{1 1 80}", 1)
     assert [metre[1:] for metre in made.metres] == [(2, 4), (4, 4)]
     assert made.metres[1].tick == 2 * made.ticks_per_quarter and made.tempos == (Tempo(0, 600_000),)
-    upbeat = [
-        n for part in made.parts if not part.is_drum for n in part.notes if n.start < 1.9 * made.ticks_per_quarter
-    ]
+    upbeat = [n for part in made.parts if not part.is_drum for n in part.notes if n.start < 1.9 * made.ticks_per_quarter]
     assert not upbeat and len(made.parts) > 3  # z is a rest of all but the drums
     assert made.end <= uneven.beats * made.ticks_per_quarter
     assert made == accompaniment(uneven, groove, "{1 1 80}", 1)
@@ -81,9 +79,7 @@ def test_songs_from_charts_are_whole_resumable_and_readable_by_the_band(tmp_path
     for name in made:
         about = json.loads((out / name.replace(".mid", ".chords.json")).read_text())
         song = read_song(out / name)
-        assert song.ticks_per_quarter >= 960 and song.end / song.ticks_per_quarter == pytest.approx(
-            about["quarters"], abs=0.5
-        )
+        assert song.ticks_per_quarter >= 960 and song.end / song.ticks_per_quarter == pytest.approx(about["quarters"], abs=0.5)
         assert 100 <= about["quarters"] * 60 / about["tempo_bpm"] * (2 if about["metre"][1] == 8 else 1) <= 210
     specs = midi_specs([out], [tmp_path / "font.sf2"], 60, 0)
     assert len({(spec.midi.stem.split("__")[0], spec.split) for spec in specs}) == 2

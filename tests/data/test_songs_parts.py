@@ -36,9 +36,7 @@ def test_every_song_gets_four_classes_each_within_its_compass(tracks, seed):
 
 
 def test_at_most_two_of_a_class_play_and_one_bass():
-    tracks = [
-        (program, False, f"Chord-{program}", notes(60, 40 + program)) for program in (0, 1, 2, 24, 25, 26, 61, 62)
-    ]
+    tracks = [(program, False, f"Chord-{program}", notes(60, 40 + program)) for program in (0, 1, 2, 24, 25, 26, 61, 62)]
     tubas = [(58, False, "Bass", notes(40)), (58, False, "Walk", notes(41))]
     made = arranged(song(*BASIS[:2], *tracks, *tubas), 0)
     assert [part.name for part in made.parts] == ["Drums", "Bass", "Guitar 1", "Guitar 2", "Piano 1", "Piano 2"]
@@ -60,9 +58,7 @@ def test_human_drums_follow_the_bars(groove):
     kicks = [note.start / 960 for note in part.notes if note.pitch == 36]
     assert np.allclose(kicks, [0, 2, 4, 6, 8, 10], atol=0.05)
     early = [kick % 1 for kick in kicks if kick % 1 > 0.5]
-    assert np.allclose(
-        early, 1 - 16 / 480
-    )  # early as played, the first bar's second kick and the second bar's first too
+    assert np.allclose(early, 1 - 16 / 480)  # early as played, the first bar's second kick and the second bar's first too
     assert {note.pitch for note in part.notes} == {36, 38, 42}
     assert max(note.start for note in part.notes) < sum(quarters) * 960
 

@@ -116,9 +116,7 @@ def test_metres_without_grooves_are_refused():
 
 
 def test_keys_of_a_chart_share_a_split_and_families_take_turns():
-    sheets = [sheet(id=f"s{n}", title=f"Swing {n}", style="swing") for n in range(20)] + [
-        sheet(id="w", style="waltz", beats=3)
-    ]
+    sheets = [sheet(id=f"s{n}", title=f"Swing {n}", style="swing") for n in range(20)] + [sheet(id="w", style="waltz", beats=3)]
     specs, unused = chart_specs([*sheets, sheet(id="odd", beats=7)], 8, 2, (10, 20), [], 0)
     assert unused == [("odd", "no groove in 7/4")]
     assert len(specs) == 8 and "waltz" in {spec.family for spec in specs[:4]}

@@ -19,9 +19,7 @@ class Echo(torch.nn.Module):
 
 def condition() -> Condition:
     where = [torch.full((B,), i) for i in (0, T, 0, T - 8)]  # all of it is visible, the last 8 frames are to be played
-    return Condition(
-        torch.randn(B, C, T), torch.zeros(B, C, T), masks(T, *where), torch.zeros(B).long(), torch.zeros(B, 10, T)
-    )
+    return Condition(torch.randn(B, C, T), torch.zeros(B, C, T), masks(T, *where), torch.zeros(B).long(), torch.zeros(B, 10, T))
 
 
 def test_what_follows_the_player_is_relevant_and_what_does_not_is_not():

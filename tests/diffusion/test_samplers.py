@@ -45,9 +45,7 @@ def test_a_consistent_function_needs_one_call_and_stays_right_with_more():
         consistency(consistent, noise, karras(2, 1.0, 80.0))
 
 
-@pytest.mark.parametrize(
-    ("sampler", "steps", "calls"), [(euler, 5, 5), (heun, 5, 9), (dpm_solver, 5, 5), (consistency, 2, 2)]
-)
+@pytest.mark.parametrize(("sampler", "steps", "calls"), [(euler, 5, 5), (heun, 5, 9), (dpm_solver, 5, 5), (consistency, 2, 2)])
 def test_calls_are_counted(sampler, steps, calls):
     made = []
     sigmas = karras(steps, 0.1, 80.0)

@@ -52,7 +52,5 @@ def test_an_item_does_not_depend_on_its_batch():
     labels, sigma = torch.eye(4)[:3], torch.tensor([80.0, 1.0, 0.05])
     with torch.no_grad():
         together = unet(x, context, labels, sigma)
-        alone = torch.cat(
-            [unet(x[i : i + 1], context[i : i + 1], labels[i : i + 1], sigma[i : i + 1]) for i in range(3)]
-        )
+        alone = torch.cat([unet(x[i : i + 1], context[i : i + 1], labels[i : i + 1], sigma[i : i + 1]) for i in range(3)])
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)

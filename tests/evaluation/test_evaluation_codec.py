@@ -57,9 +57,7 @@ def test_csv_is_tidy_and_has_every_metric_of_every_part(run):
     }
     for part in parts:
         assert {entry["metric"] for entry in lines if entry["part"] == part} == metrics
-        assert pick(lines, set="here", part=part) == pick(lines, set="there", part=part), (
-            "the same songs, the same scores"
-        )
+        assert pick(lines, set="here", part=part) == pick(lines, set="there", part=part), "the same songs, the same scores"
 
 
 def test_time_and_borders_stand_beside_the_sound(run):
@@ -94,9 +92,7 @@ def test_mix_is_the_sum_of_the_stems_and_silent_parts_are_left_out(small_band):
     (track,) = find_tracks(small_band, "test")
     found = dict(measure.parts(track, settings("stems=[bass]", "seconds=3")))
     start, stop = middle(track, 3)
-    np.testing.assert_array_equal(
-        found["mix"], sum(track.read(s, start, stop) for s in ("bass", "drums", "guitar", "piano"))
-    )
+    np.testing.assert_array_equal(found["mix"], sum(track.read(s, start, stop) for s in ("bass", "drums", "guitar", "piano")))
     assert set(found) <= {"bass", "mix"}
 
 

@@ -106,9 +106,7 @@ def test_the_scenes_stand_in_the_metre_that_their_names_say():
         assert transport_at(take.grid, to_samples(20.0)).beats_in_bar == beats
         right = Played(strokes(take.grid.beats_s), [(at, beats) for at in take.grid.beats_s])
         assert found(take, right)["bars", "after"] == 1.0
-        assert (
-            found(take, replace(right, foretold=[(at, beats + 1) for at, _ in right.foretold]))["bars", "after"] == 0.0
-        )
+        assert found(take, replace(right, foretold=[(at, beats + 1) for at, _ in right.foretold]))["bars", "after"] == 0.0
 
 
 def test_the_tempo_error_is_signed():

@@ -37,9 +37,7 @@ def test_commands_that_ask_something_else_never_share_a_folder():
     folders = [folder(*command) for command in commands]
     assert len(set(folders)) == len(folders)
     assert folder() == "out/evaluate/live" and folder("experiment=codec") == "out/codec"
-    assert folder("experiment=lookahead", *ELSEWHERE) == (
-        "out/evaluate/lookahead_root_other_tracks_8_stems_drums_seconds_24"
-    )
+    assert folder("experiment=lookahead", *ELSEWHERE) == ("out/evaluate/lookahead_root_other_tracks_8_stems_drums_seconds_24")
 
 
 @pytest.mark.parametrize(
@@ -94,9 +92,7 @@ def test_shards_are_one_command():
 def test_shards_are_joined_when_all_are_done(monkeypatch, status, runs):
     joined, seen = [], []
     monkeypatch.setattr(shards.sys, "argv", ["evaluate.py"])
-    monkeypatch.setattr(
-        shards.subprocess, "run", lambda words: joined.append(words) or type("Done", (), {"returncode": 0})
-    )
+    monkeypatch.setattr(shards.subprocess, "run", lambda words: joined.append(words) or type("Done", (), {"returncode": 0}))
 
     def task() -> int:
         seen.append(list(shards.sys.argv))

@@ -31,14 +31,10 @@ def test_what_is_marked_is_where_it_belongs(small_band, w, texts):
     step = Step(0.125, w)
     figure = overview.draw(song, "bass", np.zeros(song.samples, np.float32), step, "model")
     above, below = figure.axes
-    assert texts <= {text.get_text() for text in below.texts} and texts.isdisjoint(
-        text.get_text() for text in above.texts
-    )
+    assert texts <= {text.get_text() for text in below.texts} and texts.isdisjoint(text.get_text() for text in above.texts)
     edge_s = above.lines[0].get_xdata()[0]
     ((left, _), (right, _)) = (
-        text.get_position()
-        for text in (*below.texts, *above.texts)
-        if text.get_text() in ("generated now", "not played yet")
+        text.get_position() for text in (*below.texts, *above.texts) if text.get_text() in ("generated now", "not played yet")
     )
     assert edge_s * SAMPLE_RATE % step.samples == pytest.approx(0, abs=1)
     assert left == pytest.approx(edge_s + (w + 0.5) * step.seconds, abs=1e-3)

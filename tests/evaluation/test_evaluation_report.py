@@ -12,9 +12,7 @@ from accomp.evaluation.rows import SUBJECT
 from accomp.evaluation.settings import Settings
 
 
-def line(
-    value, model="m", sampler="s", track="a", stem="bass", seed="0", metric="beat_f1_context", regime="x", v="-1.5"
-):
+def line(value, model="m", sampler="s", track="a", stem="bass", seed="0", metric="beat_f1_context", regime="x", v="-1.5"):
     who = dict(zip(SUBJECT, (model, sampler, "model" if sampler else "", "live" if sampler else "", regime, "0.25", "1", v),
                    strict=True))  # fmt: skip
     return who | {"track": track, "stem": stem, "seed": seed, "metric": metric, "value": value}
@@ -52,9 +50,7 @@ def test_rows_are_compared_on_the_excerpts_they_share():
     better = [line(0.1 * i + 0.3, sampler="t", track=t, seed=str(i)) for i in range(3) for t in "abcde"]
     (difference,) = report.compare(base + better)
     assert difference["difference"] == pytest.approx(0.3) and difference["n"] == 10
-    assert (difference["low"], difference["high"]) == (pytest.approx(0.3), pytest.approx(0.3)), (
-        "song by song it is the same"
-    )
+    assert (difference["low"], difference["high"]) == (pytest.approx(0.3), pytest.approx(0.3)), "song by song it is the same"
     assert difference["against"] == "m s model live"
 
 
@@ -97,11 +93,7 @@ def test_two_trackers_never_share_a_column_of_the_papers_table(tracker, tmp_path
     table = side_by_side(report.summarise(lines), chosen)
     ours = next(row for row in table if row["whose"] == "ours" and row["r"] == "0.25")
     published = next(row for row in table if row["whose"] == "published" and row["model"] == "diffusion")
-    assert (
-        published[PUBLISHED_BEAT] == "0.223"
-        and published["FAD (VGGish)"] == "3.950"
-        and ours["FAD (VGGish)"] == "4.000"
-    )
+    assert published[PUBLISHED_BEAT] == "0.223" and published["FAD (VGGish)"] == "3.950" and ours["FAD (VGGish)"] == "4.000"
     assert (ours[PUBLISHED_BEAT] == "0.300") == (tracker != "madmom") and "0.300" in ours.values()
     assert {row["r"] for row in table} == {"0.25", ""} and {row["model"] for row in table} >= {
         "truth",

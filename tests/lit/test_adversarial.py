@@ -71,9 +71,7 @@ def test_the_discriminator_learns_from_its_own_loss_alone(attached):
     for name, gradient in full.items():
         if name.startswith("discriminator"):
             torch.testing.assert_close(gradient, plain[name], msg=name)
-    assert (full["codec.out.weight"] - plain["codec.out.weight"]).abs().max() > 0.1 * full[
-        "codec.out.weight"
-    ].abs().max()
+    assert (full["codec.out.weight"] - plain["codec.out.weight"]).abs().max() > 0.1 * full["codec.out.weight"].abs().max()
 
 
 def test_without_weight_the_codec_trains_as_without_a_discriminator(attached):

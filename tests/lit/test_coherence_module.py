@@ -51,8 +51,7 @@ def test_it_learns_to_find_the_context_that_sounds_together(module):
 def test_stems_of_other_instruments_do_not_compete(module):
     twins = {key: value[:1].repeat(2, *[1] * (value.ndim - 1)) for key, value in batch(2, 0).items()}
     found = [
-        module.compare(twins | {"stem": torch.tensor(kinds)}, torch.Generator().manual_seed(0))[1]
-        for kinds in ([0, 0], [0, 1])
+        module.compare(twins | {"stem": torch.tensor(kinds)}, torch.Generator().manual_seed(0))[1] for kinds in ([0, 0], [0, 1])
     ]
     assert found == [0.5, 1]
 

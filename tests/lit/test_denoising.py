@@ -206,9 +206,7 @@ def test_every_ablation_row_differs_from_the_one_before_by_its_idea():
         )
         changed = {key for key in one | two if one.get(key) != two.get(key)}
         idea = IDEAS[ROWS[i].stem]
-        assert changed and all(any(f"{key}.".startswith(f"{place}.") for place in idea) for key in changed), ROWS[
-            i
-        ].stem
+        assert changed and all(any(f"{key}.".startswith(f"{place}.") for place in idea) for key in changed), ROWS[i].stem
         assert all(any(f"{key}.".startswith(f"{place}.") for key in changed) for place in idea), ROWS[i].stem
 
 

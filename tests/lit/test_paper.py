@@ -94,9 +94,7 @@ def test_optimisers_are_the_published_ones(runs):
     radam = student.configure_optimizers()
     assert type(radam) is torch.optim.RAdam and radam.defaults["lr"] == 1e-5 and radam.defaults["betas"] == (0.9, 0.999)
     assert not any(p.requires_grad for p in (*student.teacher.network.parameters(), *student.helpers.parameters()))
-    assert (
-        student.denoiser.net.training and student.helpers["ema"].net.training and not student.teacher.network.training
-    )
+    assert student.denoiser.net.training and student.helpers["ema"].net.training and not student.teacher.network.training
 
 
 def test_noise_levels_are_the_published_ones():

@@ -46,9 +46,7 @@ def test_the_picture_has_the_live_edge_where_it_was(plan):
     picture = play_picture(noise, noise, BeatGrid(BEATS, BEATS[::4]), step, plan)
     assert picture.dtype == np.uint8 and picture.shape[0] == 2 * MELS + 8 + (0 if plan is None else 48)
     (edge,) = np.flatnonzero((picture == 255).all(0))
-    assert edge / picture.shape[1] == pytest.approx(3.0 / 6.0, abs=0.01), (
-        "the last one whose answer begins in the excerpt"
-    )
+    assert edge / picture.shape[1] == pytest.approx(3.0 / 6.0, abs=0.01), "the last one whose answer begins in the excerpt"
     above = picture[:MELS]
     assert above[:, edge + 5 :].mean() < 0.6 * above[:, : edge - 5].mean(), "what was not heard is darker"
     beats = len(BEATS[BEATS < 6])
@@ -99,8 +97,7 @@ def test_sounds_of_context_answer_and_mix_are_kept(run):
     stem = names[0].removeprefix("0_").removesuffix("_w-1")
     assert names == sorted(["0_context", *(f"0_{stem}_w{w}{kind}" for w in (-1, 0, 1) for kind in ("", "_mix"))])
     context, answer, mix = (
-        audio.read(run / "play" / "step0000008" / f"{name}.wav")
-        for name in ("0_context", f"0_{stem}_w0", f"0_{stem}_w0_mix")
+        audio.read(run / "play" / "step0000008" / f"{name}.wav") for name in ("0_context", f"0_{stem}_w0", f"0_{stem}_w0_mix")
     )
     np.testing.assert_allclose(mix, context + answer, atol=1e-3)
 

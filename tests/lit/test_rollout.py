@@ -71,9 +71,7 @@ def test_the_memory_of_a_rollout_does_not_grow_with_its_length(run):
         graded.clear()
         played, distances = ROLLOUT.play(nets(student), student.conditioner, batch(), steps, 4, seeded_generator(4))
         assert sum(graded) == ROLLOUT.supervised_steps and len(graded) >= steps
-        (gradient,) = torch.autograd.grad(
-            played.sum() + torch.stack(distances).sum(), [student.denoiser.net.out.weight]
-        )
+        (gradient,) = torch.autograd.grad(played.sum() + torch.stack(distances).sum(), [student.denoiser.net.out.weight])
         assert gradient.isfinite().all()
 
 
@@ -109,9 +107,7 @@ def test_tuning_on_its_own_past_lowers_the_error_that_a_student_makes_there(run)
     def error(student):
         stage = Rollout(window=16, longest_step=2, fewest=8, most=8, supervised_steps=1, cold=1.0, levels=[20.0])
         with torch.no_grad():
-            said = [
-                stage(nets(student), student.conditioner, music(100 + i), seeded_generator(1000 + i)) for i in range(4)
-            ]
+            said = [stage(nets(student), student.conditioner, music(100 + i), seeded_generator(1000 + i)) for i in range(4)]
         return sum(float(one["rollout"]) for one in said) / len(said)
 
     plain, own = Endpoint(from_noise=1.0), Rollout(window=16, longest_step=4, levels=[20.0], cold=0.5)

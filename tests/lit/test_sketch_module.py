@@ -49,9 +49,7 @@ def test_the_projection_is_fitted_before_the_first_step_on_excerpts_that_trainin
     class Excerpts:
         def __getitem__(self, index):
             numbers.append(index)
-            noise = (
-                np.random.default_rng((0, index)).standard_normal((2, 8192)).astype(np.float32)
-            )  # as data excerpts draw
+            noise = np.random.default_rng((0, index)).standard_normal((2, 8192)).astype(np.float32)  # as data excerpts draw
             return {"context": 0.1 * noise[0], "target": 0.1 * noise[1]}
 
     module = SketchModule(SketchCodec(**CODEC))

@@ -29,9 +29,7 @@ def test_a_constant_error_counts_the_same_at_the_edge_and_ahead(offset_s, share)
 def test_a_wrong_tempo_shows_ahead_first():
     pointers, clock = turning()
     wobble = pointers.clone()
-    phase = torch.atan2(pointers[..., 0], pointers[..., 1]) + 0.6 * torch.sin(
-        torch.arange(FRAMES) * FRAME_S * 2 * torch.pi / 8
-    )
+    phase = torch.atan2(pointers[..., 0], pointers[..., 1]) + 0.6 * torch.sin(torch.arange(FRAMES) * FRAME_S * 2 * torch.pi / 8)
     wobble[..., 0], wobble[..., 1] = torch.sin(phase), torch.cos(phase)
     found = hits(wobble, clock, settle=43)
     assert found["hits_edge"] == 1 and found["hits_ahead"] < 1

@@ -65,9 +65,7 @@ def test_without_a_like_place_the_harmony_of_four_bars_before_is_expected(codec)
     music = latents(codec, 21, chords=roots)
     plan.listen(music, 0, time.features(0, stop))
     rows = plan.ahead(stop, time.features(stop, stop + 20))[0]
-    before = harmony(
-        (music[0, :88, 5 * FRAMES_PER_BEAT : 7 * FRAMES_PER_BEAT] / NOTE_SCALE).numpy(), codec.lowest_pitch
-    )
+    before = harmony((music[0, :88, 5 * FRAMES_PER_BEAT : 7 * FRAMES_PER_BEAT] / NOTE_SCALE).numpy(), codec.lowest_pitch)
     np.testing.assert_allclose(rows[HARMONY].numpy(), before, atol=1e-3)
     assert rows[CONFIDENCE].max() < own.UNLIKE
 

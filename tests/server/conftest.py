@@ -89,9 +89,7 @@ class FakeStreamer:
 
     def outlook(self, edge, stop):
         lines = self.beat_lines(edge, stop + 8 * BEAT)
-        chords = [
-            [line.sample - edge, "Am7" if line.sample // BEAT % 8 else "D7", 0.9] for line in lines if line.number == 0
-        ]
+        chords = [[line.sample - edge, "Am7" if line.sample // BEAT % 8 else "D7", 0.9] for line in lines if line.number == 0]
         notes = {"bass": [[stop - edge - BEAT, BEAT // 2, 40, 1]]} if "bass" in self.stems else {}
         return {"until": stop - edge, "bpm": 120.0, "beats": [[line.sample - edge, line.number] for line in lines],
                 "beats_in_bar": 4, "plan": "own", "heard": "Am7", "chords": chords, "notes": notes}  # fmt: skip

@@ -54,9 +54,7 @@ def corpus(rng):
                 osc.PredictInstruments(1, 0, 0, 1), osc.Predict(), osc.Print(), osc.PacketTest(1, audio[:9]), osc.Panic(),
                 osc.Clock(1.0, 120.0, 4, 2), osc.Tempo(100.0), osc.Hello(44_100, 264_600, "x"), osc.UseModel("live"),
                 osc.Density(0.5), osc.Calibrate(), osc.AskStatus(), osc.Verbose(0)]  # fmt: skip
-    named = [
-        wire.pad(a.encode()) + wire.pad(b",s") + wire.pad(w) for a in ("/model", "/hello", "/load_model") for w in WORDS
-    ]
+    named = [wire.pad(a.encode()) + wire.pad(b",s") + wire.pad(w) for a in ("/model", "/hello", "/load_model") for w in WORDS]
     bundles = [b"#bundle\0" + bytes(8) + len(m).to_bytes(4, "big") + m for m in (osc.W(1).pack(), blocks[0])]
     return blocks + [c.pack() for c in controls] + named + bundles
 
@@ -241,9 +239,7 @@ def test_time_is_monotonic_everywhere(kit, monkeypatch):
     """A wall clock that jumps, as NTP makes it, moves nothing: nobody looks at it."""
     code = Path(osc.__file__).parent
     for file in ("state", "endpoint", "worker", "answers", "blocks", "controls", "report"):
-        assert (
-            "time.time" not in (code / f"{file}.py").read_text() and "datetime" not in (code / f"{file}.py").read_text()
-        )
+        assert "time.time" not in (code / f"{file}.py").read_text() and "datetime" not in (code / f"{file}.py").read_text()
 
 
 def test_a_dead_client_and_a_full_socket_are_counted_and_nothing_more(kit):
@@ -257,9 +253,7 @@ def test_a_dead_client_and_a_full_socket_are_counted_and_nothing_more(kit):
             pass
 
     state = ServerState({"127.0.0.1"})
-    endpoint = Endpoint(
-        state, InferenceWorker(kit.FakeStreamer), [bind("127.0.0.1", kit.free_port())], ("127.0.0.1", 9)
-    )
+    endpoint = Endpoint(state, InferenceWorker(kit.FakeStreamer), [bind("127.0.0.1", kit.free_port())], ("127.0.0.1", 9))
     endpoint._tx.close()
     endpoint._tx = Unwilling()
     endpoint._do("on_ready")
@@ -317,9 +311,7 @@ def test_a_long_performance_leaves_nothing_behind(kit, quiet, minutes):
             server.hear(osc.W(rng.choice([0.0, 1.0])), osc.Clock(0.0, 120.0, 4, i), osc.AskStatus())
         server.wait(0.3)
         server.t += step.seconds - 0.3
-        cycles += [
-            json.loads(m.text)["cycle_ms"] for m in server.sent if isinstance(m, osc.Status) and "batch_id" in m.text
-        ]
+        cycles += [json.loads(m.text)["cycle_ms"] for m in server.sent if isinstance(m, osc.Status) and "batch_id" in m.text]
         for seen in (server.sent, server.answers, server.requests):
             seen.clear()
         for streamer in server.streamers:

@@ -44,11 +44,7 @@ def test_answers_lie_to_the_sample_and_join_without_a_seam(kit):
     want[5 * STEP :] = want[: 2 * STEP - FADE] = 0
     want[2 * STEP - FADE : 2 * STEP] *= np.arange(FADE) / FADE  # from silence
     assert np.allclose(output.buffers["bass"], want, atol=1e-6)
-    assert (
-        np.array_equal(output.buffers["bass"], output.heard["bass"])
-        and not output.late
-        and output.answered == {1, 2, 3}
-    )
+    assert np.array_equal(output.buffers["bass"], output.heard["bass"]) and not output.late and output.answered == {1, 2, 3}
 
 
 @settings(max_examples=40, deadline=None)
@@ -127,9 +123,7 @@ def test_a_server_that_goes_is_missed_and_a_new_one_is_told_the_settings(kit, ca
     caplog.set_level("INFO", "accomp.server.client")
     setup = Setup(("piano",), Step(0.0625, 1.0), 0.02, 1024)
     with kit.RunningServer() as first:
-        client = Client(
-            {"context": kit.tune(np.arange(12 * 44_100))}, setup, ("127.0.0.1", first.port), first.clientport
-        )
+        client = Client({"context": kit.tune(np.arange(12 * 44_100))}, setup, ("127.0.0.1", first.port), first.clientport)
         assert client.connect(5)
         playing = threading.Thread(target=client.play, daemon=True)
         playing.start()

@@ -84,9 +84,7 @@ def test_settings_that_came_during_loading_are_kept_and_the_music_is_refused(kit
         rx.bind(("127.0.0.1", clientport))
         rx.settimeout(5)
         state = ServerState({"127.0.0.1"})
-        endpoint = Endpoint(
-            state, InferenceWorker(kit.FakeStreamer), [bind("127.0.0.1", port)], ("127.0.0.1", clientport)
-        )
+        endpoint = Endpoint(state, InferenceWorker(kit.FakeStreamer), [bind("127.0.0.1", port)], ("127.0.0.1", clientport))
         for message in (osc.UpdateR(0.125), *kit.blocks(3, noise(0.1))):
             rx.sendto(message.pack(), ("127.0.0.1", port))
         thread = threading.Thread(target=endpoint.run, daemon=True)

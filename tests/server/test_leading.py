@@ -22,15 +22,11 @@ def span(start: int, beat: int = BEAT, heard=(), known: bool = True) -> Span:
     return Span(start, start + STEP, OVERLAP, heard, beats)
 
 
-def play(
-    leader: Leader, asked: dict[int, osc.Leading], steps: int, heard: dict | None = None
-) -> tuple[np.ndarray, list]:
+def play(leader: Leader, asked: dict[int, osc.Leading], steps: int, heard: dict | None = None) -> tuple[np.ndarray, list]:
     """The gain of every sample of so many steps, and what was said; `asked` and `heard` by step."""
     gain, said = np.ones(steps * STEP), []
     for k in range(steps):
-        direction = leader.direct(
-            [(asked[k], k * STEP)] if k in asked else [], span(k * STEP, heard=(heard or {}).get(k, ()))
-        )
+        direction = leader.direct([(asked[k], k * STEP)] if k in asked else [], span(k * STEP, heard=(heard or {}).get(k, ())))
         if direction.gain is not None:
             gain[k * STEP : (k + 1) * STEP] = direction.gain[OVERLAP:]
         said += direction.said

@@ -63,9 +63,7 @@ def test_the_page_is_served_with_what_keeps_others_out(web):
     assert get(web, "/app.mjs")[1]["Content-Type"].startswith("text/javascript")
 
 
-@pytest.mark.parametrize(
-    "path", ["/../secret.txt", "/%2e%2e/secret.txt", "//etc/passwd", "/README.md", "/none", "/.", "/.."]
-)
+@pytest.mark.parametrize("path", ["/../secret.txt", "/%2e%2e/secret.txt", "//etc/passwd", "/README.md", "/none", "/.", "/.."])
 def test_nothing_else_is_served(web, path):
     assert get(web, path)[0] == 404
 

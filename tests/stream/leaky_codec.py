@@ -40,11 +40,7 @@ class ExactCodec(LeakyCodec):
     channels = 4096 + TAIL
 
     def encode(self, audio: Tensor) -> Tensor:
-        return (
-            F.pad(audio, (0, TAIL))
-            .unfold(1, self.channels, self.hop)
-            .transpose(1, 2)[:, :, : audio.shape[1] // self.hop]
-        )
+        return F.pad(audio, (0, TAIL)).unfold(1, self.channels, self.hop).transpose(1, 2)[:, :, : audio.shape[1] // self.hop]
 
     def decode_window(self, latents: Tensor) -> Tensor:
         return torch.cat([latents[:, : self.hop].transpose(1, 2).flatten(1), latents[:, self.hop :, -1]], 1)

@@ -74,9 +74,7 @@ def test_a_lead_sheet_is_shown_by_its_own_names_and_is_what_the_network_is_told(
     streamer.follow(_beat_chords([parse_sheet("| Ebmaj9 |").bars[0][0]] * 29, borders))
     found = streamer.outlook(EDGE, STOP)
     assert found["plan"] == "chart" and {name for _, name, _ in found["chords"]} == {"Ebmaj9"}
-    rows = streamer.plan.ahead(
-        streamer.context.stop, streamer.clock.features(streamer.context.stop, STOP // streamer.hop)
-    )
+    rows = streamer.plan.ahead(streamer.context.stop, streamer.clock.features(streamer.context.stop, STOP // streamer.hop))
     assert rows[0, :12, 30].nonzero().flatten().tolist() == [2, 3, 5, 7, 10]
     streamer.follow(None)
     assert streamer.outlook(EDGE, STOP)["plan"] == "own"

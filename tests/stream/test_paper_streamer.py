@@ -65,9 +65,7 @@ def test_the_own_past_matters(paper):
     assert one.shape == (1, 64, 8) and torch.equal(one, again) and not torch.allclose(one, cold)
 
 
-@pytest.mark.parametrize(
-    ("step", "depth"), [(66_150, 1), (66_150, 0), (33_075, -1), (264_600, 0), (26_460, 8), (132_300, 1)]
-)
+@pytest.mark.parametrize(("step", "depth"), [(66_150, 1), (66_150, 0), (33_075, -1), (264_600, 0), (26_460, 8), (132_300, 1)])
 def test_a_codec_that_is_not_causal_encodes_the_window_again_at_every_step(paper, step, depth):
     """As on the paper's server: the whole window of the answer, silent after the live edge and before the session."""
     codec, frames = LeakyCodec(), 64

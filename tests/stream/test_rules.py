@@ -22,9 +22,7 @@ def played(last_s, level_db=REFERENCE_DB, count=12, **settings):
         heard = Heard(np.array([level_db if np.isscalar(level_db) else level_db(edge / SAMPLE_RATE)]), np.array([last]))
         heard.last[:] *= SAMPLE_RATE
         start = edge + STEP - OVERLAP
-        track[start : start + STEP + OVERLAP] = rules(
-            np.full((2, STEP + OVERLAP), 0.1), start, heard, BAR_S, **settings
-        )[1]
+        track[start : start + STEP + OVERLAP] = rules(np.full((2, STEP + OVERLAP), 0.1), start, heard, BAR_S, **settings)[1]
     return track[2 * STEP :] / 0.1, 2 * STEP / SAMPLE_RATE  # and when it begins
 
 

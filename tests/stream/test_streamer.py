@@ -153,9 +153,7 @@ def given(model, steps, skipped=(), first=1):
     return frames, torch.cat([latents for _, latents in clock.given], 2)
 
 
-@pytest.mark.parametrize(
-    ("first", "skipped"), [(1, ()), (4, ()), (14, ()), (1, range(3, 6)), (1, range(3, 14))], ids=str
-)
+@pytest.mark.parametrize(("first", "skipped"), [(1, ()), (4, ()), (14, ()), (1, range(3, 6)), (1, range(3, 14))], ids=str)
 def test_the_clock_is_told_which_frames_it_is_given(model, first, skipped):
     """Also by a streamer that starts late or whose steps were dropped, for less and for more than its memory of 64 frames."""
     frames, latents = given(model, 16, skipped, first)

@@ -25,9 +25,7 @@ def planner() -> Model:
     codec = NoteCodec(**CODEC).eval()
     codec.fit(torch.randn(400, codec.basis.shape[1]))
     net = {"channels": codec.channels, "width": 32, "layers": 2, "heads": 2, "plan": plan_rows(codec.channels)}
-    samplers = {
-        "one": {"denoiser": "teacher", "function": "euler", "steps": 1, "sigma_min": 2, "sigma_max": 20, "rho": 5}
-    }
+    samplers = {"one": {"denoiser": "teacher", "function": "euler", "steps": 1, "sigma_min": 2, "sigma_max": 20, "rho": 5}}
     config = {"net": net, "frames": 96, "longest_step": 66, "sampler": "one", "samplers": samplers}
     denoiser = shaken(Denoiser(Transformer(**net)))
     return Model("planner", config, codec, {"teacher": denoiser}, None, torch.device("cpu"))

@@ -185,9 +185,7 @@ def _walked(bar: Bar, rng: random.Random) -> Iterator[str]:
         yield letter + ("-g" if rng.random() < 0.12 else "--")
 
 
-def write_guitar(
-    bars: Sequence[Bar], writer: PartWriter, patterns: tuple[str, str], program: int, tonic: Tonic
-) -> None:
+def write_guitar(bars: Sequence[Bar], writer: PartWriter, patterns: tuple[str, str], program: int, tonic: Tonic) -> None:
     position, heavy = 2, program in HEAVY_GUITARS
     for bar, melody in _with_melody(bars, "guitar", writer, tonic, 52, 79):
         if "guitar" in bar.resting or melody:
@@ -200,9 +198,7 @@ def write_guitar(
             _pluck(bar, writer, (start, end), letter, strings, power_chord(chord))
 
 
-def _pluck(
-    bar: Bar, writer: PartWriter, span: Span, letter: str, grip: tuple[int, ...], power: tuple[int, ...]
-) -> None:
+def _pluck(bar: Bar, writer: PartWriter, span: Span, letter: str, grip: tuple[int, ...], power: tuple[int, ...]) -> None:
     start, end = span
     short = (start, start + (end - start) * 0.45)
     match letter:

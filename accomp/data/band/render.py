@@ -196,9 +196,7 @@ def render_track(folder: Path, song: Song, synthesiser: Synthesiser, source: Son
     return len(audio)
 
 
-def normalised(
-    synthesiser: Synthesiser, song: Song, part: Part, samples: int
-) -> tuple[np.ndarray | None, float | None]:
+def normalised(synthesiser: Synthesiser, song: Song, part: Part, samples: int) -> tuple[np.ndarray | None, float | None]:
     """A stem at LOUDNESS_LUFS, and how loud it was when its peak was 0.8; (None, None) when it is not audible."""
     sound = synthesiser.play(song, part, samples)
     sound[-FADE:] *= np.linspace(1, 0, len(sound[-FADE:]), dtype=np.float32)

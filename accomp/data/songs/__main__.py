@@ -58,9 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     pop.add_argument("--pop909", type=Path, required=True, help="folder with POP909's songs, 001 to 909")
     pop.set_defaults(write=_from_pop909)
     for sub in (charts, pop):
-        sub.add_argument(
-            "--groove-midi", type=Path, default=None, help="folder of Groove MIDI, for human drums in some songs"
-        )
+        sub.add_argument("--groove-midi", type=Path, default=None, help="folder of Groove MIDI, for human drums in some songs")
         sub.add_argument("--out", type=Path, required=True)
         sub.add_argument("--seed", type=int, default=0)
         sub.add_argument("--jobs", type=int, default=2, help="processes")

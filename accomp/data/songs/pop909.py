@@ -50,9 +50,7 @@ def read_pop_song(folder: Path) -> PopSong:
     tempos = [Tempo(n * LEAST_TICKS_PER_QUARTER, round(s * 1e6)) for n, s in enumerate(every)]
     kept = tuple(t for n, t in enumerate(tempos) if not n or t.us_per_quarter != tempos[n - 1].us_per_quarter)
     parts = [_on_beats(song, part, beats) for part in song.parts]
-    named = {
-        name: [p for p in parts if p.name.strip().upper() == name and p.notes] for name in ("PIANO", "MELODY", "BRIDGE")
-    }
+    named = {name: [p for p in parts if p.name.strip().upper() == name and p.notes] for name in ("PIANO", "MELODY", "BRIDGE")}
     if not named["PIANO"] or not named["MELODY"]:
         raise UserError("no piano or no melody")
     piano = named["PIANO"][0]
@@ -129,7 +127,5 @@ def _on_beats(song: Song, part: Part, beats: np.ndarray) -> Part:
         if 0 <= start < last
     ]
     places = ticks([control.tick for control in part.controls])
-    controls = (
-        Control(max(at, 0), c.number, c.value) for at, c in zip(places, part.controls, strict=True) if at <= last
-    )
+    controls = (Control(max(at, 0), c.number, c.value) for at, c in zip(places, part.controls, strict=True) if at <= last)
     return Part(part.program, part.is_drum, part.name, tuple(sorted(notes)), tuple(controls))

@@ -37,9 +37,7 @@ def run(settings: Settings) -> Path:
     if settings.seconds is None or settings.seconds < SHORTEST_S:
         raise UserError(f"seconds={settings.seconds}: a scene lasts for at least {SHORTEST_S:g} s")
     if unknown := set(settings.clocks) - CLOCKS.keys():
-        raise UserError(
-            f"clock={sorted(unknown)}: choose model, its own tracker, or score, the player's software, or both"
-        )
+        raise UserError(f"clock={sorted(unknown)}: choose model, its own tracker, or score, the player's software, or both")
     scenes, songs = chosen(settings.scenes), songs_in_four(settings)
     make = streamers_of(Path(settings.model), settings.device, settings.sampler)
     if STEM not in make.stems:
@@ -70,15 +68,11 @@ def chosen(names: Sequence[str] | None) -> list[Scene]:
 
 def songs_in_four(settings: Settings) -> dict[str, Song]:
     """The first songs of the set, as notes, that are in 4/4 throughout: they can be brought into any other metre."""
-    found = find_tracks(
-        Path(settings.data.root), settings.data.split, settings.data.splits, on_bad=settings.data.on_bad
-    )
+    found = find_tracks(Path(settings.data.root), settings.data.split, settings.data.splits, on_bad=settings.data.on_bad)
     songs = {track.name: read_song(track.midi) for track in found if track.midi is not None}
     songs = {name: song for name, song in songs.items() if [metre[1:] for metre in song.metres] == [(4, 4)]}
     if not songs:
-        raise UserError(
-            f"{settings.data.root}, split {settings.data.split}: no song with MIDI that is in 4/4 throughout"
-        )
+        raise UserError(f"{settings.data.root}, split {settings.data.split}: no song with MIDI that is in 4/4 throughout")
     return dict(list(songs.items())[: settings.tracks])
 
 
@@ -106,11 +100,7 @@ def table(lines: Sequence[dict], scenes: Sequence[Scene]) -> str:
         cells.append([scene, figure, clock, *means, _shown(slowest, 1), asked[scene, figure]])
     rows = [f"| {' | '.join(row)} |" for row in aligned(cells, names=3)]
     chance = [line["value"] for line in lines if line["part"] == "chance"]
-    note = (
-        [f"Strokes at any time, as many as were played, would hit {np.mean(chance):.2f} of the beats."]
-        if chance
-        else []
-    )
+    note = [f"Strokes at any time, as many as were played, would hit {np.mean(chance):.2f} of the beats."] if chance else []
     return "\n".join([*rows, "", *note, ""])
 
 
