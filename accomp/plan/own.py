@@ -14,7 +14,7 @@ from accomp.plan.recall import Match, best_matches, recalled
 from accomp.timeline import SAMPLE_RATE
 
 LONGEST_S = 1800.0  # of a session that is searched
-UNLIKE = 0.4  # similarity below which the best place says less than what stood four bars before
+UNLIKE = 0.25  # similarity below which the best place says less than what stood four bars before
 FOUR_BARS = 16  # beats
 
 
