@@ -114,7 +114,9 @@ export class Audio {
   /** Inputs and outputs as [id, name]; names are known once the microphone was allowed. */
   async devices() {
     const all = (await navigator.mediaDevices?.enumerateDevices()) ?? [];
-    const of = kind => all.filter(one => one.kind === kind).map((one, k) => [one.deviceId, one.label || `${kind === "audioinput" ? "microphone" : "output"} ${k + 1}`]);
+    const unnamed = { audioinput: "microphone", audiooutput: "output" };
+    const of = kind => all.filter(one => one.kind === kind)
+      .map((one, k) => [one.deviceId, one.label || `${unnamed[kind]} ${k + 1}`]);
     return { inputs: of("audioinput"), outputs: AudioContext.prototype.setSinkId ? of("audiooutput") : [] };
   }
 

@@ -96,7 +96,8 @@ export class Session {
     for (let k = 0; k < count; k++)
       this.send(packBlock("context", batch, k * PACKAGE, total, samples.subarray(k * PACKAGE, (k + 1) * PACKAGE)));
     if (!settings.stems.some(Boolean)) this.silent = 0; // it listens, and is not asked to answer
-    else if (++this.silent === SILENT + 1) this.show({ type: "trouble", text: this.slow ? SLOW : "no answer to the last steps: look at the server's log" });
+    else if (++this.silent === SILENT + 1)
+      this.show({ type: "trouble", text: this.slow ? SLOW : "no answer to the last steps: look at the server's log" });
   }
 
   sayClock(batch, edge) {
