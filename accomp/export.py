@@ -23,7 +23,7 @@ from accomp.codec.fingerprint import fingerprint
 from accomp.codec.music2latent import WEIGHTS_MISSING, Music2Latent, package_weights
 from accomp.command_line import command, parser_of
 from accomp.diffusion.precond import ConsistencyDenoiser, Denoiser
-from accomp.diffusion.presets import DEFAULT_SAMPLERS, PLANNED_SAMPLERS, REPLACEMENT
+from accomp.diffusion.presets import samplers_of
 from accomp.disk import whole_folder, write_whole
 from accomp.errors import UserError
 from accomp.metrics.coherence import write_folder
@@ -114,8 +114,7 @@ def configuration(runs: dict[str, Path]) -> dict:
     conditioner = instantiate(teacher["module"]["conditioner"], _convert_="all")
     forms = {"teacher": "edm", "student": "consistency"}
     denoisers = {name: {"form": form, "sigma_data": 1.0} for name, form in forms.items() if name in runs}
-    known = DEFAULT_SAMPLERS if isinstance(conditioner.draw, PlayingDraw) else REPLACEMENT
-    known = PLANNED_SAMPLERS if teacher["module"]["net"].get("plan") else known
+    known = samplers_of(isinstance(conditioner.draw, PlayingDraw), bool(teacher["module"]["net"].get("plan")))
     samplers = {name: dict(values) for name, values in known.items() if values["denoiser"] in denoisers}
     if not conditioner.cond_dropout:  # neither guided nor asked which answer fits best: it always had its condition
         samplers = {name: values for name, values in samplers.items() if "candidates" not in values}

@@ -27,6 +27,7 @@ from accomp.command_line import command, parser_of
 from accomp.compose import compose
 from accomp.disk import need, write_text
 from accomp.errors import UserError
+from accomp.trials import read_status
 
 log = logging.getLogger(__name__)
 
@@ -60,10 +61,11 @@ class Recipe:
 
     def is_done(self, stage: Stage) -> bool:
         """Whether a stage ended well: by this program, or before it was asked, as its product shows (a path that may
-        have wildcards).
+        have wildcards), and for a training the state of its run.
         """
         begun, ended = (self.folder / f"{stage.name}.{state}" for state in ("begun", "ended"))
-        return ended.is_file() or (not begun.is_file() and any(ROOT.glob(str(stage.done))))
+        whole = not stage.trains or read_status(ROOT / stage.done.parents[1]).get("state", "done") == "done"
+        return ended.is_file() or (not begun.is_file() and whole and any(ROOT.glob(str(stage.done))))
 
     def left(self) -> list[Stage]:
         return [stage for stage in self.stages if not self.is_done(stage)]

@@ -67,7 +67,7 @@ def test_the_server_plays_at_the_rate_of_its_clients(model_folder):
 @pytest.mark.slow
 def test_a_model_of_another_rate_trains_is_exported_and_is_scored(tmp_path):
     band, latents = tmp_path / "band", tmp_path / "latents"
-    run("-m", "accomp.data.band", "compose", f"--out={band}", "--tracks=4", "--seconds=8", "--jobs=1")
+    run("-m", "accomp.data.band", "compose", f"--out={band}", "--tracks=11", "--seconds=8", "--jobs=1")
     data = [f"data.root={band}", "data.workers=0", "data.batch_size=2", "data.epoch_items=4", "data.validation_items=2"]
     small = ["width=16", "latent_width=24", "encoder_blocks=1", "decoder_blocks=1", "latent_blocks=1", "channels=8"]
     codec = [f"module.codec.{value}" for value in small]

@@ -8,11 +8,10 @@ from accomp.beat.fit import LONG_S, Evidence
 from accomp.beat.pulse import Pulse
 
 LENGTHS = range(2, 8)  # beats in a bar
-SURE, CLEAR = (
-    0.3,
-    1.6,
-)  # what a bar explains of its pointers to be taken, and how many times as much as any other length
-HELD, LEAD = 0.2, 0.15  # what a bar goes on explaining to be kept, and how much more another explains that replaces it
+SURE = 0.3  # share of its pointers that a bar has to explain to be taken
+CLEAR = 1.6  # and how many times as much as any other length
+HELD = 0.2  # share that a bar goes on explaining to be kept beside a better one
+LEAD = 0.15  # and how much more the one explains that replaces it
 
 
 def with_bar(pulse: Pulse, evidence: Evidence, hop: int) -> Pulse:
@@ -27,13 +26,13 @@ def with_bar(pulse: Pulse, evidence: Evidence, hop: int) -> Pulse:
         for place in range(length):
             worth[length, place] = float((response * np.exp(-2j * np.pi * place / length)).real)
     best = max(worth, key=worth.__getitem__)
+    held = None
     if pulse.beats_in_bar:
         held = pulse.beats_in_bar, round(pulse.bar * pulse.beats_in_bar - pulse.beat) % pulse.beats_in_bar
-        if worth.get(held, 0.0) >= max(HELD, worth[best] - LEAD):
-            best = held
-    rival = max(value for length, value in wherever.items() if length != best[0])
-    known = best == held if pulse.beats_in_bar else False
-    if not known and worth[best] < max(SURE, CLEAR * rival):
+    if best != held and worth.get(held, 0.0) >= max(HELD, worth[best] - LEAD):
+        best = held
+    second = max(value for length, value in wherever.items() if length != best[0])
+    if best != held and worth[best] < max(SURE, CLEAR * second):
         return replace(pulse, bar=np.nan, beats_in_bar=0)
     length, place = best
     return replace(pulse, bar=(place + pulse.beat) / length % 1, beats_in_bar=length)

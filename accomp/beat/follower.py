@@ -19,10 +19,7 @@ from accomp.timeline import SAMPLE_RATE
 MEMORY_S = 12.0  # of pointers
 RECENT_S = 1.5  # time constant of the evidence on which hypotheses compete
 SPAN_S = (12.0, 4.0, 2.0)  # of the past that a pulse of long, drifting and short memory describes
-UNEXPLAINED, SLACK = (
-    1.6,
-    0.01,
-)  # the long memory is preferred while it leaves less than so many times as much unexplained
+UNEXPLAINED, SLACK = 1.6, 0.01  # the long memory is preferred while it leaves so many times as much unexplained, at most
 SHORT, HANDICAP = 2, 0.005  # the short memory, and what it has to explain more than the drifting one, as a share
 CHANGE_S = 0.4  # seconds of pointers that a pulse which contradicts the one in force has to explain more
 NEAR_BEATS, NEAR_TEMPO = 0.12, 0.06  # a fit that deviates less continues the pulse in force

@@ -109,7 +109,7 @@ def with_tempo(song: Song, start_s: float, factor: float, ramp_s: float = 0.0) -
         own.setdefault(tick, _tempo_at(song, tick))
     changed = []
     for tick in sorted(own):
-        done = np.clip((tick - start) / max(stop - start, 1), 0, 1) if tick < stop else float(tick >= start)
+        done = 1.0 if tick >= stop else max(tick - start, 0) / max(stop - start, 1)
         speed = 1 + (factor - 1) * done
         changed.append(Tempo(tick, min(round(own[tick].us_per_quarter / speed), SLOWEST_US)))
     return replace(song, tempos=tuple(changed))

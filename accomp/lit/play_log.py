@@ -27,7 +27,7 @@ from accomp.data.chords import track_chords
 from accomp.data.slakh import find_tracks
 from accomp.data.track import Track
 from accomp.diffusion.precond import ConsistencyDenoiser
-from accomp.diffusion.presets import DEFAULT_SAMPLERS, PAPER_STUDENT, REPLACEMENT
+from accomp.diffusion.presets import PAPER_STUDENT, samplers_of
 from accomp.errors import UserError
 from accomp.lit.logging_audio import play_picture
 from accomp.metrics import bass_notes, moving_chroma, tone
@@ -180,11 +180,11 @@ def model_of(module: L.LightningModule, codec: Codec, data: dict) -> Model:
     conditioner = module.conditioner
     kind = isinstance(module.denoiser, ConsistencyDenoiser), isinstance(conditioner.draw, PlayingDraw)
     name = {(False, True): "teacher_4", (True, True): "student_2", (False, False): "adpm2_5", (True, False): "cm_2"}[kind]
-    sampler = dict((DEFAULT_SAMPLERS | REPLACEMENT | PAPER_STUDENT)[name])
+    plan = getattr(getattr(module.denoiser.net, "config", None), "plan", 0)
+    sampler = dict((samplers_of(kind[1], bool(plan)) | PAPER_STUDENT)[name])
     if not getattr(conditioner, "cond_dropout", 0):
         sampler.pop("guidance", None)
-    config = {"net": {"plan": getattr(getattr(module.denoiser.net, "config", None), "plan", 0)}}
-    config |= {"samplers": {name: sampler}, "sampler": name, "stems": list(data.stems or STEMS)}
+    config = {"net": {"plan": plan}, "samplers": {name: sampler}, "sampler": name, "stems": list(data.stems or STEMS)}
     config |= {"frames": data.frames or 64, "longest_step": getattr(conditioner.draw, "longest_step", 64)}
     return Model("training", config, codec, {sampler["denoiser"]: module.denoiser}, None, module.device)
 

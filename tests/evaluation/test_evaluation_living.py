@@ -48,7 +48,7 @@ def found(take: Take, played: Played) -> dict[tuple[str, str], float]:
 
 
 def perfect(take: Take, delay_s: float = 0.0, until_s: float = LENGTH_S) -> Played:
-    """An answer that strikes every beat, and a clock that foretells it; later by `delay_s` up to `until_s`."""
+    """An answer that strikes every beat, and a clock that predicts it; later by `delay_s` up to `until_s`."""
     beats = take.grid.beats_s
     beats = np.where((beats > take.span_s[0]) & (beats < until_s), beats + delay_s, beats)
     return Played(strokes(beats), [(at, 4) for at in beats])
@@ -106,7 +106,7 @@ def test_the_scenes_stand_in_the_metre_that_their_names_say():
         assert transport_at(take.grid, to_samples(20.0)).beats_in_bar == beats
         right = Played(strokes(take.grid.beats_s), [(at, beats) for at in take.grid.beats_s])
         assert found(take, right)["bars", "after"] == 1.0
-        assert found(take, replace(right, foretold=[(at, beats + 1) for at, _ in right.foretold]))["bars", "after"] == 0.0
+        assert found(take, replace(right, predicted=[(at, beats + 1) for at, _ in right.predicted]))["bars", "after"] == 0.0
 
 
 def test_the_tempo_error_is_signed():

@@ -1,7 +1,7 @@
 """How well the model keeps up with a player: before, in and after what a scene is about, and how soon after.
 
 drums     share of the beats of the score that have an onset of the answer's drums within 70 ms
-clock     F-measure of the beats that the clock foretold for each answer, within 70 ms
+clock     F-measure of the beats that the clock predicted for each answer, within 70 ms
 offset    mean distance of those beats from the nearest of the score, in beats
 tempo     mean difference of its tempo at the live edge from the score's, in beats per minute
 bars      share of the beats with a bar whose bar has the score's length; none told: NaN
@@ -61,12 +61,12 @@ def _drums(take: Take, played: Played, span: Span) -> float:
 
 
 def _clock(take: Take, played: Played, span: Span) -> float:
-    foretold = np.array([at for at, _ in played.foretold])
-    return f_measure(_within(take.grid.beats_s, span), _within(foretold, span))
+    predicted = np.array([at for at, _ in played.predicted])
+    return f_measure(_within(take.grid.beats_s, span), _within(predicted, span))
 
 
 def _offset(take: Take, played: Played, span: Span) -> float:
-    at = take.grid.position(_within(np.array([at for at, _ in played.foretold]), span))
+    at = take.grid.position(_within(np.array([at for at, _ in played.predicted]), span))
     return float(np.nanmean(np.abs(at - np.round(at)))) if np.isfinite(at).any() else np.nan
 
 
@@ -77,7 +77,7 @@ def _tempo(take: Take, played: Played, span: Span) -> float:
 
 
 def _bars(take: Take, played: Played, span: Span) -> float:
-    told = [beats for at, beats in played.foretold if span[0] <= at < span[1] and beats]
+    told = [beats for at, beats in played.predicted if span[0] <= at < span[1] and beats]
     length = np.bincount(np.diff(np.searchsorted(take.grid.beats_s, take.grid.downbeats_s - 1e-6))).argmax()
     return float(np.mean(np.array(told) == length)) if told else np.nan
 

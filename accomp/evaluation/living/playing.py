@@ -1,4 +1,4 @@
-"""Plays along with a scene by the server's own worker, and notes what the clock foretells."""
+"""Plays along with a scene by the server's own worker, and notes what the clock predicts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -19,14 +19,14 @@ ADDED = "bass"
 
 @dataclass
 class Played:
-    """The drums of the answer (N,), aligned with the player; the beats that the clock foretold for each answer.
+    """The drums of the answer (N,), aligned with the player; the beats that the clock predicted for each answer.
 
-    `foretold` holds (seconds, beats in the bar or 0) of each; `tempi` (seconds of the live edge, beats per minute, 0: none).
+    `predicted` holds (seconds, beats in the bar or 0) of each; `tempi` (seconds of the live edge, beats per minute, 0: none).
     `onsets_s` is filled in by `figures`.
     """
 
     audio: np.ndarray
-    foretold: list[tuple[float, int]] = field(default_factory=list)
+    predicted: list[tuple[float, int]] = field(default_factory=list)
     tempi: list[tuple[float, float]] = field(default_factory=list)
     onsets_s: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
@@ -48,7 +48,7 @@ def play(make: Callable[[tuple[str, ...]], Streamer], take: Take, settings: Sett
         lay(played.audio[None], start - settings.overlap, samples_of(result.packets[0])[None], settings.overlap)
         lines = made[-1].beat_lines(start, start + step.samples + 2 * made[-1].hop)  # to the frame after its last beat
         lines = [line for line in lines if start <= line.sample < start + step.samples]
-        played.foretold += [(to_seconds(line.sample), line.beats_in_bar) for line in lines]
+        played.predicted += [(to_seconds(line.sample), line.beats_in_bar) for line in lines]
         played.tempi.append((to_seconds(edge), result.beat_estimate[0]))
     return played
 
