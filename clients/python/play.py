@@ -35,6 +35,7 @@ except ModuleNotFoundError as missing:
 
 READY_S = 10.0  # the server is expected to be running
 LIVE_S = 600.0
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 LIMITS = {"serverport": (1, 65_535), "clientport": (1, 65_535), "beats": (1, 64), "bpm": (20, 400), "loop": (0.1, 3600),
           "seconds": (0.1, 36_000), "latency_ms": (0, 10_000)}  # fmt: skip
 
@@ -120,13 +121,14 @@ def take_folder(out: Path, size: int) -> Iterator[Path]:
 
 @contextmanager
 def interrupts_call(stop: Callable[[], None]) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM call `stop`, however often they come, and raise nothing."""
-    before = {number: signal.signal(number, lambda *_: stop()) for number in (signal.SIGINT, signal.SIGTERM)}
+    """Let Ctrl-C and SIGTERM call `stop`, and ignore them afterwards, while the process ends: they never raise."""
+    for number in INTERRUPTS:
+        signal.signal(number, lambda *_: stop())
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number in INTERRUPTS:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def play(args: argparse.Namespace, open_card: Callable[..., AbstractContextManager] = open_sound_card) -> None:

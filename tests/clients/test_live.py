@@ -1,5 +1,6 @@
 """The player in Python at a sound card: a stand-in for the card turns the blocks in real time."""
 
+import signal
 import threading
 import time
 
@@ -42,6 +43,15 @@ class Card(threading.Thread):
     def __exit__(self, *_):
         self.open = False
         self.join()
+
+
+@pytest.fixture(autouse=True)
+def own_interrupts():
+    """Give the test run its own handlers back, which the player replaces in its process."""
+    before = {number: signal.getsignal(number) for number in play.INTERRUPTS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def live(tools, tmp_path, card, *more):
