@@ -1,18 +1,18 @@
 """From songs to a model that plays notes by a plan, in the steps in which the shipped weights are trained."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from accomp.beat.chords import BeatChords
+from accomp.beat.grid import BeatGrid
 from accomp.data.latents import main as encode
+from accomp.evaluation.rollouts import BatchItem, play
 from accomp.export import main as export
 from accomp.model import load_model
-from accomp.plan.chart import ChartPlan
-from accomp.stream.rollout import rollout
-from accomp.stream.streamer import Streamer, own_plan
 from accomp.timeline import Step
 from tests import processes
 from tests.tiny_model import clicks
@@ -45,15 +45,19 @@ def folder(small_band, tmp_path_factory) -> Path:
     return out / "model"
 
 
-def test_it_plays_and_takes_chords(folder):
+def test_it_plays_by_its_own_plan_by_chords_and_without_a_plan(folder):
     model = load_model(folder)
-    context = clicks(4)[0]
     chord = BeatChords(np.array([0.0, 60.0]), np.array([0]), np.eye(12, dtype=bool)[:1], ("C",))
-    heard = []
-    for chords in ([], [chord]):
-        plan = ChartPlan(chords, own_plan(model), model.codec.hop)
-        heard.append(rollout(Streamer(model, ("bass", "piano"), plan=plan), context, Step(0.125, 1)).audio)
-        assert heard[-1].shape == (2, len(context)) and np.isfinite(heard[-1]).all() and np.abs(heard[-1]).max() > 0
+    context = {stem: clicks(4)[0] for stem in ("bass", "piano")}
+    grid = BeatGrid(np.arange(9) * 0.5, np.arange(0, 9, 4) * 0.5)
+    song = SimpleNamespace(name="Track00001", start=0, context=context, grid=grid, chords=chord)
+    items = [BatchItem(song, stem, 0) for stem in context]
+    heard = [
+        play(model, items, Step(0.125, 1), 0, model.config["sampler"], clock, "live").audio for clock in ("chart", "metronome")
+    ]
+    assert all(
+        audio.shape == (2, len(clicks(4)[0])) and np.isfinite(audio).all() and np.abs(audio).max() > 0 for audio in heard
+    )
     assert not np.allclose(*heard)
 
 

@@ -33,6 +33,7 @@ DEPTHS = {-1.0: "Retrospective", 0.0: "Immediate", 1.0: "Look-ahead"}
 CLOCKS = {
     "score": ", told the beats of the score",
     "chart": ", told the beats and chords of the score",
+    "metronome": ", told the beats of the score, with no plan of harmony",
     "none": ", with no beat",
 }
 WORDS = {

@@ -13,7 +13,7 @@ from accomp.beat.clock import Clock, GridClock, NoClock
 from accomp.evaluation.songs import Song
 from accomp.model import Model
 from accomp.plan.chart import ChartPlan
-from accomp.plan.contract import Plan
+from accomp.plan.contract import NoPlan, Plan
 from accomp.stream.paper_protocol import paper_rollout
 from accomp.stream.rollout import Rollout, rollout
 from accomp.stream.streamer import Streamer, own_plan
@@ -67,6 +67,8 @@ def _clock(name: str, model: Model, songs: Sequence[Song]) -> Clock | None:
 
 def _plan(name: str, model: Model, songs: Sequence[Song]) -> Plan | None:
     """None leaves the choice to the model."""
+    if name == "metronome":
+        return NoPlan(model.codec.channels)
     if name != "chart":
         return None
     return ChartPlan([song.chords for song in songs], own_plan(model), model.codec.hop)

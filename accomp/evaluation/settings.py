@@ -12,7 +12,7 @@ from accomp.evaluation.songs import Data
 from accomp.metrics.embeddings import VGGISH_URL
 from accomp.timeline import STEMS, Step, check_rate
 
-CLOCKS = ("model", "none", "score", "chart")
+CLOCKS = ("model", "none", "metronome", "score", "chart")
 PROTOCOLS = ("live", "paper")
 PARTS = ("play", "time", "score", "report")
 FAILURES = ("zero", "drop")
