@@ -43,6 +43,12 @@ class Codec(nn.Module, ABC):
         """
         return self.encode(audio)
 
+    def decided(self, latents: Tensor) -> Tensor:
+        """Latents (B, C, T) on the way to an answer, at a low level of noise: what must be one thing or another is made so,
+        and the last call of the network fits the rest to it.
+        """
+        return latents
+
     def settled(self, latents: Tensor, before: Tensor | None = None) -> Tensor:
         """Generated latents (B, C, T), each brought to the nearest that this codec could give: so they are played and kept.
 

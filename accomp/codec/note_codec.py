@@ -27,6 +27,7 @@ NOTE_SCALE = 3.0  # of notes and strokes in the latents: a denoiser's squared er
 NOTE_ROWS, DRUM_ROWS = slice(0, PITCHES), slice(PITCHES, PITCHES + len(DRUMS))
 TUNING = 2  # channels
 SOFTEST = 0.35  # stroke that counts as one, in velocities of 64
+POSSIBLE = 0.15  # of a key, between silent and sounding: it may be meant where no other key is likelier to sound than not
 FLOOR_DB = -80.0
 BLOCK = 256  # frames that are encoded at once: more of them do not fit into a processor's cache
 
@@ -162,11 +163,23 @@ class NoteCodec(Codec):
         latents = self.assemble(notes, notes[:, 0, :, : len(DRUMS)], spectrum, energies)
         return self.with_notes(latents, roll[:, NOTE_ROWS], roll[:, DRUM_ROWS])
 
-    def settled(self, latents: Tensor, before: Tensor | None = None) -> Tensor:
-        """Every key 0, 1 or 2, and strokes none or at least a soft one: what a sampler left between them is noise. A key
-        that did not sound in the frame before begins.
+    def decided(self, latents: Tensor) -> Tensor:
+        """Every key 0, 1 or 2; in a frame where several are possible and none is likely, the one that is likeliest about
+        there sounds: an average of answers, each with another key, would have none.
         """
-        keys = (latents[:, NOTE_ROWS] / NOTE_SCALE).round().clamp(0, 2)
+        keys = latents[:, NOTE_ROWS] / NOTE_SCALE
+        around = F.avg_pool1d(keys, 5, 1, 2, count_include_pad=False)
+        highest = keys.amax(1, keepdim=True)
+        best = (around * (keys > POSSIBLE)).argmax(1)
+        chosen = F.one_hot(best, PITCHES).transpose(1, 2) * ((highest > POSSIBLE) & (highest < 0.5))
+        keys = torch.maximum(keys.round().clamp(0, 2), chosen)
+        return torch.cat([NOTE_SCALE * keys, latents[:, NOTE_ROWS.stop :]], 1)
+
+    def settled(self, latents: Tensor, before: Tensor | None = None) -> Tensor:
+        """Latents whose keys are decided, and strokes none or at least a soft one: what a sampler left between them is
+        noise. A key that did not sound in the frame before begins.
+        """
+        keys = self.decided(latents)[:, NOTE_ROWS] / NOTE_SCALE
         last = torch.zeros_like(keys[:, :, :1]) if before is None else before[:, NOTE_ROWS] / NOTE_SCALE
         silent = torch.cat([last, keys[:, :, :-1]], 2) < 0.5
         keys = torch.where(silent & (keys > 0), 2.0, keys)

@@ -11,6 +11,7 @@ from torch import Tensor
 from accomp.diffusion.choice import liveliest, most_relevant
 from accomp.diffusion.condition import Condition
 from accomp.diffusion.inpaint import Inpainting, Kept
+from accomp.diffusion.samplers import consistency
 from accomp.errors import UserError
 from accomp.model import Model
 from accomp.window import Masks, masks
@@ -32,6 +33,8 @@ class Generator:
         self.names = list(stems)
         self.stem = torch.tensor([model.stems.index(stem) for stem in stems], device=model.device)
         self.denoiser, self.sampler, self.sigmas = model.sampler(sampler)
+        jumps = self.sampler is consistency and len(self.sigmas) > 2  # to an answer at each level, not along a flow
+        self.decided_at = self.sigmas[-3] if jumps else None  # the last level but one
         self.candidates = model.candidates(sampler)
 
     def __call__(
@@ -64,7 +67,8 @@ class Generator:
             condition = replace(condition, masks=Masks(condition.masks.visible, nothing, ~nothing))
 
         def denoise(x: Tensor, sigma: Tensor) -> Tensor:
-            return self.denoiser(x, sigma.to(x.device).expand(batch), condition)
+            answer = self.denoiser(x, sigma.to(x.device).expand(batch), condition)
+            return self.model.codec.decided(answer) if sigma == self.decided_at else answer
 
         draw = self.noise(stop - fill, fill, channels)
 

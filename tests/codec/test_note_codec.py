@@ -142,5 +142,14 @@ def test_generated_notes_are_whole_and_begin_where_they_did_not_sound():
     assert settled[40].tolist() == [0, 0, 2, 1, 1, 2]
     assert settled[50].tolist() == [1, 1, 0, 0, 2, 0]
     assert codec.settled(latents)[0, 50, 0] == 2 * NOTE_SCALE, "nothing sounded before a session"
+    latents[0, 60] = NOTE_SCALE * torch.tensor([0.0, 0.0, 0.0, 0.4, 0.3, 0.3])
+    latents[0, 61] = NOTE_SCALE * torch.tensor([0.0, 0.0, 0.0, 0.2, 0.2, 0.4])
+    settled = codec.settled(latents, before)[0] / NOTE_SCALE
+    assert not settled[60:62, :5].any(), "another key sounds"
+    assert settled[60:62, 5].tolist() == [0, 0]
+    latents[0, 40, 5] = latents[0, 40, 4] = latents[0, 50, 4] = 0
+    settled = codec.settled(latents, before)[0] / NOTE_SCALE
+    assert settled[60].tolist() == [0, 0, 0, 0, 2, 1], "one key is chosen, and held"
+    assert not settled[61].any()
     truth = codec.settled(latents, before)
     assert torch.equal(codec.settled(truth, before), truth), "what is settled stays"
