@@ -191,8 +191,4 @@ class Autoencoder(Codec):
 
     def decode(self, latents: Tensor) -> Tensor:
         audio, state = self.decode_stream(latents)
-        return self.aligned(audio, state) if latents.shape[2] else audio
-
-    def aligned(self, audio: Tensor, state: dict) -> Tensor:
-        """A decoded stream and its last state -> the same audio without delay, its end included."""
-        return torch.cat([audio[:, self.delay :], state["overlap"]], 1)
+        return torch.cat([audio[:, self.delay :], state["overlap"]], 1) if latents.shape[2] else audio

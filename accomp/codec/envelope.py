@@ -6,8 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from accomp.codec.sinusoids import COUNT, LOWEST_HZ, PER_OCTAVE
-from accomp.codec.sources import bands
-from accomp.codec.spectrum import PITCHES
+from accomp.codec.spectrum import PITCHES, bands
 
 BANDS, BANDS_LOW_HZ, BANDS_HIGH_HZ = 16, 35.0, 16_000.0
 PARTIALS = 32  # of a note

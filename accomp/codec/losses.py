@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 WINDOWS = (256, 768, 2048)  # samples
-MAGNITUDE_WINDOWS = (256, 768, 2048, 8192, 16384)  # the longest tell the semitones of a bass apart
 
 
 def si_sdr(estimate: Tensor, reference: Tensor) -> Tensor:
@@ -51,7 +50,7 @@ def reconstruction_loss(estimate: Tensor, reference: Tensor, windows: tuple[int,
     return 2 * spectral_loss(estimate, reference, windows) + 0.3 * torch.log10(ratio + 1e-3).mean()
 
 
-def magnitude_loss(estimate: Tensor, reference: Tensor, windows: tuple[int, ...] = MAGNITUDE_WINDOWS) -> Tensor:
+def magnitude_loss(estimate: Tensor, reference: Tensor, windows: tuple[int, ...]) -> Tensor:
     """Distance of magnitudes alone, averaged over window lengths: compressed (squares), in logarithm (absolute), and as
     they are (spectral convergence, Arik et al. 2019), so that quiet and loud partials all count.
     """
@@ -62,9 +61,3 @@ def magnitude_loss(estimate: Tensor, reference: Tensor, windows: tuple[int, ...]
         plain_a, plain_b = (x.flatten(1) ** 2.5 for x in (a, b))
         total = total + 0.1 * ((plain_a - plain_b).norm(dim=1) / (plain_b.norm(dim=1) + 1e-3)).mean()
     return total / len(windows)
-
-
-def level_loss(estimate: Tensor, reference: Tensor) -> Tensor:
-    """Distance of levels in nepers, audio (B, N) x 2 -> scalar: where other losses are unsure, they answer too softly."""
-    a, b = (x.square().mean(1).add(1e-8).log() / 2 for x in (estimate, reference))
-    return (a - b).abs().mean()

@@ -19,8 +19,7 @@ from accomp.codec.autoencoder import Stack
 from accomp.codec.contract import Codec
 from accomp.codec.envelope import BANDS, BANDS_LOW_HZ, Envelope, FilteredNoise
 from accomp.codec.sinusoids import Sinusoids
-from accomp.codec.sources import bands
-from accomp.codec.spectrum import HISTORY, PER_SEMITONE, PITCHES, PitchSpectrum
+from accomp.codec.spectrum import HISTORY, PER_SEMITONE, PITCHES, PitchSpectrum, bands
 from accomp.codec.transcriber import DRUMS, LOOKAHEAD, LOWEST_PITCH, Transcriber
 
 NOTE_SCALE = 3.0  # of notes and strokes in the latents: a denoiser's squared error must not overlook them

@@ -47,19 +47,18 @@ def parts_of(audio: Tensor, hop: int, noise_bands: Tensor) -> Parts:
     """Analyse audio (B, N), N a multiple of `hop`; `noise_bands` (K, NOISE_FFT / 2 + 1). Frame t is centred on sample
     hop (t - 1/2).
     """
-    peaks = peaks_of(audio, hop, COUNT)
+    peaks = peaks_of(audio, hop)
     return Parts(peaks.amplitude, peaks.cents, _noise_db(audio, hop, peaks.spectrum, peaks.peak, noise_bands))
 
 
-def peaks_of(audio: Tensor, hop: int, count: int) -> Peaks:
-    """The partials of audio (B, N) nearest to `count` places in quarter tones from LOWEST_HZ; the loudest where several
-    are near one.
+def peaks_of(audio: Tensor, hop: int) -> Peaks:
+    """The partials of audio (B, N) nearest to the places of the sinusoids; the loudest where several are near one.
 
     The long window reaches over the beginnings of notes: a short spectrum limits their level, up to half as loud again
     as the long one.
     """
     frames = audio.shape[1] // hop
-    bins = int(LOWEST_HZ * 2 ** (count / PER_OCTAVE) * LONG / SAMPLE_RATE)
+    bins = int(LOWEST_HZ * 2 ** (COUNT / PER_OCTAVE) * LONG / SAMPLE_RATE)
     long, short = (_magnitudes(audio, hop, length)[:, :frames] for length in (LONG, SHORT))
     logs = long[..., : bins + 2].clamp(min=1e-5).log()
     around = F.avg_pool1d(logs.flatten(0, 1), 25, 1, 12, count_include_pad=False).unflatten(0, logs.shape[:2])
@@ -72,9 +71,9 @@ def peaks_of(audio: Tensor, hop: int, count: int) -> Peaks:
     loud = torch.minimum(1.5 * loud, torch.maximum(short.gather(2, near), short.gather(2, near + 1)))
     key = PER_OCTAVE * torch.log2(place * SAMPLE_RATE / LONG / LOWEST_HZ)
     index = key.round().long()
-    loud = loud * (peak & (index >= 0) & (index < count))
-    index = index.clamp(0, count - 1)
-    silence = audio.new_zeros(*index.shape[:2], count)
+    loud = loud * (peak & (index >= 0) & (index < COUNT))
+    index = index.clamp(0, COUNT - 1)
+    silence = audio.new_zeros(*index.shape[:2], COUNT)
     amplitude = silence.scatter_reduce(2, index, loud, "amax")
     strongest = (loud > 0) & (loud >= amplitude.gather(2, index))
     cents = silence.scatter_add(2, index, 1200 / PER_OCTAVE * (key - index) * strongest)

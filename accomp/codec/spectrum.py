@@ -1,4 +1,5 @@
-"""The level of every third of a semitone from A0 to C8, frame by frame and causally: a constant-Q spectrum.
+"""The level of every third of a semitone from A0 to C8, frame by frame and causally: a constant-Q spectrum; and the weights
+of broader bands.
 
 Each bin is the magnitude of a windowed complex exponential (Brown 1991) over the samples that end where the frame ends.
 Low bins are computed on decimated audio, so that a frame costs under a million multiplications.
@@ -87,3 +88,16 @@ def _kernels(group: Octaves) -> np.ndarray:
         angle = 2 * np.pi * hz * group.decimation / SAMPLE_RATE * t
         rows += [window * np.cos(angle), window * np.sin(angle)]
     return np.concatenate(rows, 1)
+
+
+def bands(count: int, fft: int, low_hz: float = 40.0, high_hz: float = 16_000.0) -> Tensor:
+    """Triangular bands that weigh the power of Fourier bins, (count, fft / 2 + 1): evenly spaced in the logarithm of
+    frequency but never narrower than two bins.
+    """
+    hz = np.arange(fft // 2 + 1) * SAMPLE_RATE / fft
+    edges = np.geomspace(low_hz, high_hz, count + 2)
+    width = np.maximum(np.diff(edges), SAMPLE_RATE / fft)
+    centre = edges[1:-1, None]
+    rising, falling = (hz - centre) / width[:-1, None], (hz - centre) / width[1:, None]
+    weight = np.clip(np.where(hz < centre, 1 + rising, 1 - falling), 0, None)
+    return torch.from_numpy(weight / weight.sum(1, keepdims=True)).float()

@@ -4,10 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from accomp.codec.fingerprint import fingerprint
-from accomp.errors import UserError
 from accomp.lit.training import TrainingModule, Values
-from accomp.metrics.coherence import PIECE, Coherence, sketch_codec
+from accomp.metrics.coherence import HOP, PIECE, Coherence, audible
 from accomp.timeline import to_samples
 
 
@@ -15,11 +13,10 @@ class CoherenceModule(TrainingModule):
     """Contrastive loss (InfoNCE, van den Oord et al. 2018) both ways, plus each stem's own context shifted in time.
 
     The shifted context makes it sensitive to the beat: it has the same notes and the same sound, only not at that moment. Only
-    stems of one instrument compete for a context, which would else be found by the instrument it lacks. Excerpts must be
+    stems of one instrument compete for a context, which would else be found by the instrument it lacks. Excerpts are audio and
     longer than 5 s by `longest_shift_s`. Items whose stem or context is silent are left out.
 
     Args:
-        codec: the model folder (or run) whose latents the batches hold
         net: arguments of `Coherence`
         shortest_shift_s, longest_shift_s: how far a wrong context is shifted
         start: a training run with whose weights to begin
@@ -27,7 +24,6 @@ class CoherenceModule(TrainingModule):
 
     def __init__(
         self,
-        codec: str,
         net: dict | None = None,
         learning_rate: float = 1e-3,
         warmup_steps: int = 100,
@@ -38,28 +34,25 @@ class CoherenceModule(TrainingModule):
     ):
         super().__init__()
         self.save_hyperparameters()
-        sketch = sketch_codec(codec)
         self.net = Coherence(**(net or {}))
-        self.net.calibrate(sketch)
         self.begin_with(start, "net")
-        self.latents = fingerprint(sketch)
-        self.frames = PIECE // sketch.hop
-        self.shifts = [round(to_samples(shift_s) / sketch.hop) for shift_s in (shortest_shift_s, longest_shift_s)]
-
-    def on_train_start(self) -> None:
-        codec = self.trainer.datamodule.codec
-        if codec != self.latents:
-            raise UserError(f"module.codec={self.hparams.codec}: data.latents holds those of another codec ({codec})")
+        self.frames = PIECE // HOP
+        self.shifts = [round(to_samples(shift_s) / HOP) for shift_s in (shortest_shift_s, longest_shift_s)]
 
     def measure(self, batch: dict, generator: torch.Generator) -> tuple[Values, Values]:
-        loss, found, unshifted = self.compare(batch, generator)
+        with torch.no_grad(), torch.autocast(batch["target"].device.type, enabled=False):
+            levels = {name: self.net.bands(batch[name].float()) for name in ("target", "context")}
+        loss, found, unshifted = self.compare(batch | levels, generator)
         return {"loss": loss}, {"found": found, "unshifted": unshifted}
 
     def compare(self, batch: dict, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """The loss, how often the right context was the nearest, and how often it was nearer than the shifted one."""
+        """The loss, how often the right context was the nearest, and how often it was nearer than the shifted one.
+
+        The batch holds levels (B, K, T) of the bands of `target` and `context`, and `stem` (B,).
+        """
         target, context = batch["target"][..., : self.frames], batch["context"]
-        audible = self.net.sounds(target) & self.net.sounds(context[..., : self.frames])
-        target, context, kind = target[audible], context[audible], batch["stem"][audible]
+        some = audible(target) & audible(context[..., : self.frames])
+        target, context, kind = target[some], context[some], batch["stem"][some]
         if len(target) < 2:  # nothing to tell apart; a zero with gradients
             zero = 0.0 * sum(parameter.sum() for parameter in self.net.parameters())
             return zero, zero.detach(), zero.detach()

@@ -1,14 +1,13 @@
 """Do stem and context belong together? A small network that was trained on this question alone.
 
-Two encoders, one for stems and one for contexts, turn the spectrogram that a sketch codec's latents are into a unit vector
-every 93 ms; a pair scores the mean product of the vectors of the same moment. Trained contrastively (`python train.py
+Two encoders, one for stems and one for contexts, turn the levels of bands of the spectrum into a unit vector every 93 ms; a
+pair scores the mean product of the vectors of the same moment. Trained contrastively (`python train.py
 experiment=coherence`): a stem must be nearer to the context it was played with than to others, to the same context shifted in
 time included, so that the beat counts as well as the chords. The idea is COCOLA's (Ciranni et al. 2024); network, features and
 training data are ours, so the numbers are never COCOLA's. Computed in overlapping pieces of 5 s, blind to their level.
 Failure rule: pieces of an answer that are silent while the context sounds score -1; an excerpt shorter than 5 s is one piece.
 """
 
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +19,12 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from accomp.audio import is_silent
-from accomp.codec.sketch import SketchCodec
+from accomp.codec.spectrum import bands
 from accomp.disk import write_whole
 from accomp.errors import UserError
 from accomp.metrics.contract import Column, Excerpt, Metric, Options
 from accomp.timeline import SAMPLE_RATE
-from accomp.training_run import load_codec, read_run, run_config
+from accomp.training_run import read_run, run_config
 
 COLUMNS = (
     Column("coherence", "coherence", "A small contrastive model of ours: do stem and context belong together? -1 to 1. Not "
@@ -35,10 +34,39 @@ PIECE = 5 * SAMPLE_RATE  # samples
 STEP = PIECE // 2
 DILATIONS = (1, 2, 4, 8)  # a vector depends on the 3 s around it
 WEIGHTS = "coherence.safetensors"
+HOP, QUARTER = 2048, 512  # samples per frame, and per part of it in which what is sudden is seen
+LONG, SHORT = 4096, 1024  # samples of the windows
+FINE, COARSE = 96, 12  # bands of a frame, and of each of its quarters
+FLOOR_DB = -70.0
+QUIETEST = -0.9  # level of a band that is no silence, see `Bands`
+
+
+class Bands(nn.Module):
+    """Audio (B, N) -> decibels of the bands of every frame, (B, K, N // HOP): 96 over the last 4096 samples, eight or more to
+    the octave, and 12 in each quarter of the frame. Scaled so that -70 dB, the floor, is -1, and -10 dB is 1.
+    """
+
+    count = FINE + HOP // QUARTER * COARSE  # K
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("fine", bands(FINE, LONG), persistent=False)
+        self.register_buffer("coarse", bands(COARSE, SHORT, 60.0), persistent=False)
+        self.register_buffer("long_window", torch.hann_window(LONG), persistent=False)
+        self.register_buffer("short_window", torch.hann_window(SHORT), persistent=False)
+
+    def forward(self, audio: Tensor) -> Tensor:
+        audio = F.pad(audio[:, : audio.shape[1] // HOP * HOP], (LONG - HOP, 0))
+        long = torch.fft.rfft(audio.unfold(1, LONG, HOP) * self.long_window).abs().square() @ self.fine.T
+        recent = audio[:, LONG - HOP - QUARTER :]
+        short = torch.fft.rfft(recent.unfold(1, SHORT, QUARTER) * self.short_window).abs().square() @ self.coarse.T
+        short = short.unflatten(1, (-1, HOP // QUARTER)).flatten(2)
+        db = torch.cat([10 * torch.log10(long / LONG + 1e-12), 10 * torch.log10(short / QUARTER + 1e-12)], 2)
+        return ((db.clamp(min=FLOOR_DB) + 40) / 30).transpose(1, 2)
 
 
 class Encoder(nn.Module):
-    """Latents (B, C, T) -> unit vectors (B, size, T / 2)."""
+    """Projected levels (B, C, T) -> unit vectors (B, size, T / 2)."""
 
     def __init__(self, width: int, size: int, channels: int):
         super().__init__()
@@ -49,53 +77,50 @@ class Encoder(nn.Module):
         )
         self.out = nn.Conv1d(width, size, 1)
 
-    def forward(self, latents: Tensor) -> Tensor:
-        h = self.into(latents)
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.into(x)
         for block in self.blocks:
             h = h + block(h)
         return F.normalize(self.out(F.gelu(h)), dim=1)
 
 
 class Coherence(nn.Module):
-    """Latents of stems and of contexts (B, C, T) -> unit vectors; their mean inner product says how well two belong together.
+    """Levels of the bands of stems and of contexts (B, K, T) -> unit vectors; their mean inner product says how well two
+    belong together.
 
-    `width` is that of the networks, `size` that of the vectors, `channels` that of the latents. `louder` (C, 1) is what a
-    decibel adds to every frame of the codec's latents, `silence` (C, 1) a frame of nothing.
+    `width` is that of the networks, `size` that of the vectors, `channels` that of the projection which both share.
     """
 
     def __init__(self, width: int = 128, size: int = 64, channels: int = 64):
         super().__init__()
         self.config = {"width": width, "size": size, "channels": channels}
+        self.bands = Bands()
+        self.project = nn.Conv1d(Bands.count, channels, 1)
         self.of_stem, self.of_context = Encoder(**self.config), Encoder(**self.config)
         self.scale = nn.Parameter(torch.tensor(2.3))  # logarithm of the inverse temperature
-        self.register_buffer("louder", torch.ones(channels, 1))
-        self.register_buffer("silence", torch.zeros(channels, 1))
 
-    @torch.no_grad()
-    def calibrate(self, codec: SketchCodec) -> None:
-        """Store what loudness and silence are in this codec's latents."""
-        self.louder.copy_(codec.basis.sum(1, keepdim=True))
-        self.silence.copy_(codec.encode(torch.zeros(1, 8 * codec.hop))[0, :, -1:])
+    def levelled(self, levels: Tensor) -> Tensor:
+        """Projected levels (B, C, T) of the same music as if its loudest frame always had the same level."""
+        x = self.project(levels)
+        louder = self.project.weight.sum(1)  # what one unit more in every band adds, (C, 1)
+        level = (x * louder).sum(1, keepdim=True) / louder.square().sum()
+        return x - louder * level.amax(2, keepdim=True)
 
-    def levelled(self, latents: Tensor) -> Tensor:
-        """The same music as if its loudest frame always had the same level."""
-        level = (latents * self.louder).sum(1, keepdim=True) / self.louder.square().sum()
-        return latents - self.louder * level.amax(2, keepdim=True)
+    def stems(self, levels: Tensor) -> Tensor:
+        return self.of_stem(self.levelled(levels))
 
-    def stems(self, latents: Tensor) -> Tensor:
-        return self.of_stem(self.levelled(latents))
+    def contexts(self, levels: Tensor) -> Tensor:
+        return self.of_context(self.levelled(levels))
 
-    def contexts(self, latents: Tensor) -> Tensor:
-        return self.of_context(self.levelled(latents))
 
-    def sounds(self, latents: Tensor) -> Tensor:
-        """Which of (B, C, T) are more than silence, (B,): at least a tenth of their frames."""
-        return ((latents - self.silence).abs().amax(1) > 0.5).float().mean(1) > 0.1
+def audible(levels: Tensor) -> Tensor:
+    """Which of (B, K, T) are more than silence, (B,): at least a tenth of their frames."""
+    return (levels.amax(1) > QUIETEST).float().mean(1) > 0.1
 
 
 def make_metric(options: Options) -> Metric:
     """`coherence`, by the model of a folder or of a training run. Raises UserError when there is none."""
-    net, codec = load(Path(options.coherence))
+    net = load(Path(options.coherence))
     known: dict[int, Tensor] = {}  # contexts, which every answer to one meets again
 
     @torch.inference_mode()
@@ -103,8 +128,8 @@ def make_metric(options: Options) -> Metric:
         stems, contexts = pieces(excerpt.answer), pieces(excerpt.context)
         key = hash(contexts.tobytes())
         if key not in known:
-            known[key] = net.contexts(codec.encode(torch.from_numpy(contexts)))
-        scores = (net.stems(codec.encode(torch.from_numpy(stems))) * known[key]).sum(1).mean(1)
+            known[key] = net.contexts(net.bands(torch.from_numpy(contexts)))
+        scores = (net.stems(net.bands(torch.from_numpy(stems))) * known[key]).sum(1).mean(1)
         scores[torch.tensor([is_silent(stem) for stem in stems])] = -1.0
         sounds = torch.tensor([not is_silent(context) for context in contexts])
         return {"coherence": float(scores[sounds].mean())}
@@ -118,23 +143,19 @@ def pieces(audio: np.ndarray) -> np.ndarray:
     return np.lib.stride_tricks.sliding_window_view(padded, PIECE)[::STEP].copy()
 
 
-def load(source: Path) -> tuple[Coherence, SketchCodec]:
-    """Network and codec of a folder with coherence.safetensors, or of a run of experiment=coherence."""
+def load(source: Path) -> Coherence:
+    """The network of a folder with coherence.safetensors, or of a run of experiment=coherence."""
     if (source / "checkpoints").is_dir():
-        module = run_config(source)["module"]
-        return read_run(source, "net.", Coherence(**module["net"])), sketch_codec(module["codec"])
+        return read_run(source, "net.", Coherence(**run_config(source)["module"]["net"]))
     if not (source / WEIGHTS).is_file():
         raise UserError(f"{source}: no coherence model; train one with `python train.py experiment=coherence`")
     try:
-        config = yaml.safe_load((source / "config.yaml").read_text())
-        net, codec = Coherence(**config["net"]), SketchCodec(**config["codec"])
-        weights = load_file(source / WEIGHTS)
-        codec.load_state_dict({name: weights.pop(name) for name in codec.latent_weights()}, strict=False)
-        net.load_state_dict(weights)
+        net = Coherence(**yaml.safe_load((source / "config.yaml").read_text())["net"])
+        net.load_state_dict(load_file(source / WEIGHTS))
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:120]
         raise UserError(f"{source}: damaged coherence model ({type(error).__name__}: {reason}); make it again") from error
-    return net.eval(), codec.eval()
+    return net.eval()
 
 
 def depends_on(options: Options) -> str:
@@ -144,19 +165,10 @@ def depends_on(options: Options) -> str:
     return f"{source}:{max((path.stat().st_mtime_ns for path in files if path.is_file()), default=0)}"
 
 
-def sketch_codec(source: str) -> SketchCodec:
-    """The codec of a model folder or a run. Raises UserError when its latents are no sketch, and so have no level."""
-    codec = load_codec(source)
-    if not isinstance(codec, SketchCodec):
-        raise UserError(f"{source}: coherence needs the latents of a sketch codec; give one with module.codec=FOLDER")
-    return codec
-
-
 def write_folder(run: Path, out: Path) -> None:
-    """Write the trained network of a run into a folder, with the part of its codec that encodes."""
-    net, codec = load(run)
+    """Write the trained network of a run into a folder."""
+    net = load(run)
     out.mkdir(parents=True, exist_ok=True)
-    config = {"net": net.config, "codec": asdict(codec.config)}
-    write_whole(out / "config.yaml", yaml.safe_dump(config).encode())
-    weights = {name: value.half().contiguous() for name, value in (net.state_dict() | codec.latent_weights()).items()}
+    write_whole(out / "config.yaml", yaml.safe_dump({"net": net.config}).encode())
+    weights = {name: value.half().contiguous() for name, value in net.state_dict().items()}
     write_whole(out / WEIGHTS, save(weights))

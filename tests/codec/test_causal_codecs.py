@@ -8,16 +8,8 @@ from tiny_model import CODEC, shaken
 
 from accomp.codec.autoencoder import Autoencoder
 from accomp.codec.note_codec import NoteCodec
-from accomp.codec.sketch import SketchCodec
 
 FRAMES = 24
-
-
-def fitted_sketch() -> SketchCodec:
-    codec = shaken(SketchCodec(**CODEC))
-    audio = 0.1 * torch.randn(4, 60 * codec.hop, generator=torch.Generator().manual_seed(0))
-    codec.fit(codec.features(audio * torch.linspace(0, 1, audio.shape[1]), None)[0].flatten(0, 1))
-    return codec
 
 
 def fitted_notes() -> NoteCodec:
@@ -26,9 +18,9 @@ def fitted_notes() -> NoteCodec:
     return codec
 
 
-@pytest.fixture(scope="module", params=["autoencoder", "sketch", "notes"])
+@pytest.fixture(scope="module", params=["autoencoder", "notes"])
 def codec(request):
-    makers = {"autoencoder": lambda: shaken(Autoencoder(**CODEC)), "sketch": fitted_sketch, "notes": fitted_notes}
+    makers = {"autoencoder": lambda: shaken(Autoencoder(**CODEC)), "notes": fitted_notes}
     return makers[request.param]()
 
 

@@ -3,36 +3,25 @@
 import pytest
 import torch
 
-from accomp.lit import coherence
 from accomp.lit.coherence import CoherenceModule
+from accomp.metrics.coherence import HOP, Bands
 
-CHANNELS, FRAMES = 8, 140
-NET = {"width": 16, "size": 8, "channels": CHANNELS}
-
-
-class Sketch:
-    """Latents that are levels: a decibel is 1 in every channel, silence is -5."""
-
-    hop, basis = 2048, torch.eye(CHANNELS)
-
-    def encode(self, audio):
-        return torch.full((len(audio), CHANNELS, 8), -5.0)
+FRAMES = 140
+NET = {"width": 16, "size": 8, "channels": 8}
 
 
 @pytest.fixture
-def module(monkeypatch) -> CoherenceModule:
+def module() -> CoherenceModule:
     torch.manual_seed(0)
-    monkeypatch.setattr(coherence, "sketch_codec", lambda source: Sketch())
-    monkeypatch.setattr(coherence, "fingerprint", lambda codec: "0")
-    return CoherenceModule("nowhere", NET)
+    return CoherenceModule(NET)
 
 
 def batch(size: int, seed: int) -> dict:
-    """Strokes at random times, in random channels; stem and context have theirs together."""
+    """Levels of strokes at random times, in random bands; stem and context have theirs together."""
     generator = torch.Generator().manual_seed(seed)
     strokes = (torch.rand(size, 1, FRAMES, generator=generator) < 0.2).float()
-    sounds = [5 * strokes * torch.rand(size, CHANNELS, 1, generator=generator) - 5 for _ in range(2)]
-    return {"target": sounds[0], "context": sounds[1], "stem": torch.arange(size) % 2}
+    levels = [2 * strokes * torch.rand(size, Bands.count, 1, generator=generator) - 1 for _ in range(2)]
+    return {"target": levels[0], "context": levels[1], "stem": torch.arange(size) % 2}
 
 
 def test_it_learns_to_find_the_context_that_sounds_together(module):
@@ -60,7 +49,7 @@ def test_silence_is_left_out_and_a_silent_batch_costs_nothing(module):
     some = batch(4, 0)
     whole, *_ = module.compare(some, torch.Generator().manual_seed(0))
     nothing = {
-        "target": torch.full((1, CHANNELS, FRAMES), -5.0),
+        "target": torch.full((1, Bands.count, FRAMES), -1.0),
         "context": some["context"][:1],
         "stem": torch.zeros(1),
     }
@@ -70,3 +59,12 @@ def test_silence_is_left_out_and_a_silent_batch_costs_nothing(module):
     loss, found, _ = module.compare(nothing, torch.Generator())
     loss.backward()
     assert loss == 0 and found == 0
+
+
+def test_excerpts_are_audio_and_silent_ones_are_left_out(module):
+    sound = 0.1 * torch.randn(3, 2, FRAMES * HOP, generator=torch.Generator().manual_seed(0))
+    sound[2, 0] = 0
+    losses, figures = module.measure(
+        {"target": sound[:, 0], "context": sound[:, 1], "stem": torch.zeros(3)}, torch.Generator().manual_seed(0)
+    )
+    assert losses["loss"].requires_grad and losses["loss"].isfinite() and figures["found"] in (0, 0.5, 1), "of two"

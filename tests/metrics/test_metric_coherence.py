@@ -8,13 +8,11 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
-from accomp.codec.sketch import SketchCodec
 from accomp.errors import UserError
-from accomp.metrics.coherence import PIECE, STEP, WEIGHTS, Coherence, make_metric, pieces, sketch_codec, write_folder
+from accomp.metrics.coherence import HOP, PIECE, STEP, WEIGHTS, Bands, Coherence, audible, make_metric, pieces, write_folder
 from accomp.metrics.contract import Excerpt, Options
 
 NET = {"width": 16, "size": 8, "channels": 12}
-CODEC = {"channels": 12, "width": 16, "latent_width": 16, "decoder_blocks": 1, "latent_blocks": 1}
 
 
 def noise(pieces: float, seed: int = 0) -> np.ndarray:
@@ -25,11 +23,8 @@ def noise(pieces: float, seed: int = 0) -> np.ndarray:
 def folder(tmp_path_factory) -> Path:
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("coherence")
-    codec, net = SketchCodec(**CODEC), Coherence(**NET)
-    codec.fit(codec.features(torch.from_numpy(noise(1))[None, : 100 * codec.hop], None)[0][0])
-    net.calibrate(codec)
-    (folder / "config.yaml").write_text(yaml.safe_dump({"net": NET, "codec": CODEC}))
-    save_file({**net.state_dict(), **{k: v.contiguous() for k, v in codec.latent_weights().items()}}, folder / WEIGHTS)
+    (folder / "config.yaml").write_text(yaml.safe_dump({"net": NET}))
+    save_file(Coherence(**NET).state_dict(), folder / WEIGHTS)
     return folder
 
 
@@ -79,6 +74,18 @@ def test_a_model_can_be_moved_and_a_missing_one_is_told(folder, tmp_path):
         make_metric(Options(coherence=str(tmp_path / "there")))
 
 
-def test_a_codec_whose_latents_have_no_level_is_refused(model_folder):
-    with pytest.raises(UserError, match="sketch codec"):
-        sketch_codec(str(model_folder))
+def test_bands_follow_the_level_and_nothing_later():
+    bands, audio = Bands(), torch.from_numpy(noise(0.2, 3))[None]
+    levels = bands(audio)
+    assert levels.shape == (1, Bands.count, audio.shape[1] // HOP)
+    torch.testing.assert_close(bands(0.1 * audio), levels - 20 / 30, atol=1e-4, rtol=0)
+    changed = audio.clone()
+    changed[:, 9 * HOP :] *= 0.5
+    same = (bands(changed) == levels).all(1)[0]
+    assert same[:9].all() and not same[9:].any()
+
+
+def test_a_tenth_of_sound_is_no_silence():
+    audio = np.zeros((2, 100 * HOP), np.float32)
+    audio[0, : 5 * HOP], audio[1, : 12 * HOP] = noise(1)[: 5 * HOP], noise(1)[: 12 * HOP]
+    assert audible(Bands()(torch.from_numpy(audio))).tolist() == [False, True]
