@@ -114,7 +114,7 @@ def configuration(runs: dict[str, Path]) -> dict:
     conditioner = instantiate(teacher["module"]["conditioner"], _convert_="all")
     forms = {"teacher": "edm", "student": "consistency"}
     denoisers = {name: {"form": form, "sigma_data": 1.0} for name, form in forms.items() if name in runs}
-    known = samplers_of(isinstance(conditioner.draw, PlayingDraw), bool(teacher["module"]["net"].get("plan")))
+    known = samplers_of(isinstance(conditioner.draw, PlayingDraw))
     samplers = {name: dict(values) for name, values in known.items() if values["denoiser"] in denoisers}
     if not conditioner.cond_dropout:  # neither guided nor asked which answer fits best: it always had its condition
         samplers = {name: values for name, values in samplers.items() if "candidates" not in values}
@@ -188,13 +188,13 @@ def run_command(options: argparse.Namespace) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = parser_of(__doc__)
     parser.add_argument("out", type=Path, help="the model folder to write, e.g. models/mine")
-    parser.add_argument("--codec", type=Path, help="a run of experiment=sketch, or a model folder")
-    parser.add_argument("--teacher", type=Path, help="a run of experiment=diffusion")
-    parser.add_argument("--student", type=Path, help="a run of experiment=student, distilled from this teacher")
+    parser.add_argument("--codec", type=Path, help="a run of experiment=notes, or a model folder")
+    parser.add_argument("--teacher", type=Path, help="a run of experiment=planned")
+    parser.add_argument("--student", type=Path, help="a run of experiment=student_matching, distilled from this teacher")
     parser.add_argument(
         "--tracker",
         type=Path,
-        help="a run of experiment=tracker, or a model folder; without one the model has no beat of its own",
+        help="a run of experiment=living_tracker, or a model folder; without one the model has no beat of its own",
     )
     parser.add_argument("--samplers", type=Path, metavar="FILE.yaml", help="settings of further samplers, by name")
     parser.add_argument("--paper", type=Path, help="a run of experiment=paper_..., or one of its checkpoints")

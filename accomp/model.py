@@ -39,9 +39,6 @@ SAMPLERS = {
 # What reading a damaged model folder raises.
 DAMAGE = (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError, RuntimeError, SafetensorError)
 
-# Parts of tensor names that have changed since weights were published.
-RENAMED = (("net.ear.", "net.pitch_head."),)
-
 
 @dataclass
 class Model:
@@ -138,19 +135,12 @@ def _build(values: dict) -> nn.Module:
         return build_part(values)
 
 
-def current_name(name: str) -> str:
-    """Today's name of a tensor that an earlier version of the program wrote."""
-    for before, now in RENAMED:
-        name = name.replace(before, now)
-    return name
-
-
 def _load(module: nn.Module, path: Path, precision: torch.dtype = torch.float32) -> None:
     """Load weights into a float32 module, or into an empty one in this precision; every name and shape must match."""
     if any(parameter.is_meta for parameter in module.parameters()):
         module.load_state_dict(dict(_tensors(path, precision)), assign=True)
     else:
-        module.load_state_dict({current_name(name): value.float() for name, value in load_file(path).items()})
+        module.load_state_dict({name: value.float() for name, value in load_file(path).items()})
 
 
 def _tensors(path: Path, precision: torch.dtype) -> Iterator[tuple[str, Tensor]]:

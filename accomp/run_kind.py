@@ -3,10 +3,10 @@
 from pathlib import Path
 
 ROLES = {
-    "codec": "a codec (experiment=sketch or experiment=autoencoder)",
-    "teacher": "a diffusion model (experiment=diffusion)",
-    "student": "a student (experiment=student)",
-    "tracker": "a beat tracker (experiment=tracker)",
+    "codec": "a codec (experiment=notes or experiment=autoencoder)",
+    "teacher": "a diffusion model (experiment=planned)",
+    "student": "a student (experiment=student_matching)",
+    "tracker": "a beat tracker (experiment=living_tracker)",
     "coherence": "a coherence model (experiment=coherence)",
     "paper": "a model of the paper (experiment=paper_...)",
 }
@@ -19,9 +19,9 @@ def kind_of(module: dict) -> str | None:
     if "teacher" in module:
         return "student" if "guidance" in module else "paper"
     if "net" in module and "codec" in module:
-        return "paper" if isinstance(module["codec"], dict) else "coherence"
+        return "paper"
     if "net" in module:
-        return "teacher"
+        return "teacher" if "conditioner" in module else "coherence"
     return "codec" if "codec" in module else None
 
 

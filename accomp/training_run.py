@@ -11,7 +11,7 @@ from torch import nn
 
 from accomp.codec.contract import Codec
 from accomp.errors import UserError
-from accomp.model import current_name, load_model
+from accomp.model import load_model
 from accomp.parts import build_part
 from accomp.timeline import WIRE_RATE, check_rate
 
@@ -43,7 +43,7 @@ def read_run(run: Path, prefix: str, module: nn.Module, strict: bool = True) -> 
     not fit.
     """
     state = read_checkpoint(run)["state_dict"]
-    chosen = {current_name(name.removeprefix(prefix)): value for name, value in state.items() if name.startswith(prefix)}
+    chosen = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
     try:
         module.load_state_dict(chosen, strict=strict)
     except RuntimeError as error:

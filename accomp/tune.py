@@ -1,6 +1,6 @@
 """Search for good settings: each trial learns from those before it, however many workers share the search.
 
-    python -m accomp.tune out/tune/rate --trials 30 experiment=diffusion steps=5000 \\
+    python -m accomp.tune out/tune/rate --trials 30 experiment=planned steps=5000 \\
         'module.learning_rate=tag(log,interval(1e-4,3e-3))' 'module.net.layers=choice(4,6,8)' 'data.batch_size=range(8,33,8)'
 
 asks Optuna for the values that are written as a range, trains with them and tells it the objective. Start the same

@@ -72,15 +72,6 @@ class LatentTrack:
         row = recording_row(stem)
         return self.read(row if row in self.rows else stem, start, stop)
 
-    def notes(self, mix: str, start: int, stop: int) -> np.ndarray:
-        """Which pitch classes sound in frames [start, stop) of a mix ("": silence), (PITCH_CLASSES, T); NaN: unknown."""
-        stems = mix.split("+") if mix else []
-        if not set(stems) <= set(self.bits):
-            return np.full((PITCH_CLASSES, stop - start), np.nan, np.float32)
-        return chroma_rows(
-            np.bitwise_or.reduce([self.bits[stem][start:stop] for stem in stems] or [np.zeros(stop - start, int)])
-        )
-
     def mixes_without(self, stem: str) -> list[tuple[str, ...]]:
         """The stems of every encoded mix in which `stem` does not play."""
         mixes = [tuple(name.split("+")) for name in self.rows if not name.endswith(recording_row(""))]
@@ -91,7 +82,7 @@ class LatentTrack:
         rows = np.zeros((2 * PITCH_CLASSES, stop - start), np.float32)
         stems = mix.split("+") if mix else []
         if stems and set(stems) <= set(self.bits) & set(self.lowest):
-            rows[CHROMA] = self.notes(mix, start, stop)
+            rows[CHROMA] = chroma_rows(np.bitwise_or.reduce([self.bits[stem][start:stop] for stem in stems]))
             pitches = np.stack([self.lowest[stem][start:stop] for stem in stems])
             lowest = np.where(pitches > 0, pitches, 999).min(0)
             some = np.flatnonzero(lowest < 999)
@@ -133,8 +124,7 @@ class LatentStore:
 
 
 class LatentExcerpts(Dataset):
-    """Excerpts as latents: `context` and `target` (C, T) float32, `stem`, and from the MIDI `clock` (CLOCK_FEATURES, T)
-    and `notes` (2 PITCH_CLASSES, T): the pitch classes of the context, then those of the target.
+    """Excerpts as latents: `context` and `target` (C, T) float32, `stem`, and from the MIDI `clock` (CLOCK_FEATURES, T).
 
     With `plan`, what a plan says from frame `since` on: `plan` (plan_rows(C), T), see `accomp.data.expectation`.
     """
@@ -156,7 +146,6 @@ class LatentExcerpts(Dataset):
         return expected | {
             "context": track.read(mix, start, stop) if mix else silence,
             "target": track.read_target(target, start, stop),
-            "notes": np.concatenate([track.notes(mix, start, stop), track.notes(target, start, stop)]),
             "stem": track.classes.index(target),
             "clock": clock_of(track.grid, start * self.store.hop, self.frames, self.store.hop),
         }

@@ -1,23 +1,13 @@
 """Settings of the samplers that trained denoisers are played with, by name (see `accomp.model.Model.sampler`)."""
 
-TEACHER = {"denoiser": "teacher", "function": "dpm_solver", "sigma_max": 20.0, "rho": 5.0, "guidance": 4.0}
+# Fresh noise at every level lets an answer leave what the first levels took for its average; along the probability flow fewer of
+# its notes are in the chords that it is told.
+TEACHER = {"denoiser": "teacher", "function": "consistency", "sigma_max": 40.0, "rho": 7.0, "guidance": 2.0}
 STUDENT = {"denoiser": "student", "function": "consistency", "sigma_max": 20.0, "rho": 7.0}
-DEFAULT_SAMPLERS = {
-    "teacher_4": TEACHER | {"steps": 4, "sigma_min": 0.3},
-    "teacher_6": TEACHER | {"steps": 6, "sigma_min": 0.15},
-    "teacher_12": TEACHER | {"steps": 12, "sigma_min": 0.05},
-    "student_1": STUDENT | {"steps": 1, "sigma_min": 20.0},
-    "student_2": STUDENT | {"steps": 2, "sigma_min": 1.0},
-    "student_2_of_4": STUDENT | {"steps": 2, "sigma_min": 1.0, "candidates": 4},
-    "student_4": STUDENT | {"steps": 4, "sigma_min": 0.3},
-}
-# For denoisers with a plan. Fresh noise at every level lets an answer leave what the first levels took for its average; along
-# the probability flow fewer of its notes are in the chords that it is told.
-TEACHER_OF_NOTES = {"denoiser": "teacher", "function": "consistency", "sigma_max": 40.0, "rho": 7.0, "guidance": 2.0}
-PLANNED_SAMPLERS = {
-    "teacher_4": TEACHER_OF_NOTES | {"steps": 4, "sigma_min": 0.5},
-    "teacher_8": TEACHER_OF_NOTES | {"steps": 8, "sigma_min": 0.1},
-    "teacher_16": TEACHER_OF_NOTES | {"steps": 16, "sigma_min": 0.05},
+PLAYING = {
+    "teacher_4": TEACHER | {"steps": 4, "sigma_min": 0.5},
+    "teacher_8": TEACHER | {"steps": 8, "sigma_min": 0.1},
+    "teacher_16": TEACHER | {"steps": 16, "sigma_min": 0.05},
     "student_1": STUDENT | {"steps": 1, "sigma_min": 20.0},
     "student_2": STUDENT | {"steps": 2, "sigma_min": 5.0},
     "student_3": STUDENT | {"steps": 3, "sigma_min": 1.0},
@@ -31,6 +21,6 @@ REPLACEMENT = {"adpm2_5": {"denoiser": "teacher"} | ADPM2}
 PAPER_STUDENT = {"cm_2": {"denoiser": "student"} | CM | {"steps": 3}}
 
 
-def samplers_of(plays: bool, plan: bool) -> dict[str, dict]:
-    """The samplers of denoisers that were trained with the masks of playing or not, and with a plan or not."""
-    return (PLANNED_SAMPLERS if plan else DEFAULT_SAMPLERS) if plays else REPLACEMENT
+def samplers_of(plays: bool) -> dict[str, dict]:
+    """The samplers of denoisers that were trained with the masks of playing, or of those that were not."""
+    return PLAYING if plays else REPLACEMENT

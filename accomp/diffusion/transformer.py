@@ -1,7 +1,7 @@
 """The live network: a transformer over latent frames, conditioned on the player, its own past and the beat.
 
 Every token is a patch of frames. It carries the noisy target, the model's own clean past, the player's context, the
-three masks that say which of these exist, the clock, and the pitch classes found in past and context. Noise level, stem
+three masks that say which of these exist, the clock, and the plan if there is one. Noise level, stem
 and clock enter through adaptive layer norm, with one shared modulation and a learned table per layer (Chen et al. 2023,
 PixArt-alpha); the clock's part differs from token to token.
 """
@@ -15,9 +15,8 @@ from torch import Tensor, nn
 
 from accomp.diffusion.condition import Condition
 from accomp.diffusion.keys import Keys
-from accomp.timeline import PITCH_CLASSES, STEMS
+from accomp.timeline import STEMS
 
-MEMORIES = (21, 172)  # time constants in frames: at hop 2048 a chord's 1 s and a key's 8 s
 BEAT, BAR = 8, 4  # harmonics of the phases that the network is given: down to thirty-second notes, and beats of the bar
 
 
@@ -29,7 +28,6 @@ class TransformerConfig:
     heads: int = 4
     expansion: int = 3  # hidden features of the feed-forward part, in widths
     patch: int = 2  # frames per token
-    pitch_head: int = 0  # hidden features of the pitch-class head; 0: none
     plan: int = 0  # rows of the plan; 0: none
     stems: int = len(STEMS)  # classes of instruments
     keys: int = 0  # the first rows of the latents, where each is a key; see `Keys`
@@ -63,36 +61,6 @@ def harmonics(clock: Tensor) -> Tensor:
     return torch.cat([torch.stack(rows, 1), clock[:, 8:]], 1)
 
 
-class PitchClassHead(nn.Module):
-    """Predicts which pitch classes sound: latents (B, C, T) -> logits (B, PITCH_CLASSES, T), from the five nearest frames."""
-
-    def __init__(self, channels: int, width: int):
-        super().__init__()
-        self.near = nn.Conv1d(channels, width, 5, padding=2)
-        self.mix = nn.Conv1d(width, width, 1)
-        self.out = nn.Conv1d(width, PITCH_CLASSES, 1)
-
-    def forward(self, latents: Tensor) -> Tensor:
-        return self.out(F.gelu(self.mix(F.gelu(self.near(latents)))))
-
-
-def recent_chroma(chroma: Tensor, visible: Tensor) -> Tensor:
-    """Running means of chroma (B, K, T), held where `visible` (B, 1, T) is 0: (B, K len(MEMORIES), T).
-
-    Each frame gets the exponentially weighted mean of the visible frames up to it. By attention alone the network takes very
-    long to learn to carry harmony over to hidden frames.
-    """
-    t = torch.arange(chroma.shape[2], device=chroma.device, dtype=torch.float32)
-    age = (t[:, None] - t).clamp(min=0)
-    rows = []
-    with torch.autocast(chroma.device.type, enabled=False):  # the sums need more digits than half precision has
-        for memory in MEMORIES:
-            weight = torch.exp(-age / memory).tril().T
-            total = (visible.float() @ weight).clamp(min=1e-20)
-            rows.append((chroma * visible).float() @ weight / total)
-    return torch.cat(rows, 1).to(chroma.dtype)
-
-
 class Layer(nn.Module):
     """Attention and feed-forward, each modulated.  (B, S, D), (B, S, 6 D) -> (B, S, D)."""
 
@@ -123,9 +91,7 @@ class Transformer(nn.Module):
         super().__init__()
         self.config = c = config or TransformerConfig(**values)
         rhythm = 2 * (BEAT + BAR) + 2
-        self.pitch_head = PitchClassHead(c.channels, c.pitch_head) if c.pitch_head else None
-        notes = (2 + len(MEMORIES)) * PITCH_CLASSES if c.pitch_head else 0
-        self.into = nn.Linear(c.patch * (3 * c.channels + 3 + rhythm + notes + c.plan), c.width)
+        self.into = nn.Linear(c.patch * (3 * c.channels + 3 + rhythm + c.plan), c.width)
         self.keys = self.gain = None
         if c.keys:
             self.keys = Keys(c.keys, c.lowest_pitch, c.key_features, c.width, c.patch, bool(c.plan))
@@ -141,11 +107,6 @@ class Transformer(nn.Module):
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 
-    @property
-    def planning_layer(self) -> nn.Module:
-        """The layer after which two thirds of the network have passed; what is left can turn a plan into latents."""
-        return self.layers[max(2 * len(self.layers) // 3, 1) - 1]
-
     def forward(self, x: Tensor, c_noise: Tensor, condition: Condition) -> Tensor:
         """x (B, C, T) scaled to unit variance, c_noise (B,), T a multiple of the patch -> (B, C, T)."""
         m = condition.masks
@@ -153,9 +114,6 @@ class Transformer(nn.Module):
         clock = harmonics(condition.clock.to(x.dtype)).expand(len(x), -1, -1)
         past, context = condition.past * known, condition.context * visible
         parts = [x * target, past, context, visible, known, target, clock]
-        if self.pitch_head is not None:
-            chroma = self.pitch_head(context).sigmoid() * visible
-            parts += [self.pitch_head(past).sigmoid() * known, chroma, recent_chroma(chroma, visible)]
         plan = None
         if self.config.plan:
             plan = condition.plan

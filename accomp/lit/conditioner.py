@@ -70,8 +70,8 @@ class ContextConditioner:
         return Condition(context, nothing, masks, batch["stem"], nothing[:, :CLOCK_FEATURES])
 
 
-def seen_plan(batch: dict, masks: Masks, clock: Tensor, here: slice = slice(None)) -> Tensor | None:
-    """The plan of a batch in a window, frames `here` of the excerpt, where the player has not been (B, plan_rows(C), T).
+def seen_plan(batch: dict, masks: Masks, clock: Tensor) -> Tensor | None:
+    """The plan of a batch where the player has not been (B, plan_rows(C), T).
 
     There is none without a clock, as a plan counts in beats, nor where it was made later than the live edge.
     """
@@ -79,9 +79,8 @@ def seen_plan(batch: dict, masks: Masks, clock: Tensor, here: slice = slice(None
         return None
     frame = torch.arange(1, masks.visible.shape[1] + 1, device=masks.visible.device)
     edge = (masks.visible * frame).amax(1, keepdim=True)
-    made = batch["since"][:, None] - (here.start or 0)
-    exists = (made <= edge) & clock.any(1).any(1, keepdim=True)
-    return batch["plan"][:, :, here] * ((frame > edge) & exists).unsqueeze(1)
+    exists = (batch["since"][:, None] <= edge) & clock.any(1).any(1, keepdim=True)
+    return batch["plan"] * ((frame > edge) & exists).unsqueeze(1)
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Two ways to learn from a teacher: its last answer, or the same answer at neighbouring noise levels."""
+"""Consistency distillation, the paper's way to learn from a teacher: the same answer at neighbouring noise levels."""
 
 import math
 from collections.abc import Callable
@@ -7,38 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from accomp.diffusion.consistency import draw_levels, endpoint, grid, teacher_steps
+from accomp.diffusion.consistency import draw_levels, grid, teacher_steps
 from accomp.diffusion.noise import log_normal
 from accomp.diffusion.precond import Denoiser, loss_weight, masked_mse
-from accomp.lit.objective import EmaObjective, Nets, Objective
-
-
-@dataclass(frozen=True)
-class Endpoint(Objective):
-    """The student must give in one call what the teacher gives in all of its steps.
-
-    `teacher_steps` steps of the teacher, and one call more, lead from a level between `sigma_max` and `sigma_min`, drawn
-    uniformly in its logarithm, down to `sigma_min`; with probability `from_noise` per item from `sigma_max`, pure noise.
-    `change` as in `masked_mse`.
-    """
-
-    sigma_min: float = 0.3
-    sigma_max: float = 20.0
-    from_noise: float = 0.5
-    teacher_steps: int = 3
-    change: float = 0.0
-
-    def __call__(self, nets: Nets, conditioner: Callable, batch: dict, generator: torch.Generator) -> dict[str, Tensor]:
-        target = batch["target"]
-        condition = conditioner(batch, generator, nets.denoiser)
-        place, pure = torch.rand(2, len(target), generator=generator)
-        place = torch.where(pure < self.from_noise, 1.0, place)
-        sigma = (self.sigma_min * (self.sigma_max / self.sigma_min) ** place).to(target)
-        clean = target * (sigma < self.sigma_max).view(-1, 1, 1)  # at the top there is nothing but noise, as in play
-        x = clean + sigma.view(-1, 1, 1) * torch.randn(target.shape, generator=generator).to(target)
-        goal = endpoint(nets.teacher, x, sigma, condition, self.teacher_steps, self.sigma_min)
-        answer = nets.denoiser(x, sigma, condition)
-        return {"endpoint": masked_mse(answer, goal, condition.masks.target, self.change).mean()}
+from accomp.lit.objective import EmaObjective, Nets
 
 
 @dataclass(frozen=True)

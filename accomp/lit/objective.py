@@ -30,7 +30,7 @@ class Objective(ABC):
 
     @abstractmethod
     def __call__(self, nets: Nets, conditioner: Callable, batch: dict, generator: torch.Generator) -> dict[str, Tensor]:
-        """Losses to add up, by name. The batch holds latents: context, target (B, C, T), stem (B,), clock, notes."""
+        """Losses to add up, by name. The batch holds latents: context, target (B, C, T), stem (B,), clock."""
 
     def after_step(self, nets: Nets) -> None:  # noqa: B027 (most objectives have nothing to do here)
         """Called once per step of the optimiser."""

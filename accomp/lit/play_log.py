@@ -181,7 +181,7 @@ def model_of(module: L.LightningModule, codec: Codec, data: dict) -> Model:
     kind = isinstance(module.denoiser, ConsistencyDenoiser), isinstance(conditioner.draw, PlayingDraw)
     name = {(False, True): "teacher_4", (True, True): "student_2", (False, False): "adpm2_5", (True, False): "cm_2"}[kind]
     plan = getattr(getattr(module.denoiser.net, "config", None), "plan", 0)
-    sampler = dict((samplers_of(kind[1], bool(plan)) | PAPER_STUDENT)[name])
+    sampler = dict((samplers_of(kind[1]) | PAPER_STUDENT)[name])
     if not getattr(conditioner, "cond_dropout", 0):
         sampler.pop("guidance", None)
     config = {"net": {"plan": plan}, "samplers": {name: sampler}, "sampler": name, "stems": list(data.stems or STEMS)}
