@@ -11,7 +11,7 @@ from accomp.data.latents import main as encode
 from accomp.model import load_model
 
 TINY_CODEC = ("width=16", "latent_width=24", "encoder_blocks=1", "decoder_blocks=1", "latent_blocks=1", "channels=8")
-TINY_NET = ("channels=8", "width=16", "layers=1", "heads=2")
+TINY_NET = ("channels=8", "width=16", "layers=1", "heads=2", "keys=0", "plan=42")
 
 torch.set_num_threads(1)
 # Processes that tests start use this checkout, not one that is installed.
@@ -55,7 +55,7 @@ def tiny_training(small_band, model_folder, tmp_path_factory) -> list[str]:
     data = [f"root={small_band}", f"latents={latents}", "frames=64", "batch_size=2", "epoch_items=8"]
     net = [f"module.net.{value}" for value in TINY_NET]
     return [
-        "experiment=diffusion",
+        "experiment=planned",
         *net,
         *(f"data.{value}" for value in (*data, "validation_items=2", "workers=0")),
         "callbacks.play=null",
@@ -78,11 +78,12 @@ def trained_runs(small_band, tmp_path_factory) -> dict[str, Path]:
     assert encode(["--data", str(small_band), "--codec", str(codec), "--out", f"{out}/latents"]) == 0
     teacher = train(
         "teacher",
-        "experiment=diffusion",
+        "experiment=planned",
         "callbacks.play=null",
         *latents,
         *(f"module.net.{value}" for value in TINY_NET),
     )
-    student = train("student", "experiment=student", "callbacks.play=null", *latents, f"module.teacher={teacher}")
-    tracker = train("tracker", "experiment=tracker", "callbacks.play=null", *latents, "module.tracker.channels=8")
+    student = train("student", "experiment=student_matching", "callbacks.play=null", *latents, f"module.teacher={teacher}")
+    plain = ("data.living=null", "module.tracker.channels=8")  # these latents are no notes
+    tracker = train("tracker", "experiment=living_tracker", "callbacks.play=null", *latents, *plain)
     return {"codec": codec, "teacher": teacher, "student": student, "tracker": tracker}

@@ -81,7 +81,7 @@ def test_a_folder_holds_the_parts_that_were_given_and_is_never_replaced(trained_
     assert export(caplog, tmp_path / "model", codec=trained_runs["codec"], teacher=trained_runs["teacher"])[0] == 0
     names = {path.name for path in (tmp_path / "model").iterdir()}
     assert names == {"config.yaml", "README.md", "codec.safetensors", "teacher.safetensors"}
-    assert set(load_model(tmp_path / "model").config["samplers"]) == {"teacher_4", "teacher_6", "teacher_12"}
+    assert set(load_model(tmp_path / "model").config["samplers"]) == {"teacher_4", "teacher_8", "teacher_16"}
     code, told = export(caplog, tmp_path / "model", **trained_runs)
     assert code == 2 and "exists already" in told and not (tmp_path / "model/student.safetensors").exists()
 
@@ -127,7 +127,7 @@ def test_parts_that_do_not_belong_together_are_refused(trained_runs, model_folde
     [
         ({"net": {}, "codec": {}, "conditioner": {}}, "python -m accomp.export MODEL --paper {run}"),
         ({"teacher": "x", "objective": {}}, "python -m accomp.export MODEL --paper {run}"),
-        ({"net": {}, "codec": "models/live"}, "python -m accomp.export MODEL --coherence {run}"),
+        ({"net": {}, "shortest_shift_s": 0.1}, "python -m accomp.export MODEL --coherence {run}"),
     ],
 )
 def test_runs_of_other_kinds_are_refused_with_their_command(trained_runs, module, command, tmp_path, caplog):

@@ -17,7 +17,7 @@ from accomp.model import load_model
 from accomp.stream.streamer import Streamer
 
 STEMS = ["bass", "drums", "guitar", "piano", "strings"]
-NET = ("channels=8", "width=16", "layers=1", "heads=2")
+NET = ("channels=8", "width=16", "layers=1", "heads=2", "keys=0", "plan=42")
 CLASSES = f"data.stems=[{','.join(STEMS)}]"
 
 
@@ -38,7 +38,7 @@ def test_a_fifth_stem_trains_and_plays(root, model_folder, tmp_path):
         encode([*latents, "--stems", *STEMS, "--shard", "0/2"]) == encode([*latents, "--stems", *STEMS, "--shard", "1/2"]) == 0
     )
     data = [f"data.root={root}", f"data.latents={tmp_path}/latents", "data.frames=64", "data.batch_size=2", CLASSES]
-    data += ["data.validation_items=2", "data.epoch_items=4", "data.workers=0", "steps=3", "experiment=diffusion"]
+    data += ["data.validation_items=2", "data.epoch_items=4", "data.workers=0", "steps=3", "experiment=planned"]
     net = [f"module.net.{value}" for value in NET]
     ended = processes.train(tmp_path / "four", *data, *net)
     assert ended != [0] and "module.net.stems=5" in processes.said(tmp_path / "four")

@@ -145,7 +145,7 @@ def test_a_signal_to_everything_saves_too_when_workers_make_the_batches(settings
 def test_a_student_too(tiny_training, settings, tmp_path):
     assert train(tmp_path / "teacher", *settings) == [0]
     data = [value for value in tiny_training if value.startswith("data.")]
-    common = ["experiment=student", *data, f"module.teacher={tmp_path}/teacher", f"steps={STEPS}"]
+    common = ["experiment=student_matching", *data, f"module.teacher={tmp_path}/teacher", f"steps={STEPS}"]
     assert train(tmp_path / "whole", *common) == [0], said(tmp_path / "whole")
     assert train(tmp_path / "parts", *common, stop_with(signal.SIGTERM, 3)) == [143], said(tmp_path / "parts")
     assert train(tmp_path / "parts", *common) == [0], said(tmp_path / "parts")

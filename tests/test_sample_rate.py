@@ -75,8 +75,8 @@ def test_a_model_of_another_rate_trains_is_exported_and_is_scored(tmp_path):
     run("-m", "accomp.data.latents", f"--data={band}", f"--codec={tmp_path}/codec", f"--out={latents}")
     (note,) = latents.glob("*/codec.json")
     assert json.loads(note.read_text())["sample_rate"] == RATE
-    net = [f"module.net.{value}" for value in ("channels=8", "width=16", "layers=1", "heads=2")]
-    teacher = ["experiment=diffusion", *data, *net, f"data.latents={latents}", "data.frames=32", "steps=2"]
+    net = [f"module.net.{value}" for value in ("channels=8", "width=16", "layers=1", "heads=2", "keys=0", "plan=42")]
+    teacher = ["experiment=planned", *data, *net, f"data.latents={latents}", "data.frames=32", "steps=2"]
     run("train.py", *teacher, f"out_dir={tmp_path}/teacher")
     refused = run("train.py", *teacher, f"out_dir={tmp_path}/other", rate=44_100, fails=True)
     assert "of 16000 Hz and this process of 44100 Hz" in refused

@@ -7,7 +7,7 @@ from processes import said, train
 
 pytestmark = pytest.mark.slow
 TIMED = ["steps=60", "+callbacks.pace={_target_: processes.Pace}", "data.epoch_items=100000", "data.batch_size=8"]
-NET = ["net@module.net=small", "module.net.channels=8"]
+NET = ["net@module.net=planned", "module.net.channels=8", "module.net.keys=0", "module.net.plan=42"]
 
 
 def shape(arguments: list[str]) -> list[str]:

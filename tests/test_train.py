@@ -37,8 +37,8 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_undisturbed_one(tiny_tra
         (["experiment=autoencodr"], "experiment=autoencodr: no such option; did you mean experiment=autoencoder"),
         (["modul.steps=3"], "module"),
         (["data.root=nowhere"], "nowhere"),
-        (["experiment=diffusion", "data.latents=nowhere"], "no latents"),
-        (["experiment=student", "module.teacher=nowhere"], "nowhere"),
+        (["experiment=planned", "data.latents=nowhere"], "no latents"),
+        (["experiment=student_matching", "module.teacher=nowhere"], "nowhere"),
     ],
 )
 def test_a_mistake_is_one_clear_line(tmp_path, arguments, message):
@@ -70,7 +70,7 @@ OPTIONS = [
 @pytest.mark.parametrize("option", OPTIONS)
 def test_every_option_composes(option):
     """And what is no module, data set or trainer (these need a GPU or files) is made."""
-    config = compose("train", ["experiment=diffusion", option, "out_dir=unused"], with_hydra=True)
+    config = compose("train", ["experiment=planned", option, "out_dir=unused"], with_hydra=True)
     OmegaConf.to_container(config.hydra.launcher, resolve=False)
     for node in filter(None, config.callbacks.values()):
         assert isinstance(instantiate(node, _convert_="all"), Callback)
@@ -132,7 +132,7 @@ def test_an_experiment_of_the_other_script_is_refused_with_its_command(script, o
     ],
 )
 def test_a_command_line_that_means_nothing_is_explained_in_one_line(script, override, message):
-    overrides = [override] if "experiment=" in override or script == "evaluate" else ["experiment=diffusion", override]
+    overrides = [override] if "experiment=" in override or script == "evaluate" else ["experiment=planned", override]
     with pytest.raises(HydraException) as error:
         compose(script, overrides)
     text = explain(error.value, script, overrides)

@@ -10,13 +10,13 @@ import yaml
 from accomp.beat.tracker import Tracker
 from accomp.codec.autoencoder import Autoencoder
 from accomp.diffusion.precond import ConsistencyDenoiser, Denoiser
-from accomp.diffusion.presets import DEFAULT_SAMPLERS
+from accomp.diffusion.presets import PLAYING
 from accomp.diffusion.transformer import Transformer
 from accomp.export import save_weights
 from accomp.timeline import SAMPLE_RATE
 
 CODEC = {"channels": 8, "width": 16, "latent_width": 24, "encoder_blocks": 1, "decoder_blocks": 1, "latent_blocks": 1}
-NET = {"channels": 8, "width": 32, "layers": 2, "heads": 2, "expansion": 2, "patch": 2, "pitch_head": 8}
+NET = {"channels": 8, "width": 32, "layers": 2, "heads": 2, "expansion": 2, "patch": 2}
 TRACKER = {"channels": 8, "width": 64}
 
 
@@ -76,5 +76,5 @@ def write_tiny_model(folder: Path) -> Path:
     codec = shaken(Autoencoder(**CODEC))
     folder.mkdir()
     save_weights(fitted_tracker(codec), folder / "tracker.safetensors")
-    sampling = {"samplers": DEFAULT_SAMPLERS, "sampler": "student_2", "frames": 64, "longest_step": 40}
+    sampling = {"samplers": PLAYING, "sampler": "student_2", "frames": 64, "longest_step": 40}
     return write_model(folder, codec, Transformer, NET, tracker=TRACKER, **sampling)

@@ -98,7 +98,7 @@ def time_loader(loader: DataLoader) -> float:
 
 def time_training(loader: DataLoader, device: str) -> tuple[float, float]:
     """Excerpts per second that the shipped denoiser's training consumes, and its share of time spent waiting for data."""
-    module = DenoisingModule(Transformer(pitch_head=192), Conditioner(), ScoreMatching(notes=1.0), 5e-4).to(device).train()
+    module = DenoisingModule(Transformer(), Conditioner(), ScoreMatching(), 5e-4).to(device).train()
     optimiser = module.configure_optimizers()
     stream, waited, worked = iter(loader), [], []
     for step in range(STEPS + 2):

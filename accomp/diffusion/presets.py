@@ -1,7 +1,7 @@
 """Settings of the samplers that trained denoisers are played with, by name (see `accomp.model.Model.sampler`)."""
 
-# Fresh noise at every level lets an answer leave what the first levels took for its average; along the probability flow fewer of
-# its notes are in the chords that it is told.
+# Fresh noise at every level lets an answer leave what the first levels took for its average; along the probability flow
+# fewer of its notes are in the chords that it is told.
 TEACHER = {"denoiser": "teacher", "function": "consistency", "sigma_max": 40.0, "rho": 7.0, "guidance": 2.0}
 STUDENT = {"denoiser": "student", "function": "consistency", "sigma_max": 20.0, "rho": 7.0}
 PLAYING = {

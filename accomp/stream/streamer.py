@@ -274,5 +274,6 @@ def own_clock(model: Model) -> Clock:
 
 
 def own_plan(model: Model) -> Plan:
-    """A plan from the session's past, for a network that takes one; otherwise none."""
-    return OwnPlan(model.codec) if model.config["net"].get("plan") else NoPlan(model.codec.channels)
+    """A plan from the session's past, for a network that takes one and a codec that tells the notes; otherwise none."""
+    recalls = model.config["net"].get("plan") and model.codec.lowest_pitch is not None
+    return OwnPlan(model.codec) if recalls else NoPlan(model.codec.channels)

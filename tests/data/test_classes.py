@@ -64,7 +64,7 @@ def test_a_class_with_programs_takes_nothing_by_its_name():
 
 
 def test_configuration_and_command_line_say_the_same():
-    config = compose("train", ["experiment=diffusion", "data.stems={bass:null,drums:null,lead:[29-31,80],guitar:null}"])
+    config = compose("train", ["experiment=planned", "data.stems={bass:null,drums:null,lead:[29-31,80],guitar:null}"])
     configured = OmegaConf.to_container(config.data.stems)
     told = read_arguments(["bass", "drums", "lead=29-31,80", "guitar"])
     assert classes_of(configured, STEMS) == classes_of(told, STEMS) == classes_of(LEAD, STEMS)

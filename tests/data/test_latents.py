@@ -207,23 +207,19 @@ def test_variants_are_encoded_once_with_their_beats(codec, small_band, tmp_path)
     assert times == {path: path.stat().st_mtime_ns for path in home.rglob("*.npy")}
 
 
-def test_excerpts_know_the_notes_of_context_and_target(home, small_band):
+def test_a_mix_has_the_pitch_classes_of_its_stems_and_none_where_they_are_unknown(home, small_band):
     store = LatentStore(home, "train", ["band"])
-    excerpts = LatentExcerpts(store, 40, seed=0)
     tracks = {track.name: track for track in find_tracks(small_band, "train")}
     for track in store.tracks:
         one = chroma_rows(pitch_classes(tracks[track.name], "bass", track.frames, store.hop))
-        np.testing.assert_array_equal(track.notes("bass", 5, 45), one[:, 5:45])
-        two = np.maximum(track.notes("bass", 0, 40), track.notes("piano", 0, 40))
-        np.testing.assert_array_equal(track.notes("bass+drums+piano", 0, 40), two)
-        assert not track.notes("", 0, 40).any()
-    for i in range(8):
-        item = excerpts[i]
-        assert item["notes"].shape == (24, 40) and item["notes"][:12].any()
-        assert item["notes"][12:].any() == (STEMS[item["stem"]] != "drums")
+        np.testing.assert_array_equal(track.harmony("bass", 5, 45)[:12], one[:, 5:45])
+        two = np.maximum(track.harmony("bass", 0, 40), track.harmony("piano", 0, 40))[:12]
+        assert two.any()
+        np.testing.assert_array_equal(track.harmony("bass+drums+piano", 0, 40)[:12], two)
+        assert not track.harmony("", 0, 40).any()
     del store.tracks[0].bits["bass"]  # as where its MIDI file is missing
-    assert np.isnan(store.tracks[0].notes("bass+piano", 0, 40)).all()
-    assert np.isfinite(store.tracks[0].notes("drums+piano", 0, 40)).all()
+    assert not store.tracks[0].harmony("bass+piano", 0, 40).any()
+    assert store.tracks[0].harmony("drums+piano", 0, 40).any()
 
 
 def test_excerpts_have_context_target_and_clock(home):

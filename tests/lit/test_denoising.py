@@ -18,9 +18,9 @@ from accomp.diffusion.transformer import Transformer
 from accomp.errors import UserError
 from accomp.lit.conditioner import Conditioner
 from accomp.lit.denoising import DenoisingModule
-from accomp.lit.distillation import Endpoint
+from accomp.lit.objective import Objective
 from accomp.lit.score_matching import ScoreMatching
-from accomp.lit.seeds import seeded_generator, step_generator
+from accomp.lit.seeds import step_generator
 from accomp.window import PlayingDraw
 
 B, C, T = 6, NET["channels"], 32
@@ -35,44 +35,7 @@ def module(objective=None, **values):
 def batch(seed=0):
     g = torch.Generator().manual_seed(seed)
     latents = {name: torch.randn(B, C, T, generator=g) for name in ("context", "target")}
-    notes = (torch.rand(B, 24, T, generator=g) < 0.3).float()
-    return latents | {"stem": torch.arange(B) % 4, "clock": torch.randn(B, 10, T, generator=g), "notes": notes}
-
-
-def test_the_auxiliary_losses_teach_their_layers_and_leave_the_first_loss_as_it_is():
-    plain, probed = module().eval(), module(ScoreMatching(notes=0.5)).eval()
-    shaken(plain.denoiser)
-    probed.denoiser.load_state_dict(plain.denoiser.state_dict())
-    losses = [m.losses(batch(), seeded_generator(6)) for m in (plain, probed)]
-    assert losses[0] == {"loss": losses[1]["loss"]} and losses[1].keys() == {
-        "loss",
-        "notes",
-        "notes_context",
-        "notes_target",
-    }
-
-    net, probe = probed.denoiser.net, probed.helpers["probe"]
-    taught = {
-        "notes": [net.planning_layer.down, probe.read],
-        "notes_context": [net.pitch_head.near],
-        "notes_target": [net.out],
-    }
-    for name, layers in taught.items():
-        probed.zero_grad()
-        losses[1][name].backward(retain_graph=True)
-        assert all(layer.weight.grad.any() for layer in layers)
-    assert not net.planning_layer._forward_hooks
-
-
-def test_the_pitch_head_does_not_learn_to_find_what_the_network_intends():
-    """The error in what sounded moves what is generated, never the head that named it."""
-    probed = module(ScoreMatching(notes=1.0)).eval()
-    net = shaken(probed.denoiser).net
-    estimate, hidden = torch.randn(B, C, T, requires_grad=True), torch.randn(B, T // 2, NET["width"])
-    condition = probed.conditioner(batch(), seeded_generator(7), probed.denoiser)
-    losses = probed.helpers["probe"].losses(net, hidden, estimate, condition, batch()["notes"])
-    losses["notes_target"].backward()
-    assert estimate.grad.any() and all(weight.grad is None for weight in net.pitch_head.parameters())
+    return latents | {"stem": torch.arange(B) % 4, "clock": torch.randn(B, 10, T, generator=g)}
 
 
 def test_no_two_batches_of_a_run_share_their_generator():
@@ -94,9 +57,19 @@ class Resting(L.Callback):
         self.saved = trainer._checkpoint_connector.dump_checkpoint()
 
 
+class Imitation(Objective):
+    """The teacher's answer to noise; it needs no further network."""
+
+    def __call__(self, nets, conditioner, batch, generator):
+        condition = conditioner(batch, generator, nets.denoiser)
+        noise = torch.randn(batch["target"].shape, generator=generator)
+        answers = [net(noise, torch.ones(B), condition) for net in (nets.denoiser, nets.teacher)]
+        return {"loss": (answers[0] - answers[1]).square().mean()}
+
+
 def distilling(**values):
     teacher = shaken(Denoiser(Transformer(**NET)), seed=1)
-    return module(Endpoint(), form=ConsistencyDenoiser, teacher=teacher, **values)
+    return module(Imitation(), form=ConsistencyDenoiser, teacher=teacher, **values)
 
 
 def fit(student, steps=2):
@@ -154,8 +127,8 @@ class Toy(torch.nn.Module):
 
 
 def test_a_network_of_ones_own_is_one_file_and_one_yaml(tiny_training, tmp_path, monkeypatch):
-    """It trains with the live model's recipe, which has losses that this network has no layer for, and a student learns
-    from it; neither asks for a change anywhere else."""
+    """It trains with the live model's recipe, without looking at the plan, and a student learns from it; neither asks for a
+    change anywhere else."""
     (tmp_path / "code").mkdir()
     (tmp_path / "conf" / "net").mkdir(parents=True)
     (tmp_path / "code" / "toy.py").write_text(TOY)
@@ -164,10 +137,11 @@ def test_a_network_of_ones_own_is_one_file_and_one_yaml(tiny_training, tmp_path,
     data = [argument for argument in tiny_training if argument.startswith("data.")]
     own = [f"hydra.searchpath=[file://{tmp_path}/conf]", "net@module.net=toy"]
     teacher, student = tmp_path / "teacher", tmp_path / "student"
-    assert train(teacher, "experiment=diffusion", *data, *own, "steps=2") == [0], said(teacher)
+    assert train(teacher, "experiment=planned", *data, *own, "steps=2") == [0], said(teacher)
     assert set(state(teacher)["state_dict"]) == {"denoiser.net.mix.weight", "denoiser.net.mix.bias"}
-    assert train(student, "experiment=student", *data, f"module.teacher={teacher}", "steps=2") == [0], said(student)
-    assert set(state(student)["state_dict"]) == {"denoiser.net.mix.weight", "denoiser.net.mix.bias"}
+    assert train(student, "experiment=student_matching", *data, f"module.teacher={teacher}", "steps=2") == [0], said(student)
+    kept = {name for name in state(student)["state_dict"] if name.startswith("denoiser.")}
+    assert kept == {"denoiser.net.mix.weight", "denoiser.net.mix.bias"}
 
 
 def composed(experiment):
@@ -183,9 +157,9 @@ IDEAS = {
     "6_change": {"module.objective.change"},
     "7_self_generated_past": {"module.conditioner.self_generated_past"},
     "8_guidance": {"module.conditioner.cond_dropout"},
-    "9_harmony": {"module.net.pitch_head", "module.objective.notes"},
-    "10_wrong_key": {"module.conditioner.wrong_key_prob"},
-    "11_cold_start": {"module.conditioner.draw.cold"},
+    "9_wrong_key": {"module.conditioner.wrong_key_prob"},
+    "10_cold_start": {"module.conditioner.draw.cold"},
+    "11_plan": {"module.net.plan", "data.plan"},
 }
 
 
