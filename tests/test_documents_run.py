@@ -34,6 +34,7 @@ TOY_TRAINING += ["data.validation_items=2", "data.workers=0"]
 TOY_EVALUATION = ["data.root=data/band", "tracks=3", "seconds=6", "seeds=[0]", "batch=3", "workers=1"]
 TOY_EVALUATION += ["stems=[bass]", "metrics=[harmony,levels]"]  # those that take little time
 TOY_OF_EXPERIMENT = {
+    "living_tracker": ["data.frames=256"],
     "latency": ["latency.steps=2", "latency.paper_cycles=0"],
     "codec": ["latency.paper_cycles=0"],
     "students": ["sampler=[student_1,student_2]"],
@@ -100,7 +101,7 @@ def toy(words: list[str]) -> list[str]:
     if words[0] == "make":
         return toy_target(words)
     if "train.py" in words:
-        return [*words, *TOY_TRAINING]
+        return [*words, *TOY_TRAINING, *TOY_OF_EXPERIMENT.get(chosen, [])]
     if "evaluate.py" in words:
         metrics = [word for word in words if word.startswith("metrics=")]
         return [*words, *TOY_EVALUATION, *metrics, *TOY_OF_EXPERIMENT.get(chosen, [])]

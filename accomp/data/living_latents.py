@@ -13,6 +13,7 @@ from accomp.beat.grid import BeatGrid
 from accomp.codec.note_codec import DRUM_ROWS, NOTE_ROWS, NOTE_SCALE
 from accomp.data.excerpts import clock_of, usable
 from accomp.data.latent_excerpts import LatentStore
+from accomp.errors import UserError
 from accomp.timeline import SAMPLE_RATE
 
 REST_S = (1.5, 10.0)
@@ -135,6 +136,10 @@ class LivingExcerpts(Dataset):
     """
 
     def __init__(self, store: LatentStore, frames: int, seed: int, living: Living = Living()):
+        if len(store.silence) < DRUM_ROWS.stop:
+            raise UserError(
+                f"data.living needs latents that are notes, these have {len(store.silence)} channels: set it to null"
+            )
         self.store, self.frames, self.seed, self.living = store, frames, seed, living
         need = f"has a beat and is as long as an excerpt of {frames} frames (data.frames)"
         self.tracks = usable(store.tracks, lambda t: t.frames >= frames and len(t.grid.beats_s) > 1, need)

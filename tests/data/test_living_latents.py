@@ -1,12 +1,15 @@
 """Excerpts of latents as a living player plays."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from accomp.beat.grid import BeatGrid
 from accomp.codec.note_codec import DRUM_ROWS, NOTE_ROWS, NOTE_SCALE
 from accomp.data.excerpts import clock_of
-from accomp.data.living_latents import Living, Timeline
+from accomp.data.living_latents import Living, LivingExcerpts, Timeline
+from accomp.errors import UserError
 
 HOP, FRAMES, SONG = 2048, 400, 1500
 FRAME_S = HOP / 44100
@@ -78,3 +81,8 @@ def test_a_held_note_begins_once():
 def test_drawn_from_the_generator_alone():
     one, two = (drawn(5, tempo=0.3, ramp=0.5, metre=0.5, rest=0.5) for _ in range(2))
     np.testing.assert_array_equal(one[1], two[1])
+
+
+def test_latents_that_are_no_notes_are_refused():
+    with pytest.raises(UserError, match=r"data\.living needs latents that are notes"):
+        LivingExcerpts(SimpleNamespace(silence=np.zeros((64, 1)), tracks=[]), FRAMES, 0)
