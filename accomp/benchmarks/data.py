@@ -38,12 +38,14 @@ from accomp.lit.conditioner import Conditioner
 from accomp.lit.denoising import DenoisingModule
 from accomp.lit.score_matching import ScoreMatching
 from accomp.lit.seeds import seeded_generator
+from accomp.plan.contract import plan_rows
 from accomp.timeline import SAMPLE_RATE, STEMS
 from accomp.training_run import load_codec
 
 log = logging.getLogger(__name__)
 
-SONG_S, BATCH, FRAMES = 20.0, 16, 320
+SONG_S, BATCH, FRAMES = 20.0, 16, 192
+CHANNELS, KEYS, KEY_FEATURES = 128, 88, 12  # of the shipped latents and network
 TRACKS, TRACK_S = 22, 60.0  # the embedded band as `make data` builds it
 BATCHES, STEPS = 600, 10  # for the memory slope; training steps timed
 GOALS = {
@@ -98,7 +100,8 @@ def time_loader(loader: DataLoader) -> float:
 
 def time_training(loader: DataLoader, device: str) -> tuple[float, float]:
     """Excerpts per second that the shipped denoiser's training consumes, and its share of time spent waiting for data."""
-    module = DenoisingModule(Transformer(), Conditioner(), ScoreMatching(), 5e-4).to(device).train()
+    net = Transformer(channels=CHANNELS, plan=plan_rows(CHANNELS), keys=KEYS, key_features=KEY_FEATURES)
+    module = DenoisingModule(net, Conditioner(), ScoreMatching(), 5e-4).to(device).train()
     optimiser = module.configure_optimizers()
     stream, waited, worked = iter(loader), [], []
     for step in range(STEPS + 2):
@@ -136,9 +139,10 @@ def measure(codec: Codec, fonts: Sequence[Path], device: str, workers: int) -> d
         stem_s = time_band(band, fonts)
         band_s = time_embedded_band(Path(folder) / "embedded")
         speed = time_codec(codec, find_tracks(band)[0])
-        small = Autoencoder(width=16, latent_width=16, encoder_blocks=1, decoder_blocks=1, latent_blocks=1).eval()
+        tiny = {"width": 16, "latent_width": 16, "encoder_blocks": 1, "decoder_blocks": 1, "latent_blocks": 1}
+        small = Autoencoder(channels=CHANNELS, **tiny).eval()
         encode_set(band, small, latents)
-        data = SlakhDataModule(str(band), BATCH, latents=str(latents), frames=FRAMES, workers=workers)
+        data = SlakhDataModule(str(band), BATCH, latents=str(latents), frames=FRAMES, workers=workers, plan={})
         excerpts, endless = data.excerpts("train"), SeededStream(1 << 40)
         slope = memory_slope(excerpts)
         loaded = time_loader(data.loader(excerpts, endless))
@@ -157,7 +161,7 @@ def measure(codec: Codec, fonts: Sequence[Path], device: str, workers: int) -> d
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = parser_of(__doc__)
-    parser.add_argument("--codec", type=Path, help="model folder or run; without it, untrained weights of that size")
+    parser.add_argument("--codec", type=Path, help="model folder or run; without it, an untrained waveform codec")
     parser.add_argument("--soundfont", type=Path, nargs="+", default=[shipped_font()])
     parser.add_argument("--device", default="cpu", help="of the training step")
     parser.add_argument("--workers", type=int, default=1, help="of the loader")

@@ -132,13 +132,9 @@ class Autoencoder(Codec):
 
     def synthesise(self, x: Tensor, state: dict) -> tuple[Tensor, dict]:
         """Features (B, T, D) of Fourier frames -> audio (B, T * fft_hop), `delay` samples late."""
-        pieces = torch.fft.irfft(self.spectrum(x), n=self.config.fft, dim=-1)
-        audio, overlap = self.overlap_add(pieces, state.get("overlap"))
+        spectrum = torch.view_as_complex(self.out(x).float().unflatten(2, (-1, 2)).contiguous())
+        audio, overlap = self.overlap_add(torch.fft.irfft(spectrum, n=self.config.fft), state.get("overlap"))
         return audio, {"overlap": overlap}
-
-    def spectrum(self, x: Tensor) -> Tensor:
-        """Features (B, T, D) -> spectra (B, T, bins), complex."""
-        return torch.view_as_complex(self.out(x).float().unflatten(2, (-1, 2)).contiguous())
 
     def overlap_add(self, pieces: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
         """Samples of Fourier frames (B, T, fft) -> audio (B, T * fft_hop) and the overlap still to come."""
@@ -160,16 +156,12 @@ class Autoencoder(Codec):
             raise ValueError(f"a stream is encoded in frames of {self.hop} samples, got {samples}")
         if samples == 0:
             return audio.new_zeros(batch, self.channels, 0), state
-        latents, state = self.encode_frames(audio, state)
-        return latents.transpose(1, 2), state
-
-    def encode_frames(self, audio: Tensor, state: dict) -> tuple[Tensor, dict]:
-        """Audio (B, T * hop), T at least 1 -> latents (B, T, C) and the new state."""
         x, fourier = self.analyse(audio, state.get("fourier"))
         x, fast = self.encoder(self.into(x), state.get("fast"))
-        x = self.fold(x.reshape(len(x), audio.shape[1] // self.hop, -1))
+        x = self.fold(x.reshape(batch, samples // self.hop, -1))
         x, slow = self.encoder_latent(x, state.get("slow"))
-        return self.standardise(self.to_latent(x).float()), {"fourier": fourier, "fast": fast, "slow": slow}
+        latents = self.standardise(self.to_latent(x).float())
+        return latents.transpose(1, 2), {"fourier": fourier, "fast": fast, "slow": slow}
 
     def hidden(self, latents: Tensor, state: dict) -> tuple[Tensor, dict]:
         """Latents (B, C, T) -> features (B, T * stride, D) of Fourier frames."""
