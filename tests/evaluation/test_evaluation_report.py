@@ -55,9 +55,9 @@ def test_rows_are_compared_on_the_excerpts_they_share():
 
 
 def test_the_table_tells_what_was_hidden_and_the_embedding(tmp_path):
-    summary = report.summarise([line(0.25), line(0.5, track="b"), line(3.5, track="*", metric="fad_sketch_3c20")])
+    summary = report.summarise([line(0.25), line(0.5, track="b"), line(3.5, track="*", metric="fad_note_codec_3c20")])
     head, row = report.table(summary).splitlines()
-    assert "FAD sketch_3c20" in head and "-1.50" in row and "0.375" in row
+    assert "FAD note_codec_3c20" in head and "-1.50" in row and "0.375" in row
 
 
 def test_csv_comes_back_as_it_went(tmp_path):
