@@ -125,7 +125,7 @@ def configuration(runs: dict[str, Path]) -> dict:
         "net": teacher["module"]["net"],
         "denoisers": denoisers,
         "samplers": samplers,
-        "sampler": "student_2" if "student_2" in samplers else next(iter(samplers)),
+        "sampler": "student_3" if "student_3" in samplers else next(iter(samplers)),
         "frames": teacher["data"]["frames"],
         "longest_step": getattr(conditioner.draw, "longest_step", PlayingDraw.longest_step),
         "sample_rate": SAMPLE_RATE,

@@ -179,7 +179,7 @@ def model_of(module: L.LightningModule, codec: Codec, data: dict) -> Model:
     """The module's denoiser as a model that plays: with the sampler of its kind, and without a tracker."""
     conditioner = module.conditioner
     kind = isinstance(module.denoiser, ConsistencyDenoiser), isinstance(conditioner.draw, PlayingDraw)
-    name = {(False, True): "teacher_4", (True, True): "student_2", (False, False): "adpm2_5", (True, False): "cm_2"}[kind]
+    name = {(False, True): "teacher_4", (True, True): "student_3", (False, False): "adpm2_5", (True, False): "cm_2"}[kind]
     plan = getattr(getattr(module.denoiser.net, "config", None), "plan", 0)
     sampler = dict((samplers_of(kind[1]) | PAPER_STUDENT)[name])
     if not getattr(conditioner, "cond_dropout", 0):
