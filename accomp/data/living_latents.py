@@ -90,7 +90,8 @@ class Living:
             length = int(rng.uniform(*REST_S) / frame_s)
             first = int(rng.integers(max(frames - length // 2, 1)))
             rests[first : first + length] = True
-        return Timeline(kept, np.minimum(place[:-1].astype(int), len(kept) - 1), rests, *where)
+        middle = place[:-1] + speed / 2  # of each frame; what begins in a frame begins on average there
+        return Timeline(kept, np.minimum(middle.astype(int), len(kept) - 1), rests, *where)
 
     def _metre(
         self, grid: BeatGrid, song_frames: int, frame_s: float, rng: np.random.Generator
