@@ -28,6 +28,7 @@ TUNING = 2  # channels
 SOFTEST = 0.35  # stroke that counts as one, in velocities of 64
 POSSIBLE = 0.15  # of a key, between silent and sounding: it may be meant where no other key is likelier to sound than not
 FLOOR_DB = -80.0
+MOST = 16.0  # of a feature of the decoder; of recordings, at most 9
 BLOCK = 256  # frames that are encoded at once: more of them do not fit into a processor's cache
 
 
@@ -194,11 +195,13 @@ class NoteCodec(Codec):
         return latents[:, DRUM_ROWS] / NOTE_SCALE
 
     def hidden(self, latents: Tensor, state: dict) -> tuple[Tensor, dict]:
-        """Latents (B, C, T) -> features (B, T * stride, D) of Fourier frames."""
+        """Latents (B, C, T) -> features (B, T * stride, D) of Fourier frames, bounded: half of all keys at once, which no
+        recording has and a sampler or a cold encoder may give, must not become a burst of noise.
+        """
         x, slow = self.slow(self.into(latents.transpose(1, 2)), state.get("slow"))
         x = self.unfold(x).reshape(len(x), x.shape[1] * self.config.stride, -1)
         x, fast = self.fast(x, state.get("fast"))
-        return x.float(), {"slow": slow, "fast": fast}
+        return x.float().clamp(-MOST, MOST), {"slow": slow, "fast": fast}
 
     def guess(self, latents: Tensor, state: dict) -> tuple[Tensor, Tensor, Tensor]:
         """Amplitudes of the sinusoids and levels of the noise that the latents (B, C, T) ask for, at the Fourier rate;

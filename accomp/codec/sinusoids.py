@@ -16,6 +16,7 @@ LOWEST_HZ, PER_OCTAVE, OCTAVES = 27.5, 24, 9
 COUNT = PER_OCTAVE * OCTAVES
 MOST_CENTS = 30.0  # that a sinusoid moves from its place; half the distance to the next is 25
 LOBE = 6  # Fourier bins to each side of a sinusoid that are kept: what is left out is 70 dB below it
+MOST_FREE = 4.0  # of recordings, at most 3
 UNIT = 0.01  # amplitude of a sinusoid that the notes do not ask for and whose root is 1
 MOST_DB = 30.0  # by which a first guess is corrected
 
@@ -41,7 +42,8 @@ class Sinusoids(nn.Module):
         it lacks.
         """
         gain = 10 ** (MOST_DB / 20 * torch.tanh(self.correction(x).float()))
-        return gain * guess + UNIT * F.softplus(self.free(x).float()).square()
+        free = self.free(x).float().clamp(max=MOST_FREE)
+        return gain * guess + UNIT * F.softplus(free).square()
 
     def cents(self, x: Tensor) -> Tensor:
         """How far each sinusoid is from its place: (B, T, D) -> (B, T, COUNT)."""

@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from accomp.codec.note_codec import DRUM_ROWS, NOTE_ROWS, NOTE_SCALE, NoteCodec
+from accomp.codec.note_codec import DRUM_ROWS, MOST, NOTE_ROWS, NOTE_SCALE, NoteCodec
 from accomp.codec.partials import parts_of
 from accomp.codec.sinusoids import COUNT, LOWEST_HZ, PER_OCTAVE, Sinusoids
 from accomp.codec.spectrum import HISTORY, PitchSpectrum, bin_hz
@@ -153,3 +153,12 @@ def test_generated_notes_are_whole_and_begin_where_they_did_not_sound():
     assert not settled[61].any()
     truth = codec.settled(latents, before)
     assert torch.equal(codec.settled(truth, before), truth), "what is settled stays"
+
+
+def test_latents_that_no_recording_has_make_no_burst():
+    codec = NoteCodec(**SMALL)
+    latents = 1e3 * torch.randn(1, codec.channels, 8, generator=torch.Generator().manual_seed(0))
+    features, _ = codec.hidden(latents, {})
+    assert features.abs().max() <= MOST
+    loudest = codec.sinusoids.amplitudes(1e3 * features, torch.zeros(1, features.shape[1], COUNT))
+    assert 0 < loudest.max() < 0.2
