@@ -126,7 +126,7 @@ def test_weights_are_looked_for_where_they_are_said_to_be(model_folder, tmp_path
 
 @pytest.mark.parametrize(
     ("override", "complaint"),
-    [("seconds=1", "at least 2 s"), ("model=nowhere", "no model folder"), ("sets={a: nowhere}", "nowhere")],
+    [("seconds=1", "at least 3 s"), ("model=nowhere", "no model folder"), ("sets={a: nowhere}", "nowhere")],
 )
 def test_mistakes_are_named(model_folder, tmp_path, override, complaint):
     with pytest.raises(UserError, match=complaint):
