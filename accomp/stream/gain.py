@@ -16,12 +16,17 @@ class Gain:
         self._db = np.zeros((0, batch))
 
     def turn(self, at: int, db: np.ndarray) -> None:
-        """Have the gains come to `db` (B,) at sample `at`, which rises from call to call, or as near as they can."""
-        if self._at:
-            most = STEEPEST_DB_S * (at - self._at[-1]) / SAMPLE_RATE
-            db = np.clip(db, self._db[-1] - most, self._db[-1] + most)
-        self._at = [*self._at, at][-KEPT:]
-        self._db = np.concatenate([self._db, db[None]])[-KEPT:]
+        """Have the gains come to `db` (B,) at sample `at`, or as near as they can. What was to come after `at` no longer holds:
+        the answers of shorter steps begin before the end of the last longer one.
+        """
+        earlier = int(np.searchsorted(self._at, at))
+        if earlier:
+            most = STEEPEST_DB_S * (at - self._at[earlier - 1]) / SAMPLE_RATE
+            db = np.clip(db, self._db[earlier - 1] - most, self._db[earlier - 1] + most)
+        elif self._at:
+            db = self._db[0]
+        self._at = [*self._at[:earlier], at][-KEPT:]
+        self._db = np.concatenate([self._db[:earlier], db[None]])[-KEPT:]
 
     def __call__(self, start: int, stop: int) -> np.ndarray:
         """The factors of samples [start, stop), (B, N) float32."""

@@ -188,6 +188,7 @@ def test_everything_that_can_be_pressed_is_said_to_the_server_and_answered(stage
         page.locator(f"#{name}").fill(value)
         page.locator(f"#{name}").dispatch_event("change")
     page.press("#rest", "Enter")
+    wait_until(page, lambda: osc.PredictInstruments(1, 1, 0, 0) in stage.heard.messages)  # it is said once a step
     page.keyboard.press("3")  # the guitar: no figure in a field
     wanted = [osc.Start(100.0, 4, 4), osc.Start(0.0, 0, 4), osc.Tempo(0), osc.Break(4), osc.Fill(), osc.StopPlaying(),
               osc.Lead("| Am7 | D7 G7 |"), osc.HoldChord("Bb7", 0), osc.HoldChord("-", 0), osc.Panic(), osc.Density(0.5),

@@ -67,6 +67,17 @@ def test_the_first_gain_holds_from_the_beginning():
     assert np.allclose(gain(0, 2000), 10)
 
 
+def test_an_answer_that_ends_before_the_last_one_has_the_same_gain():
+    """As after a change to a shorter step."""
+    gain = Gain(1)
+    for at, db in ((100_000, 0.0), (80_000, 0.0), (90_000, 0.0)):
+        gain.turn(at, np.array([db]))
+        assert (gain(at - 10_000, at) == 1).all()
+    gain.turn(85_000, np.array([-40.0]))
+    assert np.isclose(20 * np.log10(gain(85_000, 85_001)), -30.0 * 5_000 / SAMPLE_RATE, atol=1e-4).all()
+    assert (gain(70_000, 80_001) == 1).all()
+
+
 def test_a_bar_is_as_long_as_the_clock_says():
     frames = np.arange(2)
     beats = frames * 2048 / SAMPLE_RATE / 0.6
