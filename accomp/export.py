@@ -23,7 +23,7 @@ from accomp.codec.fingerprint import fingerprint
 from accomp.codec.music2latent import WEIGHTS_MISSING, Music2Latent, package_weights
 from accomp.command_line import command, parser_of
 from accomp.diffusion.precond import ConsistencyDenoiser, Denoiser
-from accomp.diffusion.presets import samplers_of
+from accomp.diffusion.presets import MONOPHONIC, samplers_of
 from accomp.disk import whole_folder, write_whole
 from accomp.errors import UserError
 from accomp.metrics.coherence import write_folder
@@ -32,7 +32,7 @@ from accomp.model_card import card
 from accomp.paper_checkpoint import convert
 from accomp.parts import build_part, build_tracker
 from accomp.run_kind import ROLES, export_command, kind_of
-from accomp.timeline import SAMPLE_RATE
+from accomp.timeline import SAMPLE_RATE, STEMS
 from accomp.training_run import check_latents, codec_config, load_codec, read_run, run_config, run_facts
 from accomp.window import PlayingDraw
 
@@ -132,6 +132,7 @@ def configuration(runs: dict[str, Path]) -> dict:
     }
     if teacher["data"].get("stems"):
         config["stems"] = teacher["data"]["stems"]
+    config["monophonic"] = [stem for stem in config.get("stems", STEMS) if stem in MONOPHONIC]
     if "tracker" in runs:
         source = run_config(runs["tracker"])
         config["tracker"] = source["tracker"] if "tracker" in source else source["module"]["tracker"]

@@ -64,6 +64,11 @@ class Model:
         """The classes of instruments that it can play, in their order."""
         return tuple(self.config.get("stems", STEMS))
 
+    @property
+    def monophonic(self) -> tuple[str, ...]:
+        """Those of them whose notes sound one at a time."""
+        return tuple(self.config.get("monophonic", ()))
+
     def sampler(self, name: str | None = None) -> tuple[nn.Module, Callable, Tensor]:
         """The denoiser, sampler function and noise levels that go by this name (the default when None)."""
         known = self.config["samplers"]

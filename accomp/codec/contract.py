@@ -43,16 +43,16 @@ class Codec(nn.Module, ABC):
         """
         return self.encode(audio)
 
-    def decided(self, latents: Tensor) -> Tensor:
+    def decided(self, latents: Tensor, monophonic: Tensor | None = None) -> Tensor:
         """Latents (B, C, T) on the way to an answer, at a low level of noise: what must be one thing or another is made so,
-        and the last call of the network fits the rest to it.
+        and the last call of the network fits the rest to it. `monophonic` (B,): whose notes sound one at a time.
         """
         return latents
 
-    def settled(self, latents: Tensor, before: Tensor | None = None) -> Tensor:
+    def settled(self, latents: Tensor, before: Tensor | None = None, monophonic: Tensor | None = None) -> Tensor:
         """Generated latents (B, C, T), each brought to the nearest that this codec could give: so they are played and kept.
 
-        `before` (B, C, 1) is the frame before them, None where there is none.
+        `before` (B, C, 1) is the frame before them, None where there is none. `monophonic` as above.
         """
         return latents
 

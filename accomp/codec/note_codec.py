@@ -163,23 +163,28 @@ class NoteCodec(Codec):
         latents = self.assemble(notes, notes[:, 0, :, : len(DRUMS)], spectrum, energies)
         return self.with_notes(latents, roll[:, NOTE_ROWS], roll[:, DRUM_ROWS])
 
-    def decided(self, latents: Tensor) -> Tensor:
+    def decided(self, latents: Tensor, monophonic: Tensor | None = None) -> Tensor:
         """Every key 0, 1 or 2; in a frame where several are possible and none is likely, the one that is likeliest about
-        there sounds: an average of answers, each with another key, would have none.
+        there sounds: an average of answers, each with another key, would have none. Where (B,) it is `monophonic`, of
+        several that sound only that one does.
         """
         keys = latents[:, NOTE_ROWS] / NOTE_SCALE
         around = F.avg_pool1d(keys, 5, 1, 2, count_include_pad=False)
         highest = keys.amax(1, keepdim=True)
         best = (around * (keys > POSSIBLE)).argmax(1)
         chosen = F.one_hot(best, PITCHES).transpose(1, 2) * ((highest > POSSIBLE) & (highest < 0.5))
-        keys = torch.maximum(keys.round().clamp(0, 2), chosen)
-        return torch.cat([NOTE_SCALE * keys, latents[:, NOTE_ROWS.stop :]], 1)
+        decided = torch.maximum(keys.round().clamp(0, 2), chosen)
+        if monophonic is not None:
+            best = (around + keys).masked_fill(decided == 0, -1).argmax(1)
+            one = F.one_hot(best, PITCHES).transpose(1, 2)
+            decided = torch.where(monophonic[:, None, None], decided * one, decided)
+        return torch.cat([NOTE_SCALE * decided, latents[:, NOTE_ROWS.stop :]], 1)
 
-    def settled(self, latents: Tensor, before: Tensor | None = None) -> Tensor:
+    def settled(self, latents: Tensor, before: Tensor | None = None, monophonic: Tensor | None = None) -> Tensor:
         """Latents whose keys are decided, and strokes none or at least a soft one: what a sampler left between them is
         noise. A key that did not sound in the frame before begins.
         """
-        keys = self.decided(latents)[:, NOTE_ROWS] / NOTE_SCALE
+        keys = self.decided(latents, monophonic)[:, NOTE_ROWS] / NOTE_SCALE
         last = torch.zeros_like(keys[:, :, :1]) if before is None else before[:, NOTE_ROWS] / NOTE_SCALE
         silent = torch.cat([last, keys[:, :, :-1]], 2) < 0.5
         keys = torch.where(silent & (keys > 0), 2.0, keys)

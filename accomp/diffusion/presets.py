@@ -13,6 +13,7 @@ PLAYING = {
     "student_3": STUDENT | {"steps": 3, "sigma_min": 1.0},
     "student_2_of_4": STUDENT | {"steps": 2, "sigma_min": 5.0, "candidates": 4},
 }
+MONOPHONIC = ("bass",)  # the instruments whose notes sound one at a time: of two that are generated, one is played
 # The paper's, as published.
 ADPM2 = {"function": "adpm2", "steps": 5, "sigma_min": 1e-4, "sigma_max": 50.0, "rho": 9.0}
 CM = {"function": "paper_cm", "sigma_min": 1e-4, "sigma_max": 80.0, "rho": 9.0}  # one noise level more than calls

@@ -32,6 +32,7 @@ class Generator:
             raise UserError(f"model {model.name} cannot play {', '.join(unknown)}; it plays {', '.join(model.stems)}")
         self.names = list(stems)
         self.stem = torch.tensor([model.stems.index(stem) for stem in stems], device=model.device)
+        self.monophonic = torch.tensor([stem in model.monophonic for stem in stems], device=model.device)
         self.denoiser, self.sampler, self.sigmas = model.sampler(sampler)
         jumps = self.sampler is consistency and len(self.sigmas) > 2  # to an answer at each level, not along a flow
         self.decided_at = self.sigmas[-3] if jumps else None  # the last level but one
@@ -68,7 +69,7 @@ class Generator:
 
         def denoise(x: Tensor, sigma: Tensor) -> Tensor:
             answer = self.denoiser(x, sigma.to(x.device).expand(batch), condition)
-            return self.model.codec.decided(answer) if sigma == self.decided_at else answer
+            return self.model.codec.decided(answer, self.monophonic) if sigma == self.decided_at else answer
 
         draw = self.noise(stop - fill, fill, channels)
 

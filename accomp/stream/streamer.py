@@ -237,7 +237,7 @@ class Streamer:
             )
             latents = torch.nan_to_num(latents, nan=0.0, posinf=0.0, neginf=0.0)
             before = self.own.latents[:, :, -1:] if self.own.stop > self.first_own else None
-            new.append(self.model.codec.settled(latents, before))
+            new.append(self.model.codec.settled(latents, before, self.generator.monophonic))
             self.plan.play(new[-1], self.own.stop)
             self.own.append(new[-1])
         return new

@@ -155,6 +155,16 @@ def test_generated_notes_are_whole_and_begin_where_they_did_not_sound():
     assert torch.equal(codec.settled(truth, before), truth), "what is settled stays"
 
 
+def test_of_a_monophonic_instrument_one_key_sounds():
+    codec = NoteCodec(**SMALL)
+    latents = torch.zeros(2, codec.channels, 6)
+    latents[:, 7] = NOTE_SCALE * torch.tensor([0.0, 1.6, 0.9, 0.9, 1.0, 0.0])
+    latents[:, 19] = NOTE_SCALE * torch.tensor([0.0, 0.0, 0.6, 1.8, 0.7, 1.7])  # an octave above
+    settled = codec.settled(latents, monophonic=torch.tensor([True, False])) / NOTE_SCALE
+    assert settled[0, 7].tolist() == [0, 2, 1, 0, 0, 0] and settled[0, 19].tolist() == [0, 0, 0, 2, 1, 2]
+    assert settled[1, 7].tolist() == [0, 2, 1, 1, 1, 0] and settled[1, 19].tolist() == [0, 0, 2, 2, 1, 2]
+
+
 def test_latents_that_no_recording_has_make_no_burst():
     codec = NoteCodec(**SMALL)
     latents = 1e3 * torch.randn(1, codec.channels, 8, generator=torch.Generator().manual_seed(0))

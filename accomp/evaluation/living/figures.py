@@ -6,7 +6,7 @@ offset    mean distance of those beats from the nearest of the score, in beats
 tempo     mean difference of its tempo at the live edge from the score's, in beats per minute
 bars      share of the beats with a bar whose bar has the score's length; none told: NaN
 level     of the loudest second of the answer, dBFS
-balance   level of the answer above the player's, dB
+balance   level of the answer above the player's, dB: median over the seconds, so that how soon it follows does not count
 recovery  seconds from the player's return, or from the beginning of a change, until RECOVERED of the beats of the following
           RECOVERY_S are kept by drums or clock, or until the balance is within NEAR_DB of what it was before
 chance    of the drums: the share of all moments that have an onset within 70 ms, which strokes at any time would reach
@@ -89,8 +89,8 @@ def _level(take: Take, played: Played, span: Span) -> float:
 
 
 def _balance(take: Take, played: Played, span: Span) -> float:
-    at = slice(*map(to_samples, span))
-    return rms_db(played.audio[at]) - rms_db(take.audio[at])
+    seconds = [slice(to_samples(at), to_samples(at + 1)) for at in np.arange(span[0], max(span[1] - 1, span[0]) + 0.5, 0.5)]
+    return float(np.median([rms_db(played.audio[at]) - rms_db(take.audio[at]) for at in seconds]))
 
 
 MEASURES = {
