@@ -199,6 +199,10 @@ class NoteCodec(Codec):
         """The strokes in latents (B, C, T), (B, len(DRUMS), T), in velocities of 64."""
         return latents[:, DRUM_ROWS] / NOTE_SCALE
 
+    def sounding(self, latents: Tensor) -> Tensor:
+        """Whether a key or a stroke sounds in each frame of decided latents (B, C, T), (B, T)."""
+        return latents[:, : DRUM_ROWS.stop].amax(1) > SOFTEST * NOTE_SCALE
+
     def hidden(self, latents: Tensor, state: dict) -> tuple[Tensor, dict]:
         """Latents (B, C, T) -> features (B, T * stride, D) of Fourier frames, bounded: half of all keys at once, which no
         recording has and a sampler or a cold encoder may give, must not become a burst of noise.

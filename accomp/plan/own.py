@@ -111,5 +111,7 @@ def expected(player: Ahead, own: Memory | None, matches: list[Match]) -> np.ndar
     latents = player.heard.at(frames)
     rows[HARMONY_ROWS : HARMONY_ROWS + len(latents)] = latents
     if own is not None:
-        rows[HARMONY_ROWS + len(latents) :] = own.at(frames)
+        recalled_own = torch.from_numpy(own.at(frames))
+        if player.heard.codec.sounding(recalled_own[None]).any():  # what is recalled of a rest must not become another
+            rows[HARMONY_ROWS + len(latents) :] = recalled_own
     return rows

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -47,19 +48,19 @@ class Generator:
         count: int,
         start: int,
         edge: int,
-        known: int,
+        known: int | np.ndarray,
         plan: Tensor | None = None,
         lively: bool = False,
     ) -> Tensor:
         """Generate frames [stop - count, stop) of the timeline -> (B, C, count).
 
         `context`, `past` (B, C, T), `clock` (B, K, T) and `plan` (B, plan_rows(C), T) cover the window that ends at `stop`;
-        `start` is the session's first frame, `edge` one past the last visible frame, `known` the first frame of the own
-        past. `lively`: the liveliest of several answers is taken.
+        `start` is the session's first frame, `edge` one past the last visible frame, `known`, for all or (B,), the first frame of
+        the own past. `lively`: the liveliest of several answers is taken.
         """
         batch, channels, frames = past.shape
         first = stop - frames
-        where = [torch.tensor([i - first] * batch, device=past.device) for i in (start, edge, known, stop - count)]
+        where = [torch.as_tensor(np.broadcast_to(i, batch) - first, device=past.device) for i in (start, edge, known, stop - count)]
         condition = Condition(context.expand_as(past), past, masks(frames, *where), self.stem, clock, plan)
         fill, sampler = count, self.sampler
         if isinstance(sampler, Inpainting):  # its denoiser is not told what is known: fill all, put the known past back
