@@ -3,7 +3,7 @@
 A model folder holds config.yaml, *.safetensors and a model card; no code and no pickles. `accomp.export` writes one.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,10 +64,9 @@ class Model:
         """The classes of instruments that it can play, in their order."""
         return tuple(self.config.get("stems", STEMS))
 
-    @property
-    def monophonic(self) -> tuple[str, ...]:
-        """Those of them whose notes sound one at a time."""
-        return tuple(self.config.get("monophonic", ()))
+    def monophonic(self, stems: Sequence[str]) -> Tensor:
+        """Whether the notes of each of these stems sound one at a time, (B,)."""
+        return torch.tensor([stem in self.config.get("monophonic", ()) for stem in stems], device=self.device)
 
     def sampler(self, name: str | None = None) -> tuple[nn.Module, Callable, Tensor]:
         """The denoiser, sampler function and noise levels that go by this name (the default when None)."""

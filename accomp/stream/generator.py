@@ -33,7 +33,7 @@ class Generator:
             raise UserError(f"model {model.name} cannot play {', '.join(unknown)}; it plays {', '.join(model.stems)}")
         self.names = list(stems)
         self.stem = torch.tensor([model.stems.index(stem) for stem in stems], device=model.device)
-        self.monophonic = torch.tensor([stem in model.monophonic for stem in stems], device=model.device)
+        self.monophonic = model.monophonic(stems)
         self.denoiser, self.sampler, self.sigmas = model.sampler(sampler)
         jumps = self.sampler is consistency and len(self.sigmas) > 2  # to an answer at each level, not along a flow
         self.decided_at = self.sigmas[-3] if jumps else None  # the last level but one
@@ -55,12 +55,13 @@ class Generator:
         """Generate frames [stop - count, stop) of the timeline -> (B, C, count).
 
         `context`, `past` (B, C, T), `clock` (B, K, T) and `plan` (B, plan_rows(C), T) cover the window that ends at `stop`;
-        `start` is the session's first frame, `edge` one past the last visible frame, `known`, for all or (B,), the first frame of
-        the own past. `lively`: the liveliest of several answers is taken.
+        `start` is the session's first frame, `edge` one past the last visible frame, `known`, for all or (B,), the first
+        frame of the own past. `lively`: the liveliest of several answers is taken.
         """
         batch, channels, frames = past.shape
         first = stop - frames
-        where = [torch.as_tensor(np.broadcast_to(i, batch) - first, device=past.device) for i in (start, edge, known, stop - count)]
+        places = (np.broadcast_to(frame, batch) - first for frame in (start, edge, known, stop - count))
+        where = [torch.from_numpy(place).to(past.device) for place in places]
         condition = Condition(context.expand_as(past), past, masks(frames, *where), self.stem, clock, plan)
         fill, sampler = count, self.sampler
         if isinstance(sampler, Inpainting):  # its denoiser is not told what is known: fill all, put the known past back

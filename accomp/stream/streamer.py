@@ -78,6 +78,7 @@ class Streamer:
         self.clock = own_clock(model) if clock is None else clock
         self.plan = own_plan(model) if plan is None else plan
         seeds = [seed] * len(self.stems) if isinstance(seed, int) else seed
+        self.monophonic = model.monophonic(stems)
         self.generator = Generator(model, self.stems, seeds, sampler)
         self.lively = False
         self.reset()
@@ -240,7 +241,7 @@ class Streamer:
             )
             latents = torch.nan_to_num(latents, nan=0.0, posinf=0.0, neginf=0.0)
             before = self.own.latents[:, :, -1:] if self.own.stop > self.first_own else None
-            new.append(self.model.codec.settled(latents, before, self.generator.monophonic))
+            new.append(self.model.codec.settled(latents, before, self.monophonic))
             self.plan.play(new[-1], self.own.stop)
             self.own.append(new[-1])
             if self.model.codec.lowest_pitch is not None:

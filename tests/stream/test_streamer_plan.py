@@ -87,6 +87,30 @@ def test_with_everything_visible_only_what_completes_the_last_frames_has_a_plan(
     assert all(call["plan"] is None or not call["plan"][:, :, :-2].any() for call in told)
 
 
+def test_of_a_stem_that_has_not_sounded_for_four_seconds_the_past_is_unknown(planner, told, monkeypatch):
+    settled, stop = planner.codec.settled, [0]
+
+    def rests(latents, before, monophonic):
+        """Sounds but from 4.5 to 12 s after its beginning."""
+        latents = settled(latents, before, monophonic)
+        latents[:, : planner.codec.channels - planner.codec.config.timbre] = 0
+        played_s = (stop[0] + np.arange(latents.shape[2])) * planner.codec.hop / SAMPLE_RATE
+        latents[:, 30, torch.from_numpy((played_s < 4.5) | (played_s > 12))] = NOTE_SCALE
+        stop[0] += latents.shape[2]
+        return latents
+
+    monkeypatch.setattr(planner.codec, "settled", rests)
+    played(planner, STEP, steps=14)
+    known = np.array([int(call["masks"].known.sum()) for call in told])
+    frames = np.array([int(call["masks"].target.sum()) for call in told])
+    begins_s = (np.cumsum(frames) - frames) * planner.codec.hop / SAMPLE_RATE
+    forgets = (begins_s > 4.5 + 4.1) & (begins_s < 12)
+    assert forgets.sum() >= 2 and not known[forgets].any()
+    assert known[(begins_s > 1) & (begins_s < 4.5 + 3.9)].all()
+    again = known[begins_s > 12]
+    assert len(again) >= 2 and again.all() and again[0] < 96 - frames[-1], "what lay before the rest stays unknown"
+
+
 def test_what_is_played_and_remembered_is_whole_notes(planner):
     streamer = played(planner, STEP, steps=4)
     keys = streamer.own.latents[:, :88] / NOTE_SCALE
