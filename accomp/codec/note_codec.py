@@ -28,6 +28,7 @@ TUNING = 2  # channels
 SOFTEST = 0.35  # stroke that counts as one, in velocities of 64
 POSSIBLE = 0.15  # of a key, between silent and sounding: it may be meant where no other key is likelier to sound than not
 FLOOR_DB = -80.0
+REST_DB = -56.0  # mean of the loudest band in which nothing to speak of is heard
 MOST = 16.0  # of a feature of the decoder; of recordings, at most 9
 BLOCK = 256  # frames that are encoded at once: more of them do not fit into a processor's cache
 
@@ -199,9 +200,15 @@ class NoteCodec(Codec):
         """The strokes in latents (B, C, T), (B, len(DRUMS), T), in velocities of 64."""
         return latents[:, DRUM_ROWS] / NOTE_SCALE
 
-    def sounding(self, latents: Tensor) -> Tensor:
-        """Whether a key or a stroke sounds in each frame of decided latents (B, C, T), (B, T)."""
-        return latents[:, : DRUM_ROWS.stop].amax(1) > SOFTEST * NOTE_SCALE
+    def band_db(self, latents: Tensor) -> Tensor:
+        """The energies that latents (B, C, T) say, in decibels: (B, T * stride, BANDS)."""
+        timbre = latents[:, DRUM_ROWS.stop + TUNING :].transpose(1, 2).float()
+        energies = timbre @ self.inverse.T + self.centre
+        return (20 * energies - 45).unflatten(2, (self.config.stride, -1)).flatten(1, 2)
+
+    def rests(self, latents: Tensor) -> Tensor:
+        """Whether hardly anything is heard in latents (B, C, T), (B,)."""
+        return self.band_db(latents).amax(2).mean(1) < REST_DB
 
     def hidden(self, latents: Tensor, state: dict) -> tuple[Tensor, dict]:
         """Latents (B, C, T) -> features (B, T * stride, D) of Fourier frames, bounded: half of all keys at once, which no
@@ -220,11 +227,8 @@ class NoteCodec(Codec):
         before = state.get("notes", notes.new_zeros(len(notes), PITCHES, len(self.release) - 1))
         notes = torch.cat([before, notes], 2)
         held = F.conv1d(notes.flatten(0, 1)[:, None], self.release[None, None]).clamp(0, 1).view(len(notes), PITCHES, -1)
-        timbre = latents[:, DRUM_ROWS.stop + TUNING :].transpose(1, 2).float()
-        energies = timbre @ self.inverse.T + self.centre
-        db = (20 * energies - 45).unflatten(2, (self.config.stride, -1)).flatten(1, 2)
         held = held.transpose(1, 2).repeat_interleave(self.config.stride, 1)
-        return *self.envelope(held, db), notes[:, :, -before.shape[2] :]
+        return *self.envelope(held, self.band_db(latents)), notes[:, :, -before.shape[2] :]
 
     def synthesise(self, x: Tensor, amplitude: Tensor, noise_db: Tensor, state: dict) -> tuple[Tensor, dict]:
         """Features (B, T, D) of Fourier frames and first guesses -> audio (B, T * fft_hop), `delay` samples late."""

@@ -63,6 +63,9 @@ class Living:
         step, ramp: probability that the tempo changes, at once or evenly, by up to `change` of it
         metre: probability of another metre, for songs in 4/4
         rest: probability of a rest of some seconds
+        transpose: semitones by which the keys are moved at most, up or down
+        unheard: probability that no key is heard, and that no stroke is
+        lost: share of the keys that is lost in each frame at most, as by a transcriber
     """
 
     tempo: float = 0.3
@@ -71,6 +74,9 @@ class Living:
     change: float = 0.45
     metre: float = 0.35
     rest: float = 0.35
+    transpose: int = 6
+    unheard: float = 0.15
+    lost: float = 0.3
 
     def __call__(self, grid: BeatGrid, song_frames: int, frames: int, frame_s: float, rng: np.random.Generator) -> Timeline:
         """A timeline of `frames` frames through a song of `song_frames`; shorter changes where the song is too short."""
@@ -92,6 +98,17 @@ class Living:
             rests[first : first + length] = True
         middle = place[:-1] + speed / 2  # of each frame; what begins in a frame begins on average there
         return Timeline(kept, np.minimum(middle.astype(int), len(kept) - 1), rests, *where)
+
+    def vary(self, context: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Latents of notes (C, T) as others would have played or heard them; how the energy is spread stays."""
+        keys = context[NOTE_ROWS]
+        semitones = int(rng.integers(-self.transpose, self.transpose + 1))
+        moved = np.zeros_like(keys)
+        moved[max(semitones, 0) : len(keys) + min(semitones, 0)] = keys[max(-semitones, 0) : len(keys) - max(semitones, 0)]
+        lost = rng.random(keys.shape) < rng.uniform(0, self.lost)
+        context[NOTE_ROWS] = moved * ~lost * (rng.random() >= self.unheard)
+        context[DRUM_ROWS] *= rng.random() >= self.unheard
+        return context
 
     def _metre(
         self, grid: BeatGrid, song_frames: int, frame_s: float, rng: np.random.Generator
@@ -152,6 +169,6 @@ class LivingExcerpts(Dataset):
         timeline = self.living(track.grid, track.frames, self.frames, frame_s, rng)
         mixes = track.mixes_without("")
         mix = "+".join(mixes[rng.integers(len(mixes))])
-        context = timeline.show(track.read(mix, 0, track.frames), self.store.silence)
+        context = self.living.vary(timeline.show(track.read(mix, 0, track.frames), self.store.silence), rng)
         clock = clock_of(timeline.grid(frame_s), 0, self.frames, self.store.hop)
         return {"context": context, "clock": clock * ~timeline.rests}

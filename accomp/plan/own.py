@@ -112,6 +112,6 @@ def expected(player: Ahead, own: Memory | None, matches: list[Match]) -> np.ndar
     rows[HARMONY_ROWS : HARMONY_ROWS + len(latents)] = latents
     if own is not None:
         recalled_own = torch.from_numpy(own.at(frames))
-        if player.heard.codec.sounding(recalled_own[None]).any():  # what is recalled of a rest must not become another
+        if not player.heard.codec.rests(recalled_own[None]):  # what is recalled of a rest must not become another
             rows[HARMONY_ROWS + len(latents) :] = recalled_own
     return rows

@@ -31,7 +31,7 @@ from accomp.stream.rules import bar_seconds
 from accomp.timeline import SAMPLE_RATE, frames_covering
 
 MARGIN = 64  # frames of audio kept beyond the window
-REST_S = 4.0  # after which a stem begins anew
+REST_S = 2.0  # after which a stem begins anew
 SOFT_DB, MOST_DB = -26.0, 40.0  # a softer player is raised to this level, by at most so much
 
 
@@ -92,7 +92,7 @@ class Streamer:
         self.encoder_state = self.decoder_state = None
         self.first_context = 0  # first frame of the player that this session knows
         self.first_own: int | None = None  # first frame that this session has played
-        self.known, self.sounded = (np.zeros(batch, int) for _ in range(2))  # see `_forget_rests`
+        self.known = np.zeros(batch, int)  # first frame of it that the network is told of, see `_forget_rests`
         self.new_from = 0  # first frame that the last step has generated
         self.clock.reset()
         self.plan.reset()
@@ -218,7 +218,7 @@ class Streamer:
         """Generate the frames that the answer [start, stop) still lacks, the decoder's delay included."""
         first, last = frames_covering(start, stop + self.model.codec.delay, self.hop)
         if self.first_own is None or first - self.own.stop > self.frames // 2:
-            self.own.stop = self.first_own = self.known[:] = self.sounded[:] = first
+            self.own.stop = self.first_own = self.known[:] = first
             self.decoder_state = None
         new, edge = [], self.context.stop
         plan = self.plan.ahead(edge, self.clock.features(edge, last)) if edge < last else None
@@ -244,19 +244,19 @@ class Streamer:
             new.append(self.model.codec.settled(latents, before, self.monophonic))
             self.plan.play(new[-1], self.own.stop)
             self.own.append(new[-1])
-            if self.model.codec.lowest_pitch is not None:
-                sounding = self.model.codec.sounding(new[-1]).cpu().numpy()
-                last_one = self.own.stop - sounding[:, ::-1].argmax(1)
-                self.sounded = np.where(sounding.any(1), last_one, self.sounded)
         return new
 
     def _forget_rests(self) -> None:
-        """Take the past of a stem for unknown up to here, `known`, when it has not sounded for REST_S: what the stem has
-        just played decides most of what it plays next, so that its own silence would keep it silent.
+        """Let the network know nothing of the past of a stem that has rested for REST_S: what a stem has just played decides
+        most of what it plays next, so that a rest would never end.
         """
-        if self.model.codec.lowest_pitch is not None:
-            rests = self.own.stop - self.sounded > REST_S * SAMPLE_RATE / self.hop
-            self.known[rests] = self.own.stop
+        frames = int(REST_S * SAMPLE_RATE / self.hop)
+        if self.model.codec.lowest_pitch is None or self.own.stop - self.first_own < frames:
+            return
+        for item, known in enumerate(self.known):
+            last = self.own.latents[item : item + 1, :, -min(frames, max(self.own.stop - known, 1)) :]
+            if self.model.codec.rests(last):
+                self.known[item] = self.own.stop
 
     def _in_window(self, plan: Tensor, end: int) -> Tensor:
         """The plan (1 or B, K, T) of the frames after the live edge, in the window that ends at frame `end`: (B, K, frames)."""

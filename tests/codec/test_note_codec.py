@@ -165,6 +165,19 @@ def test_of_a_monophonic_instrument_one_key_sounds():
     assert settled[1, 7].tolist() == [0, 2, 1, 1, 1, 0] and settled[1, 19].tolist() == [0, 0, 2, 2, 1, 2]
 
 
+def test_what_is_hardly_heard_is_a_rest():
+    codec = NoteCodec(**SMALL | {"timbre": 64})
+    time_s = torch.arange(40 * HOP) / SAMPLE_RATE
+    noise = torch.randn(3, len(time_s), generator=torch.Generator().manual_seed(0))
+    audio = noise * torch.tensor([0.1, 1e-5, 0.1])[:, None]
+    audio[2, 3 * HOP :] = 0  # it fades in the first frames
+    with torch.no_grad():
+        _, energies = codec.analyse(F.pad(audio, (HISTORY, 0)))
+        codec.fit(energies.flatten(0, 1))
+        rests = codec.rests(codec.encode(audio))
+    assert rests.tolist() == [False, True, True]
+
+
 def test_latents_that_no_recording_has_make_no_burst():
     codec = NoteCodec(**SMALL)
     latents = 1e3 * torch.randn(1, codec.channels, 8, generator=torch.Generator().manual_seed(0))

@@ -98,3 +98,23 @@ def test_drawn_from_the_generator_alone():
 def test_latents_that_are_no_notes_are_refused():
     with pytest.raises(UserError, match=r"data\.living needs latents that are notes"):
         LivingExcerpts(SimpleNamespace(silence=np.zeros((64, 1)), tracks=[]), FRAMES, 0)
+
+
+def test_keys_are_moved_lost_and_unheard_and_the_energies_stay():
+    rng, latents = np.random.default_rng(0), np.ones((104, 50), np.float32)
+    latents[NOTE_ROWS] = 0
+    latents[NOTE_ROWS.start + 40] = NOTE_SCALE
+    as_heard = Living(transpose=0, unheard=0, lost=0).vary(latents.copy(), rng)
+    assert (as_heard == latents).all()
+    rows, shares, heard = set(), [], []
+    for _ in range(200):
+        varied = Living(transpose=6, unheard=0.25, lost=0.3).vary(latents.copy(), rng)
+        assert (varied[DRUM_ROWS.stop :] == 1).all()
+        keys = varied[NOTE_ROWS] > 0
+        heard.append((keys.any(), varied[DRUM_ROWS].any()))
+        rows |= set(np.flatnonzero(keys.any(1)))
+        if keys.any():
+            shares.append(1 - keys.sum() / 50)
+    assert rows == set(range(34, 47))
+    assert max(shares) < 0.5 and 0.1 < np.mean(shares) < 0.2
+    assert np.allclose(np.mean(heard, 0), 0.75, atol=0.12)
