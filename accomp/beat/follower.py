@@ -28,7 +28,7 @@ SAME_TEMPO, SAME_BEAT = 0.02, 0.08  # how exactly such a count has to agree
 PATIENCE_S = 4.0  # for so long the player has to be heard in another count until it is taken over
 SURENESS_S, KNOWN_S = 2.0, 0.5  # time constant of the confidence, and for how much evidence that of before counts
 FORGETTING_S = 60.0  # time constant at which confidence falls while nothing is heard
-LEAST = 0.1  # confidence below which there is no pulse
+LEAST = 0.04  # confidence below which there is no pulse
 
 
 class PulseFollower:

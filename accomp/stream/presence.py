@@ -19,7 +19,7 @@ BEFORE = 8  # frames that a rise is measured against
 FLOOR = 1e-7  # mean square (-70 dBFS) that a rise begins at, at least
 HOLD_S, TAIL_S = 6.0, 0.5  # somebody is heard for so long after an onset, and after the sound fell below -60 dBFS
 LEVEL_S = 2.0  # the level is that of the last seconds
-KEPT_S = 20.0  # what is remembered
+KEPT_S = 20.0  # of sound that is kept
 
 _RATE = SAMPLE_RATE / FRAME
 _WINDOW = np.hanning(FRAME).astype(np.float32)
