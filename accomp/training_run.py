@@ -1,6 +1,5 @@
 """Reads what a training run left in its folder: its configuration, and the averaged weights of its last checkpoint."""
 
-import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from accomp.errors import UserError
 from accomp.model import load_model
 from accomp.parts import build_part
 from accomp.timeline import WIRE_RATE, check_rate
+from accomp.trials import read_status
 
 log = logging.getLogger(__name__)
 
@@ -73,12 +73,11 @@ def run_facts(run: Path) -> RunFacts:
     data = run_config(run)["data"]
     sets = data.get("sets") or Path(data["root"]).name
     first = (run / "config.yaml").read_text().partition("\n")[0]
-    status = run / "status.json"
     return RunFacts(
         steps=read_checkpoint(run)["global_step"],
         data=sets if isinstance(sets, str) else ", ".join(sets),
         code=first.removeprefix("# code: ") if first.startswith("# code: ") else "unknown",
-        command=(json.loads(status.read_text()) if status.is_file() else {}).get("command", "unknown"),
+        command=read_status(run).get("command", "unknown"),
     )
 
 
@@ -86,7 +85,7 @@ def run_config(run: Path) -> dict:
     """The resolved configuration of a training run."""
     path = run / "config.yaml"
     if not path.is_file():
-        raise UserError(f"{path}: no such run; give the folder that train.py wrote")
+        raise UserError(f"{path}: no such run or model folder; train.py and `python -m accomp.export` write them")
     return yaml.safe_load(path.read_text())
 
 

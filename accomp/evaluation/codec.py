@@ -5,7 +5,6 @@ paper's codec stands beside it: its sound when its weights are there, its time i
 paper's system uses (encode 6 s, decode the newest frames).
 """
 
-import importlib.util
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from tqdm import tqdm
 from accomp.audio import is_silent
 from accomp.codec.contract import Codec
 from accomp.codec.losses import si_sdr
-from accomp.codec.music2latent import Music2Latent
+from accomp.codec.music2latent import Music2Latent, package_weights
 from accomp.data.slakh import find_tracks
 from accomp.data.track import Track
 from accomp.disk import write_text
@@ -34,7 +33,7 @@ from accomp.metrics.latency import percentiles
 from accomp.metrics.onsets import onset_error
 from accomp.metrics.separation import reproduction
 from accomp.metrics.spectral import spectral
-from accomp.model import load_model
+from accomp.model import usable
 from accomp.stream.stopwatch import Stopwatch
 from accomp.timeline import Step, to_samples
 from accomp.training_run import load_codec
@@ -60,8 +59,8 @@ def run(settings: Settings) -> Path:
     """Score and time, write `scores.csv` and `table.md`, and log the table; the folder they are in."""
     if settings.seconds is not None and settings.seconds < LEAST_S:
         raise UserError(f"seconds={settings.seconds:g}: a codec is scored on at least {LEAST_S:g} s of each song")
-    codec = _ours(settings)
-    weights = reference_weights(settings)
+    codec = load_codec(settings.model).requires_grad_(False).to(usable(settings.device))
+    weights = Path(settings.music2latent) if settings.music2latent else package_weights()
     reference = Music2Latent(weights).to(settings.device) if weights or settings.latency.paper_cycles else None
     lines = list(score(settings, codec, offline(reference) if weights else None))
     lines += cost(settings, codec, reference)
@@ -70,25 +69,6 @@ def run(settings: Settings) -> Path:
     write_text(settings.out_dir / "table.md", text)
     log.info("\n%s\n%s", text, settings.out_dir / "scores.csv")
     return settings.out_dir
-
-
-def _ours(settings: Settings) -> Codec:
-    """The codec of a model folder, or of a training run that is not yet one."""
-    folder = Path(settings.model)
-    if (folder / "checkpoints").is_dir():
-        return load_codec(folder).requires_grad_(False).to(settings.device)
-    return load_model(folder, settings.device).codec
-
-
-def reference_weights(settings: Settings) -> Path | None:
-    """Where Music2Latent's weights lie: as told, or where its package puts them; None if they are not there."""
-    if settings.music2latent:
-        return Path(settings.music2latent)
-    package = importlib.util.find_spec("music2latent")
-    if package is None:
-        return None
-    path = Path(package.submodule_search_locations[0]) / "models" / "music2latent.pt"
-    return path if path.is_file() else None
 
 
 def score(settings: Settings, codec: Codec, reference: RoundTrip | None) -> Iterator[dict]:
