@@ -80,6 +80,7 @@ class BusyStreamer:
         self.clock = SimpleNamespace(transport=None, estimate=lambda: (0.0, 0.0), carry=lambda old: None)
         self.presence = SimpleNamespace(so_far=Heard(np.zeros(1), np.array([np.inf])))
         self.bar_s = lambda: np.full(1, 2.0)
+        self.follow = lambda chords: None
         self.weights = torch.randn(1024, 1024)
         self.busy_s: list[float] = []
 
