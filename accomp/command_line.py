@@ -11,19 +11,20 @@ log = logging.getLogger(__name__)
 ON_BAD = ("refuse", "skip")
 
 
-def command(parser: argparse.ArgumentParser, argv: Sequence[str] | None, task: Callable[[argparse.Namespace], None]) -> int:
-    """Do what the command line asks for; the exit status: 0, 2 after a UserError, 130 after Ctrl-C."""
+def command(
+    parser: argparse.ArgumentParser, argv: Sequence[str] | None, task: Callable[[argparse.Namespace], int | None]
+) -> int:
+    """Do what the command line asks for; the exit status: that of the task or 0, 2 after a UserError, 130 after Ctrl-C."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     options = parser.parse_args(argv)
     try:
-        task(options)
+        return task(options) or 0
     except UserError as error:
         log.error("error: %s", error)
         return 2
     except KeyboardInterrupt:
-        log.error("stopped; the same command goes on from here")
+        log.error("stopped; the same command goes on or begins again")
         return 130
-    return 0
 
 
 def parser_of(doc: str) -> argparse.ArgumentParser:

@@ -80,10 +80,10 @@ def whole_folder(out: Path) -> Iterator[Path]:
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict]) -> None:
     """Write a table that appears whole or not at all; what is in no column is left out."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, extrasaction="ignore")
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    write_whole(path, text.getvalue().encode())
+    write_text(path, text.getvalue())
 
 
 def _free(folder: Path) -> int:

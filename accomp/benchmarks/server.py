@@ -19,6 +19,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from accomp.command_line import command, parser_of
 from accomp.errors import UserError
 from accomp.server import protocol as osc
 from accomp.server.answers import PacedSender, packetize
@@ -31,7 +32,7 @@ from accomp.server.worker import InferenceWorker
 from accomp.stream.presence import Heard
 from accomp.timeline import SAMPLE_RATE, Step
 
-log = logging.getLogger("accomp.benchmarks.server")
+log = logging.getLogger(__name__)
 
 MODEL_S = 0.1  # how long the stand-in for a model computes
 PACKAGES = (osc.MIN_PACKAGE, 256, 1470, 4410)  # samples: the smallest there is, Wi-Fi, Pd's and Max's, the external's
@@ -184,7 +185,7 @@ def realtime(args: argparse.Namespace) -> bool:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("what", choices=("parse", "overhead", "realtime"))
     parser.add_argument("--r", type=float, default=1 / 32, help="step ratio (%(default)s)")
     parser.add_argument("--w", type=float, default=1.0, help="depth (%(default)s)")
@@ -192,14 +193,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--stem", default="drums", help="what the model plays (%(default)s)")
     parser.add_argument("--model", type=Path, default=Path("models") / "live", help="model folder (models/live)")
     parser.add_argument("--sampler", help="one of the model's samplers (its default)")
-    args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-    logging.getLogger().handlers[0].addFilter(logging.Filter(log.name))  # the server's own lines are not wanted here
-    try:
-        good = {"parse": parse, "overhead": overhead, "realtime": realtime}[args.what](args)
-    except UserError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
+    return command(parser, argv, measure)
+
+
+def measure(args: argparse.Namespace) -> int:
+    logging.getLogger("accomp.server").setLevel(logging.ERROR)  # the server's own lines are not wanted here
+    good = {"parse": parse, "overhead": overhead, "realtime": realtime}[args.what](args)
     return 0 if good else 1
 
 

@@ -6,13 +6,12 @@ a beat is another measure.
 
 import csv
 import html
-import io
 import math
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
-from accomp.disk import write_text
+from accomp.disk import write_csv, write_text
 from accomp.evaluation.settings import Settings
 from accomp.timeline import WINDOW, to_seconds
 
@@ -98,11 +97,7 @@ def _number(cell: str | float | None) -> float:
 def write_side_by_side(folder: Path, lines: Sequence[Line]) -> None:
     """paper_table.csv, .md, .html and .tex."""
     head = list(lines[0])
-    text = io.StringIO()
-    writer = csv.DictWriter(text, head, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    write_text(folder / "paper_table.csv", text.getvalue())
+    write_csv(folder / "paper_table.csv", head, lines)
     rows = [list(line.values()) for line in lines]
     bars = ["---"] * len(head)
     write_text(folder / "paper_table.md", "\n".join(f"| {' | '.join(row)} |" for row in (head, bars, *rows)) + "\n")

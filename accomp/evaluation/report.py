@@ -1,7 +1,6 @@
 """Results as files and as a table to read: tidy CSV, means with their intervals, comparisons."""
 
 import csv
-import io
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from accomp.disk import write_text
+from accomp.disk import write_csv
 from accomp.errors import UserError
 from accomp.evaluation.rows import SUBJECT, Row
 from accomp.metrics.contract import Column
@@ -28,11 +27,7 @@ def line(
 
 def write_lines(path: Path, lines: Sequence[dict]) -> None:
     """Write lines of equal keys as CSV; the file appears whole or not at all. An undefined value stays empty."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, lines[0].keys(), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: _cell(value) for key, value in line.items()} for line in lines)
-    write_text(path, text.getvalue())
+    write_csv(path, list(lines[0]), ({key: _cell(value) for key, value in line.items()} for line in lines))
 
 
 def read_lines(path: Path) -> list[dict]:

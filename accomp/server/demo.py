@@ -24,6 +24,7 @@ import numpy as np
 from tqdm import tqdm
 
 from accomp import audio
+from accomp.command_line import command, parser_of
 from accomp.data.slakh import find_tracks
 from accomp.data.track import Track
 from accomp.disk import watched, write_csv
@@ -50,8 +51,8 @@ class Excerpt:
     context: np.ndarray
 
 
-def arguments(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parser() -> argparse.ArgumentParser:
+    parser = parser_of(__doc__)
     parser.add_argument("--data", type=Path, default=ROOT / "data" / "band", help="data set, Slakh layout (data/band)")
     parser.add_argument("--stem", default="drums", help="what the model plays: " + ", ".join(STEMS) + " (%(default)s)")
     parser.add_argument("--track", help="a test song by name (the first that has the stem)")
@@ -64,7 +65,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--sampler", help="one of the model's samplers (its default)")
     parser.add_argument("--serverport", type=int, default=7000)
     parser.add_argument("--clientport", type=int, default=8000)
-    return parser.parse_args(argv)
+    return parser
 
 
 def choose(tracks: list[Track], stem: str, name: str | None) -> Track:
@@ -234,17 +235,7 @@ def demo(args: argparse.Namespace) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    args = arguments(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-    try:
-        demo(args)
-    except UserError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("stopped; nothing was written\n")
-        return 130
-    return 0
+    return command(parser(), argv, demo)
 
 
 if __name__ == "__main__":

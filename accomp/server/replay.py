@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from accomp import audio
+from accomp.command_line import command, parser_of
 from accomp.errors import UserError
 from accomp.server.actions import Action, Deliver, Swap, Work
 from accomp.server.answers import samples_of
@@ -117,21 +118,22 @@ def replay(recording: Path, folder: Path | None) -> Replay:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("recording", type=Path, help="a file that serve.py --record wrote")
     parser.add_argument("--model", type=Path, help="model folder (the one that was recorded)")
     parser.add_argument("--out", type=Path, help="write the context and the answers as .wav into this folder")
-    args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        repeated = replay(args.recording, args.model)
-        if args.out is not None:
-            args.out.mkdir(parents=True, exist_ok=True)
+    return command(parser, argv, run_command)
+
+
+def run_command(options: argparse.Namespace) -> int:
+    """Repeat and compare, with status 1 when an answer differs."""
+    repeated = replay(options.recording, options.model)
+    if options.out is not None:
+        try:
             for name, samples in repeated.tracks().items():
-                audio.write(args.out / f"{name}.wav", samples)
-    except (UserError, OSError) as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
+                audio.write(options.out / f"{name}.wav", samples)
+        except OSError as error:
+            raise UserError(f"{options.out}: cannot be written ({error}); choose another --out") from error
     log.info("%d answers, %d differ%s", len(repeated.answers), len(repeated.differing),
              f": batches {repeated.differing[:9]}" if repeated.differing else "")  # fmt: skip
     return 1 if repeated.differing else 0

@@ -67,18 +67,18 @@ def test_a_performance_leaves_recordings_figures_and_a_page(arguments, caplog):
         ({"r": 0.001}, "r must lie in"),
     ],
 )
-def test_what_cannot_work_is_said_in_one_line_and_nothing_is_written(arguments, capsys, changes, word):
+def test_what_cannot_work_is_said_in_one_line_and_nothing_is_written(arguments, caplog, changes, word):
     assert run(arguments, **changes) == 2
-    error = capsys.readouterr().err.splitlines()[-1]
+    error = caplog.messages[-1]
     assert error.startswith("error: ") and word in error
     assert not arguments["--out"].parent.exists()
 
 
 @pytest.mark.parametrize("port", ["serverport", "clientport"])
-def test_a_port_in_use_is_said_in_one_line(arguments, capsys, port):
+def test_a_port_in_use_is_said_in_one_line(arguments, caplog, port):
     with bind("0.0.0.0", int(arguments[f"--{port}"])):
         assert run(arguments) == 2
-    assert f"--{port}" in capsys.readouterr().err.splitlines()[-1]
+    assert f"--{port}" in caplog.messages[-1]
 
 
 def test_the_span_is_one_in_which_both_play():
