@@ -177,8 +177,8 @@ def _encode_to(path: Path, track: Track, variation: Variation, codec: Codec, bf1
         note.unlink()
     names, latents = encode_track(track, codec, bf16, variation, mixes)
     grid, present = track_grid(track) or BeatGrid(np.zeros(0), np.zeros(0)), track.stems
-    notes = {stem: pitch_classes(track, stem, latents.shape[2], codec.hop, variation) for stem in present}
-    rolls = {stem: _roll(track, stem, latents.shape[2], codec.hop, variation) for stem in present}
+    found = {stem: _roll(track, stem, latents.shape[2], codec.hop, variation) for stem in present}
+    rolls = {stem: roll for stem, roll in found.items() if roll is not None}
     buffer = io.BytesIO()
     np.save(buffer, np.ascontiguousarray(latents.transpose(0, 2, 1)))  # an excerpt is one piece of the file
     write_whole(path.with_suffix(".npy"), buffer.getbuffer())
@@ -191,8 +191,8 @@ def _encode_to(path: Path, track: Track, variation: Variation, codec: Codec, bf1
         "beats_s": (grid.beats_s / variation.speed).tolist(),
     }
     about |= {"downbeats_s": (grid.downbeats_s / variation.speed).tolist(), "source": source}
-    about["notes"] = {stem: row.tolist() for stem, row in notes.items() if row is not None}
-    about["lowest"] = {stem: lowest_pitches(roll).tolist() for stem, roll in rolls.items() if roll is not None}
+    about["notes"] = {stem: pitch_classes(roll).tolist() for stem, roll in rolls.items()}
+    about["lowest"] = {stem: lowest_pitches(roll).tolist() for stem, roll in rolls.items()}
     write_whole(note, json.dumps(about).encode())
 
 

@@ -1,6 +1,5 @@
 """Which notes sound in every frame of a stem, read from its MIDI files: as pitch classes, or as keys and drum strokes."""
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -10,8 +9,7 @@ from accomp.codec.transcriber import DRUMS, LOWEST_PITCH
 from accomp.data.midi import read_song
 from accomp.data.song import pedalled
 from accomp.data.track import Track
-from accomp.data.vary import Variation
-from accomp.timeline import PITCH_CLASSES, SAMPLE_RATE
+from accomp.timeline import PITCH_CLASSES
 
 DRUM_OF_KEY = {  # General MIDI's percussion keys
     **dict.fromkeys((35, 36), "kick"),
@@ -25,26 +23,11 @@ DRUM_OF_KEY = {  # General MIDI's percussion keys
 }
 
 
-def pitch_classes(track: Track, stem: str, frames: int, hop: int, variation: Variation = Variation()) -> np.ndarray | None:
-    """Twelve bits per frame, int (frames,): bit k is set where pitch class k sounds in some part of that frame.
-
-    Drums have none. `variation` is that of the sound. None when a MIDI file is missing. Raises UserError on a damaged
-    one.
-    """
-    bits = np.zeros(frames, int)
-    if stem == "drums":
-        return bits
-    midis = [track.path / "MIDI" / f"{sound.stem}.mid" for sound in track.stem_files[stem]]
-    if not all(midi.is_file() for midi in midis):
-        return None
-    rate = SAMPLE_RATE / hop / variation.speed  # frames per second of the song
-    for song in map(read_song, midis):
-        for part in song.parts:
-            for note in pedalled(part):
-                start, end = song.seconds([note.start, note.end]) * rate
-                bits[int(start) : max(math.ceil(end), int(start) + 1)] |= (
-                    1 << (note.pitch + round(variation.semitones)) % PITCH_CLASSES
-                )
+def pitch_classes(roll: np.ndarray) -> np.ndarray:
+    """Twelve bits for each frame of a roll (PITCHES + len(DRUMS), T), int (T,): bit k is set where a key of class k sounds."""
+    bits = np.zeros(roll.shape[1], int)
+    keys, frames = np.nonzero(roll[:PITCHES])
+    np.bitwise_or.at(bits, frames, 1 << (keys + LOWEST_PITCH) % PITCH_CLASSES)
     return bits
 
 

@@ -12,7 +12,6 @@ BabySlakh's tracks 1-20, the last three of twenty go to test and the three befor
 
 import argparse
 import logging
-import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -32,7 +31,7 @@ from accomp.data.problems import quarantine
 from accomp.data.slakh import lacks_score, refuse, sounds_of
 from accomp.data.splits import by_split, track_folders
 from accomp.data.track import SUFFIXES
-from accomp.disk import watched, write_whole
+from accomp.disk import watched, whole_folder, write_whole
 from accomp.errors import UserError
 from accomp.timeline import SAMPLE_RATE
 
@@ -109,18 +108,13 @@ def _resample(path: Path, target: Path, rate: int) -> None:
     """Copy one track folder, its sound converted. The folder appears whole or not at all."""
     if target.is_dir():
         return
-    part = target.with_name(f".{target.name}.partial")
     divisor = gcd(SAMPLE_RATE, rate)
-    shutil.rmtree(part, ignore_errors=True)
-    try:
-        shutil.copytree(path, part, ignore=_not_copied)
+    with whole_folder(target) as part:
+        shutil.copytree(path, part, ignore=_not_copied, dirs_exist_ok=True)
         for file in sounds_of(path):
             audio = resample_poly(soundfile.read(file)[0], SAMPLE_RATE // divisor, rate // divisor)
             copy = (part / file.relative_to(path)).with_suffix(".flac")
             soundfile.write(copy, np.clip(audio, -1, 1), SAMPLE_RATE, subtype="PCM_16")
-        os.replace(part, target)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
