@@ -25,29 +25,30 @@ def sweep() -> np.ndarray:
     return (0.5 * np.sin(phase) * np.hanning(LENGTH)).astype(np.float32)
 
 
-class Calibration:
-    """One measurement: the sweep lies at absolute sample `start`."""
+class Calibrator:
+    """Measures with the next answer, if `asked` to."""
 
-    def __init__(self, start: int):
-        self.start = start
-        self._recorded = np.zeros(LONGEST + LENGTH, np.float32)
+    def __init__(self, asked: bool = False):
+        self._asked = asked
+        self._start: int | None = None  # the absolute sample at which the sweep lies, while a measurement runs
+        self._recorded = np.zeros(LONGEST + LENGTH, np.float32)  # from there on
 
-    def answer(self, start: int, stop: int) -> np.ndarray:
-        """What is to be played in [start, stop): the sweep where it lies, and silence."""
-        audio, click = np.zeros(stop - start, np.float32), sweep()
-        first, last = max(start, self.start), min(stop, self.start + LENGTH)
-        if first < last:
-            audio[first - start : last - start] = click[first - self.start : last - self.start]
-        return audio
+    def take(self, request: "StepRequest", run: tuple[int, np.ndarray]) -> tuple[bool, int | None]:
+        """Take the player's samples of a request; whether a measurement has ended, and the latency, None if none was found."""
+        if self._asked:
+            self._asked, self._start = False, request.edge + request.settings.step.offset
+        if self._start is None:
+            return False, None
+        start, samples = run[0] - self._start, run[1]  # counted from the sweep
+        first, stop = max(start, 0), min(start + len(samples), len(self._recorded))
+        if first < stop:
+            self._recorded[first:stop] = samples[first - start : stop - start]
+        if start + len(samples) < len(self._recorded):
+            return False, None
+        self._start = None
+        return True, self._latency()
 
-    def add(self, start: int, samples: np.ndarray) -> bool:
-        """Take in the player's samples; whether they suffice."""
-        first, last = max(start, self.start), min(start + len(samples), self.start + len(self._recorded))
-        if first < last:
-            self._recorded[first - self.start : last - self.start] = samples[first - start : last - start]
-        return start + len(samples) >= self.start + len(self._recorded)
-
-    def latency(self) -> int | None:
+    def _latency(self) -> int | None:
         """Samples from the sweep's place to where it was recorded; None when it was not."""
         click, size = sweep().astype(np.float64), 1 << 16
         spectrum = np.fft.rfft(self._recorded, size) * np.fft.rfft(click, size).conj()
@@ -58,25 +59,14 @@ class Calibration:
         best = int(score.argmax())
         return best if score[best] > LEAST else None
 
-
-class Calibrator:
-    """Measures with the next answer, if `asked` to."""
-
-    def __init__(self, asked: bool = False):
-        self._asked, self._running = asked, None
-
-    def take(self, request: "StepRequest", run: tuple[int, np.ndarray]) -> tuple[bool, int | None]:
-        """Take the player's samples of a request; whether a measurement has ended, and the latency, None if none was found."""
-        if self._asked:
-            self._asked, self._running = False, Calibration(request.edge + request.settings.step.offset)
-        if self._running is None or not self._running.add(*run):
-            return False, None
-        latency, self._running = self._running.latency(), None
-        return True, latency
-
     def instead(self, request: "StepRequest") -> np.ndarray | None:
-        """What is to be played in place of the model, while a measurement runs."""
-        if self._running is None:
+        """What is to be played in place of the model, while a measurement runs: the sweep where it lies, and silence."""
+        if self._start is None:
             return None
-        start = request.edge + request.settings.step.offset
-        return self._running.answer(start - request.settings.overlap, start + request.settings.step.samples)
+        settings = request.settings
+        audio = np.zeros(settings.overlap + settings.step.samples, np.float32)
+        start = request.edge + settings.step.offset - settings.overlap - self._start  # counted from the sweep
+        first, stop = max(start, 0), min(start + len(audio), LENGTH)
+        if first < stop:
+            audio[first - start : stop - start] = sweep()[first:stop]
+        return audio
