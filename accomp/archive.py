@@ -10,20 +10,7 @@ from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 from accomp.errors import UserError
 
 # A checkpoint names classes; one that names functions of these modules is a program.
-PROGRAMS = {
-    "builtins",
-    "ctypes",
-    "importlib",
-    "os",
-    "pickle",
-    "posix",
-    "nt",
-    "runpy",
-    "shutil",
-    "socket",
-    "subprocess",
-    "sys",
-}
+PROGRAMS = {"builtins", "ctypes", "importlib", "os", "pickle", "posix", "nt", "runpy", "shutil", "socket", "subprocess", "sys"}
 HARMLESS = {f"builtins.{name}" for name in ("object", "slice", "range", "complex", "bytearray", "getattr")}
 
 

@@ -4,15 +4,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-PLAYING = (
-    "torch",
-    "soundfile",
-    "safetensors",
-    "numpy",
-    "yaml",
-    "pythonosc",
-    "websockets",
-)  # the modules that serve.py imports
+PLAYING = ("torch", "soundfile", "safetensors", "numpy", "yaml", "pythonosc", "websockets")  # the modules that serve.py imports
 
 
 def require(*modules: str) -> None:

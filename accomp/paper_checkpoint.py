@@ -33,10 +33,7 @@ log = logging.getLogger(__name__)
 
 FRAMES = 64  # of the paper's window
 SAMPLERS = {"edm": {"adpm2_5": ADPM2}, "consistency": {"cm_2": CM | {"steps": 3}, "cm_1": CM | {"steps": 2}}}
-COUNTED = {
-    "edm": ("adpm2", ADPM2, 0),
-    "consistency": ("cm", CM, 1),
-}  # name, settings, noise levels more than its number
+COUNTED = {"edm": ("adpm2", ADPM2, 0), "consistency": ("cm", CM, 1)}  # name, settings, noise levels more than its number
 
 
 def sampler_settings(form: str, text: str) -> tuple[str, dict]:

@@ -164,10 +164,7 @@ def realtime(args: argparse.Namespace) -> bool:
     context = np.random.default_rng(0).normal(0, 0.05, int(args.minutes * 60 * SAMPLE_RATE)).astype(np.float32)
     context *= np.exp(-(np.arange(len(context)) % (SAMPLE_RATE // 2)) / 4000)  # something like a beat, 120 a minute
     setup = Setup((args.stem,), step, 0.02, min(4410, step.samples))
-    with (
-        Client({"context": context}, setup, ("127.0.0.1", port), clientport) as client,
-        running_server(asked) as server,
-    ):
+    with Client({"context": context}, setup, ("127.0.0.1", port), clientport) as client, running_server(asked) as server:
         if not client.connect(120, alive=lambda: server.poll() is None):
             raise UserError("the server did not start; run serve.py by hand and read what it says")
         client.play()

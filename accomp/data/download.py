@@ -130,10 +130,7 @@ def _receive(archive: Archive, part: Path, have: int) -> int:
 def verify(path: Path, md5: str) -> None:
     """Raise UserError, and set the file aside, unless it has this md5."""
     digest = hashlib.md5()
-    with (
-        open(path, "rb") as file,
-        tqdm(total=path.stat().st_size, unit="B", unit_scale=True, desc="md5") as bar,
-    ):
+    with open(path, "rb") as file, tqdm(total=path.stat().st_size, unit="B", unit_scale=True, desc="md5") as bar:
         while data := file.read(CHUNK):
             digest.update(data)
             bar.update(len(data))

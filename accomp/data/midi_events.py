@@ -12,11 +12,7 @@ from typing import NamedTuple
 
 META = 0xFF
 SYSEX = (0xF0, 0xF7)
-SYSTEM_SIZES = {
-    0xF1: 1,
-    0xF2: 2,
-    0xF3: 1,
-}  # data bytes of system messages, which a file should not hold; others have none
+SYSTEM_SIZES = {0xF1: 1, 0xF2: 2, 0xF3: 1}  # data bytes of system messages, which a file should not hold; others have none
 FARTHEST_TICK = 1 << 40  # 36 years of quarter notes at 120 bpm: a track that goes on after this is damaged there
 
 

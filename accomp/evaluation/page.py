@@ -160,14 +160,7 @@ class Clips:
     def _clips(self, name: str, sounds: dict[str, np.ndarray]) -> list[dict]:
         return [
             {"kind": kind.split()[-1]}
-            | clip(
-                f"{name}_{kind}".replace(" ", "_"),
-                WORDS[kind],
-                audio[self.part],
-                self.compression,
-                self.store,
-                self.peak,
-            )
+            | clip(f"{name}_{kind}".replace(" ", "_"), WORDS[kind], audio[self.part], self.compression, self.store, self.peak)
             for kind, audio in sounds.items()
         ]
 

@@ -133,12 +133,7 @@ def read(config: DictConfig) -> Settings:
     check_rate(settings.data.sample_rate, "data.sample_rate")
     named = STEMS if settings.measure == "codec" else settings.stems  # a model knows which it plays, and refuses others
     _among("stems", settings.stems, settings.data.stems or named)
-    _among(
-        "clock",
-        settings.clocks,
-        CLOCKS,
-        " (its own tracker, no beat, the beats of the MIDI file, or its beats and chords)",
-    )
+    _among("clock", settings.clocks, CLOCKS, " (its own tracker, no beat, the beats of the MIDI file, or its beats and chords)")
     _among("protocol", settings.protocols, PROTOCOLS)
     _among("do", settings.do, PARTS)
     _among("failures", [settings.failures], FAILURES)

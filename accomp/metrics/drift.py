@@ -15,11 +15,7 @@ from accomp.timeline import SAMPLE_RATE, to_seconds
 
 COLUMNS = (
     Column("drift_f1_first", "F1 first 20 s", "Beat F1 against the score of the first 20 s that sound."),
-    Column(
-        "drift_f1_last",
-        "F1 last 20 s",
-        "The same of the last 20 s: lower, where a model loses the beat in its own past.",
-    ),
+    Column("drift_f1_last", "F1 last 20 s", "The same of the last 20 s: lower, where a model loses the beat in its own past."),
     Column("drift_rms_db", "louder dB", "Level of the last 20 s minus that of the first."),
 )
 PART = 20 * SAMPLE_RATE  # samples

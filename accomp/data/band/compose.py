@@ -8,15 +8,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from accomp.data.band.arrange import (
-    TICKS_PER_QUARTER,
-    Bar,
-    PartWriter,
-    write_bass,
-    write_drums,
-    write_guitar,
-    write_piano,
-)
+from accomp.data.band.arrange import TICKS_PER_QUARTER, Bar, PartWriter, write_bass, write_drums, write_guitar, write_piano
 from accomp.data.band.harmony import bars_of
 from accomp.data.band.styles import PROGRESSIONS, STYLES, Style
 from accomp.data.song import Control, Metre, Part, Song, Tempo
