@@ -25,9 +25,7 @@ def sdr(estimate: Tensor, reference: Tensor) -> Tensor:
 
 
 def compressed_stft(audio: Tensor, length: int) -> tuple[Tensor, Tensor]:
-    """Audio (B, N) -> spectrum with magnitudes to the power 0.4: real and imaginary parts (B, F, T, 2), magnitude (B,
-    F, T).
-    """
+    """Audio (B, N) -> spectrum with magnitudes to the power 0.4, real and imaginary (B, F, T, 2), and magnitude (B, F, T)."""
     window = torch.hann_window(length, device=audio.device)
     spectrum = torch.stft(audio, length, length // 4, window=window, return_complex=True, pad_mode="constant")
     spectrum = torch.view_as_real(spectrum) / length**0.5

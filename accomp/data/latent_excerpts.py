@@ -34,9 +34,7 @@ def recording_row(stem: str) -> str:
 
 
 class LatentTrack:
-    """One encoded song: rows by mix, beat grid and notes. Its file is open only while it is read: Slakh has 1,559 of
-    them.
-    """
+    """One encoded song: rows by mix, beat grid and notes. Its file is open only while it is read: Slakh has 1,559."""
 
     def __init__(self, path: Path, hop: int):
         self.hop = hop
@@ -66,9 +64,7 @@ class LatentTrack:
         return latents[self.rows[mix], :, start:stop].astype(np.float32)
 
     def read_target(self, stem: str, start: int, stop: int) -> np.ndarray:
-        """Frames [start, stop) of a stem as a target: with what its codec knows of a recording, if that is more, (C,
-        T).
-        """
+        """Frames [start, stop) of a stem as a target, (C, T): with all that its codec knows of a recording."""
         row = recording_row(stem)
         return self.read(row if row in self.rows else stem, start, stop)
 

@@ -43,9 +43,7 @@ def chroma_rows(bits: np.ndarray) -> np.ndarray:
 
 
 class Notes(NamedTuple):
-    """The notes of a stem: begin and end in seconds (M,), MIDI pitch and velocity (M,), and whether they are drum
-    strokes (M,).
-    """
+    """The notes of a stem: begin and end in seconds, MIDI pitch, velocity, and whether they are drum strokes; (M,) each."""
 
     start_s: np.ndarray
     end_s: np.ndarray

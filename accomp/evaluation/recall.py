@@ -73,9 +73,7 @@ def nearest(grid: BeatGrid, profiles: np.ndarray, edge: int, samples: np.ndarray
 
 
 def _moved(borders_s: np.ndarray, count: int, edge: int, samples: np.ndarray) -> np.ndarray | None:
-    """The samples `count` borders (beats or bars) earlier, stretched as the tempo asks; None if not all lie before the
-    edge.
-    """
+    """The samples `count` beats or bars earlier, stretched as the tempo asks; None if not all lie before the edge."""
     borders = borders_s * SAMPLE_RATE
     if len(borders) < count + 2:
         return None

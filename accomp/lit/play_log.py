@@ -104,9 +104,7 @@ class PlayLog(Callback):
             module.log_dict(self.values, batch_size=1)
 
     def prepare(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        """Load codec and passages; without them validation does not play. Raises UserError when a codec was named that is not
-        that of the latents.
-        """
+        """Load codec and passages, or play nothing. Raises UserError when the codec it names is not that of the latents."""
         data, h = trainer.datamodule, trainer.datamodule.hparams
         try:
             self.codec = module.codec.on(module.device) if module.codec is not None else self.codec_of(data, module.device)

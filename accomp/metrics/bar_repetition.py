@@ -43,9 +43,7 @@ def bar_repetition(excerpt: Excerpt) -> dict[str, float]:
 
 
 def repetition(audio: np.ndarray, downbeats_s: np.ndarray, pitched: bool) -> float:
-    """Mean over bars of the largest similarity to one of the LOOK_BACK bars before; 0 with fewer than two sounding
-    bars.
-    """
+    """Mean over bars of the largest similarity to one of the LOOK_BACK bars before; 0 with fewer than two that sound."""
     regions = [_region(audio, low, high) for low, high in REGIONS]
     borders = [to_samples(s) for s in downbeats_s if 0 <= to_samples(s) <= len(audio)]
     bars = [_bar(audio, regions, a, b, pitched) for a, b in pairwise(borders) if not is_silent(audio[a:b])]

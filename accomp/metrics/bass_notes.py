@@ -45,9 +45,7 @@ def bass_notes(excerpt: Excerpt) -> dict[str, float]:
 
 
 def chord_shares(hz: np.ndarray, level: np.ndarray, chords: BeatChords | None) -> tuple[float, float]:
-    """Shares of the pitched frames (T,) that are tones and that are roots of the chord at their time; (0, 0) without
-    any.
-    """
+    """Shares of the pitched frames (T,) that are tones and that are roots of the chord at their time; (0, 0) for none."""
     if chords is None:
         return float("nan"), float("nan")
     pitched = np.isfinite(hz) & (level > QUIET_DB)

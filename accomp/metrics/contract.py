@@ -44,9 +44,7 @@ class Excerpt:
 
 @dataclass(frozen=True)
 class Column:
-    """A number as it stands in tables. A normalised one also has a place between a random pairing (0) and the truth
-    (1).
-    """
+    """A number as it stands in tables; a normalised one also between a random pairing (0) and the truth (1)."""
 
     name: str
     heading: str

@@ -44,9 +44,7 @@ def profiles(audio: np.ndarray) -> np.ndarray:
 
 
 def profile_agreement(a: np.ndarray, b: np.ndarray) -> float:
-    """Mean correlation of profiles (S, 12) less their means over the rows in which both are known; 0 with fewer than
-    LEAST_PIECES.
-    """
+    """Mean correlation of profiles (S, 12) less their means, over rows known in both; 0 with fewer than LEAST_PIECES."""
     both = np.isfinite(a).all(1) & np.isfinite(b).all(1)
     if both.sum() < LEAST_PIECES:
         return 0.0

@@ -58,9 +58,7 @@ def _difference(frames: np.ndarray, lags: int) -> np.ndarray:
 
 
 def _first_dip(normalised: np.ndarray, shortest: int) -> tuple[np.ndarray, np.ndarray]:
-    """The lag of the first dip below APERIODIC, from lag `shortest` on (the lowest of all when there is none), and
-    whether there is one.
-    """
+    """The lag of the first dip below APERIODIC from lag `shortest` on, or the lowest of all; whether there is such a dip."""
     searched = normalised[:, shortest:]
     below = searched < APERIODIC
     rising = np.concatenate([searched[:, 1:] >= searched[:, :-1], np.ones((len(searched), 1), bool)], 1)

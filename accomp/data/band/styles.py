@@ -1,6 +1,4 @@
-"""What the composer knows of styles: tempi, chord progressions, and patterns for every instrument, read from
-styles.yaml.
-"""
+"""What the composer knows of styles: tempi, chord progressions and patterns for every instrument (styles.yaml)."""
 
 from dataclasses import dataclass
 from importlib.resources import files

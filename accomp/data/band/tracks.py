@@ -1,6 +1,4 @@
-"""Which songs a band plays: one TrackSpec per track, its split, its SoundFont, its key and tempo, all drawn from a
-seed.
-"""
+"""Which songs a band plays: a TrackSpec per track, with split, SoundFont, key and tempo drawn from a seed."""
 
 import hashlib
 from abc import ABC, abstractmethod
