@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -80,13 +81,12 @@ def _lookahead(summary: Sequence[dict], beat: str) -> Figure:
         _draw_levels(axis, summary, name, metric)
         axis.set_title(title + f"\n({'higher' if more else 'lower'} is better)", fontsize=9, loc="left")
         axis.set_xlabel("net look-ahead w·r·T (s); to the right more is hidden")
-    handles, labels = [], []
+    known: dict[str, Artist] = {}
     for axis in (*axes, *figure.axes[3:]):
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
-            if label not in labels:
-                handles.append(handle)
-                labels.append(label)
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(4, max(1, len(labels))), frameon=False, fontsize=8)
+            known.setdefault(label, handle)
+    columns = min(4, max(1, len(known)))
+    figure.legend(known.values(), known.keys(), loc="outside lower center", ncols=columns, frameon=False, fontsize=8)
     return figure
 
 
@@ -122,21 +122,17 @@ def _chosen(summary: Sequence[dict], metric: str) -> tuple[str, Curves]:
 
 
 def _draw_ours(axis: Axes, curves: Curves, names: Sequence[str]) -> None:
-    labelled = set()
     for (name, _), points in curves.items():
         colour = COLOURS[names.index(name) % len(COLOURS)] if name in names else INK
         x, y, low, high = (list(column) for column in zip(*points, strict=True))
-        label = None if name in labelled else name
-        axis.plot(x, y, "-o", color=colour, linewidth=1.8, markersize=5, label=label, zorder=3)
+        axis.plot(x, y, "-o", color=colour, linewidth=1.8, markersize=5, label=name, zorder=3)
         known = [i for i in range(len(x)) if not math.isnan(low[i])]
         errors = [[y[i] - low[i] for i in known], [high[i] - y[i] for i in known]]
         axis.errorbar([x[i] for i in known], [y[i] for i in known], errors, fmt="none", ecolor=colour, alpha=0.45, capsize=3)
-        labelled.add(name)
 
 
 def _draw_published(axis: Axes, table: Sequence[dict], column: str) -> None:
     """Grey, one line per step ratio; hollow where the value was read off the figure."""
-    labelled = set()
     for model, (marker, line) in PUBLISHED_LINES.items():
         for ratio in sorted({row["r"] for row in table if row["model"] == model}):
             points = sorted(
@@ -147,12 +143,10 @@ def _draw_published(axis: Axes, table: Sequence[dict], column: str) -> None:
             if not points or ratio < 0.125:  # the paper's figure begins there
                 continue
             x, y, measured = zip(*points, strict=True)
-            label = None if model in labelled else NAMES[model]
             axis.annotate(f"r = {ratio:g}", (x[0], y[0]), (4, 4), textcoords="offset points", fontsize=6, color=SOFT)
             axis.plot(x, y, line, color=SOFT, linewidth=0.9, alpha=0.7, zorder=1)
             faces = [SOFT if known else "white" for known in measured]
-            axis.scatter(x, y, 20, faces, marker, edgecolors=SOFT, linewidths=0.9, zorder=2, label=label)
-            labelled.add(model)
+            axis.scatter(x, y, 20, faces, marker, edgecolors=SOFT, linewidths=0.9, zorder=2, label=NAMES[model])
 
 
 def _draw_levels(axis: Axes, summary: Sequence[dict], name: str, metric: str) -> None:
