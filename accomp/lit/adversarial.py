@@ -25,18 +25,10 @@ class AdversarialAutoencoderModule(AutoencoderModule):
     """
 
     def __init__(
-        self,
-        codec: Codec,
-        discriminator: nn.Module,
-        learning_rate: float = 1e-3,
-        warmup_steps: int = 200,
-        steps: int = 10_000,
-        noise: float = 0.05,
-        start: str | None = None,
-        adversarial_weight: float = 0.05,
-        feature_weight: float = 0.2,
+        self, codec: Codec, discriminator: nn.Module, adversarial_weight: float = 0.05, feature_weight: float = 0.2, **others
     ):
-        super().__init__(codec, learning_rate, warmup_steps, steps, noise, start)
+        super().__init__(codec, **others)
+        self.hparams.update(adversarial_weight=adversarial_weight, feature_weight=feature_weight)
         self.discriminator = discriminator
 
     def measure(self, batch: dict, generator: torch.Generator) -> tuple[Values, Values]:
