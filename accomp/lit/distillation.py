@@ -1,25 +1,26 @@
 """Consistency distillation, the paper's way to learn from a teacher: the same answer at neighbouring noise levels."""
 
+import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from accomp.diffusion.consistency import draw_levels, grid, teacher_steps
 from accomp.diffusion.noise import log_normal
 from accomp.diffusion.precond import Denoiser, loss_weight, masked_mse
-from accomp.lit.objective import EmaObjective, Nets
+from accomp.lit.objective import Nets, Objective
 
 
 @dataclass(frozen=True)
-class Consistency(EmaObjective):
+class Consistency(Objective):
     """The student must give the same answer before and after a few of the teacher's steps (Song et al. 2023, Algorithm 2).
 
     On a grid of `points` noise levels the teacher makes up to `most_teacher_steps` steps; the answer to match is that of the
-    student's moving average. `dsm_weight` weighs the error against the true stem, on the first `dsm_share` of the batch, at
-    levels ln(sigma) ~ N(noise_mean, noise_std^2).
+    student's exponential moving average, which keeps `ema_decay` of itself per optimiser step. `dsm_weight` weighs the error
+    against the true stem, on the first `dsm_share` of the batch, at levels ln(sigma) ~ N(noise_mean, noise_std^2).
     """
 
     points: int = 18
@@ -30,6 +31,14 @@ class Consistency(EmaObjective):
     noise_mean: float = -0.2
     noise_std: float = 1.4
     change: float = 0.0
+
+    def helpers(self, denoiser: Denoiser) -> dict[str, nn.Module]:
+        return {"ema": copy.deepcopy(denoiser).requires_grad_(False)}
+
+    @torch.no_grad()
+    def after_step(self, nets: Nets) -> None:
+        for average, current in zip(nets.helpers["ema"].parameters(), nets.denoiser.parameters(), strict=True):
+            average.lerp_(current, 1 - self.ema_decay)
 
     def __call__(self, nets: Nets, conditioner: Callable, batch: dict, generator: torch.Generator) -> dict[str, Tensor]:
         target = batch["target"]

@@ -1,6 +1,5 @@
 """The contract of what a denoiser learns: a function of (nets, conditioner, batch, generator) that gives losses."""
 
-import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,20 +33,3 @@ class Objective(ABC):
 
     def after_step(self, nets: Nets) -> None:  # noqa: B027 (most objectives have nothing to do here)
         """Called once per step of the optimiser."""
-
-
-class EmaObjective(Objective):
-    """An objective whose targets come from an exponential moving average of the denoiser, `helpers["ema"]`.
-
-    `ema_decay` is the share of itself that the average keeps per optimiser step.
-    """
-
-    ema_decay: float
-
-    def helpers(self, denoiser: Denoiser) -> dict[str, nn.Module]:
-        return {"ema": copy.deepcopy(denoiser).requires_grad_(False)}
-
-    @torch.no_grad()
-    def after_step(self, nets: Nets) -> None:
-        for average, current in zip(nets.helpers["ema"].parameters(), nets.denoiser.parameters(), strict=True):
-            average.lerp_(current, 1 - self.ema_decay)
