@@ -2,7 +2,8 @@
 
 import re
 
-PITCHES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+from mir_eval.chord import pitch_class_to_semitone
+
 NAMES = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
 NO_CHORD = "z"  # MMA's name for a rest of all but the drums
 CHORD = re.compile(r"([A-G][b#]?)(.*?)(?:/([A-G][b#]?))?")
@@ -13,21 +14,7 @@ _QUALITIES = """
     add9 addb9 dim dim7 m m#5 m+ m11 m11b5 m13 m6 m69 m7 m7#5 m7b5 m7b9 m9 m9b5 mM7 maj13 maj7 maj9 mb5 sus sus2 sus4
 """
 KNOWN = frozenset(["", *_QUALITIES.split()])
-SYNONYMS = (
-    ("maj", "M"),
-    ("min", "m"),
-    ("-", "m"),
-    ("^", "M"),
-    ("o", "dim"),
-    ("h7", "m7b5"),
-    ("h", "m7b5"),
-    ("aug", "+"),
-)
-
-
-def pitch_class(note: str) -> int:
-    """C -> 0, F# -> 6, Bb -> 10."""
-    return (PITCHES[note[0]] + {"#": 1, "b": -1, "": 0}[note[1:]]) % 12
+SYNONYMS = (("maj", "M"), ("min", "m"), ("-", "m"), ("^", "M"), ("o", "dim"), ("h7", "m7b5"), ("h", "m7b5"), ("aug", "+"))
 
 
 def transposed(chord: str, semitones: int) -> str:
@@ -36,7 +23,7 @@ def transposed(chord: str, semitones: int) -> str:
     if not match or not semitones:
         return chord
     root, quality, bass = match.groups()
-    moved = [NAMES[(pitch_class(note) + semitones) % 12] for note in (root, bass) if note]
+    moved = [NAMES[(pitch_class_to_semitone(note) + semitones) % 12] for note in (root, bass) if note]
     return quality.join((moved[0], "")) + "".join(f"/{note}" for note in moved[1:])
 
 

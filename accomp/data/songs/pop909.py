@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from mir_eval.chord import InvalidChordException, pitch_class_to_semitone, scale_degree_to_semitone
 
 from accomp.data.humanise import LEAST_TICKS_PER_QUARTER
 from accomp.data.midi import read_song
 from accomp.data.song import Control, Note, Part, Song, Tempo
-from accomp.data.songs.chords import NAMES, NO_CHORD, pitch_class
+from accomp.data.songs.chords import NAMES, NO_CHORD
 from accomp.data.songs.instruments import in_compass, merged
 from accomp.data.songs.sheet import Bar, Sheet
 from accomp.errors import UserError
@@ -24,7 +25,6 @@ QUALITIES = {
     "maj": "", "min": "m", "7": "7", "maj7": "M7", "min7": "m7", "minmaj7": "mM7", "maj6": "6", "min6": "m6", "sus2": "sus2",
     "sus4": "sus4", "sus4(b7)": "7sus4", "dim": "dim", "dim7": "dim7", "hdim7": "m7b5", "aug": "+",
 }  # fmt: skip
-DEGREES = {"1": 0, "2": 2, "3": 4, "4": 5, "5": 7, "6": 9, "7": 11}
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def _chords(path: Path, beats: np.ndarray) -> list[str]:
     try:
         rows = [line.split() for line in path.read_text().splitlines() if line.strip()]
         begun, names = np.array([float(row[0]) for row in rows]), [chord_name(row[2]) for row in rows]
-    except (OSError, ValueError, IndexError, KeyError) as error:
+    except (OSError, ValueError, IndexError, KeyError, InvalidChordException) as error:
         raise UserError(f"{path.name}: not readable: {error}") from error
     half = np.diff(beats, append=2 * beats[-1] - beats[-2]) / 2
     at = np.searchsorted(begun, beats + half, side="right") - 1
@@ -93,8 +93,7 @@ def chord_name(text: str) -> str:
         return NO_CHORD
     bass = ""
     if degree:
-        above = DEGREES[degree.lstrip("b#")] + degree.count("#") - degree.count("b")
-        bass = "/" + NAMES[(pitch_class(root) + above) % 12]
+        bass = "/" + NAMES[(pitch_class_to_semitone(root) + scale_degree_to_semitone(degree)) % 12]
     return root + QUALITIES[quality] + bass
 
 
