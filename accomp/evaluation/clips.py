@@ -3,16 +3,16 @@
 import base64
 import io
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
 from accomp.disk import write_whole
+from accomp.server.page import outline
 from accomp.timeline import SAMPLE_RATE
 
-POINTS, HEIGHT = 240, 48  # of a waveform
+WIDTH, HEIGHT = 240, 48  # of a waveform
 Store = Callable[[str, bytes], str]  # a name and the bytes of an MP3 file -> its address for the page
 
 
@@ -22,8 +22,8 @@ def clip(name: str, what: str, audio: np.ndarray, compression: float, store: Sto
     sound = io.BytesIO()
     soundfile.write(sound, audio, SAMPLE_RATE, format="MP3", subtype="MPEG_LAYER_III", compression_level=compression)
     source = store(name, sound.getvalue())
-    shape = {"outline": outline(audio, peak), "width": POINTS, "height": HEIGHT, "seconds": len(audio) / SAMPLE_RATE}
-    return shape | {"what": what, "source": source}
+    shape = {"outline": outline(audio, peak, WIDTH, HEIGHT), "width": WIDTH, "height": HEIGHT}
+    return shape | {"seconds": len(audio) / SAMPLE_RATE, "what": what, "source": source}
 
 
 def inside(name: str, sound: bytes) -> str:
@@ -43,13 +43,3 @@ def beside(folder: Path) -> Store:
         return f"sounds/{name}.mp3"
 
     return store
-
-
-def outline(audio: np.ndarray, peak: float) -> str:
-    """Highest and lowest sample of each slice of (N,) as the points of one SVG polygon, +-peak from edge to edge."""
-    audio, scale = audio.clip(-peak, peak), 0.5 * HEIGHT / peak
-    edges = np.linspace(0, len(audio), POINTS + 1).astype(int)
-    slices = [audio[a : max(a + 1, b)] for a, b in pairwise(edges)]
-    top = [f"{x},{HEIGHT / 2 - scale * s.max(initial=0) - 0.4:.0f}" for x, s in enumerate(slices)]
-    bottom = [f"{x},{HEIGHT / 2 - scale * s.min(initial=0) + 0.4:.0f}" for x, s in enumerate(slices)]
-    return " ".join(top + bottom[::-1])

@@ -8,7 +8,7 @@ from itertools import pairwise
 import jinja2
 import numpy as np
 
-SLICES, HIGH = 500, 110  # of a waveform: steps along it, and its height in SVG units
+WIDE, HIGH = 500, 110  # of a waveform, in SVG units
 PLOT_WIDE, PLOT_HIGH, PLOT_LEFT = 1000, 230, 80  # of a plot, in SVG units
 
 ABOUT = {
@@ -21,7 +21,8 @@ ABOUT = {
 def render(session: dict, steps: list[dict], audio: dict[str, np.ndarray]) -> str:
     """The page as HTML. `audio` holds the three recordings (N,), each beside the page as NAME.wav."""
     loudest = max(float(np.abs(x).max(initial=0)) for x in audio.values()) or 1.0
-    tracks = [{"name": name, "about": about, "outline": outline(audio[name], loudest)} for name, about in ABOUT.items()]
+    outlines = {name: outline(audio[name], loudest, WIDE, HIGH) for name in ABOUT}
+    tracks = [{"name": name, "about": about, "outline": outlines[name]} for name, about in ABOUT.items()]
     step_ms = 1e3 * session["step_s"]
     leads, cycles = ([s[key] for s in steps] for key in ("lead_ms", "cycle_ms"))
     axes = {
@@ -37,13 +38,13 @@ def render(session: dict, steps: list[dict], audio: dict[str, np.ndarray]) -> st
     )
 
 
-def outline(audio: np.ndarray, loudest: float) -> str:
-    """Highest and lowest sample of each slice of (N,), as the corners of a closed polygon."""
-    edges = np.linspace(0, len(audio), SLICES + 1).astype(int)
+def outline(audio: np.ndarray, peak: float, wide: int, high: int) -> str:
+    """Highest and lowest sample of each of `wide` slices of (N,) as the points of one SVG polygon, +-peak from edge to edge."""
+    audio, scale = audio.clip(-peak, peak), 0.5 * high / peak
+    edges = np.linspace(0, len(audio), wide + 1).astype(int)
     slices = [audio[a : max(a + 1, b)] for a, b in pairwise(edges)]
-    middle, scale = HIGH / 2, 0.48 * HIGH / loudest
-    top = [f"{2 * x},{middle - scale * s.max(initial=0) - 0.4:.1f}" for x, s in enumerate(slices)]
-    bottom = [f"{2 * x},{middle - scale * s.min(initial=0) + 0.4:.1f}" for x, s in enumerate(slices)]
+    top = [f"{x},{high / 2 - scale * s.max(initial=0) - 0.4:.0f}" for x, s in enumerate(slices)]
+    bottom = [f"{x},{high / 2 - scale * s.min(initial=0) + 0.4:.0f}" for x, s in enumerate(slices)]
     return " ".join(top + bottom[::-1])
 
 
