@@ -5,6 +5,7 @@ Each starts the script of that name in this checkout, with the same arguments, i
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,17 +21,7 @@ def start(script: str) -> NoReturn:
     os.execv(sys.executable, [sys.executable, str(path), *sys.argv[1:]])
 
 
-def train() -> NoReturn:
-    start("train.py")
-
-
-def evaluate() -> NoReturn:
-    start("evaluate.py")
-
-
-def serve() -> NoReturn:
-    start("serve.py")
-
-
-def play() -> NoReturn:
-    start("clients/python/play.py")
+train = partial(start, "train.py")
+evaluate = partial(start, "evaluate.py")
+serve = partial(start, "serve.py")
+play = partial(start, "clients/python/play.py")
