@@ -91,7 +91,9 @@ def _attempt(spec: TrackSpec, out: Path) -> BuildResult:
 
 def build(specs: Sequence[TrackSpec], out: Path, workers: int, settings: dict) -> list[BuildResult]:
     """Make all tracks that are not there yet; songs.csv lists what was made, skipped.csv what was not and why."""
-    _open(out, settings)
+    claim(out, settings)
+    for folder in (*FOLDERS, ".partial"):
+        (out / folder).mkdir(exist_ok=True)
     todo = [spec for spec in specs if not finished(spec, out)]
     log.info("%s: %d tracks to make, %d there already", out, len(todo), len(specs) - len(todo))
     made, fresh = {row["track"]: row for row in _rows(out / "songs.csv")}, []
@@ -109,14 +111,6 @@ def build(specs: Sequence[TrackSpec], out: Path, workers: int, settings: dict) -
     if not any(path for split in FOLDERS for path in (out / split).glob("Track*")):
         raise UserError(f"none of the {len(specs)} songs could be used; {out / 'skipped.csv'} says why")
     return fresh
-
-
-def _open(out: Path, settings: dict) -> None:
-    """Make the folders; refuse to mix two builds with different settings in one place."""
-    claim(out, settings)
-    for split in FOLDERS:
-        (out / split).mkdir(parents=True, exist_ok=True)
-    (out / ".partial").mkdir(exist_ok=True)
 
 
 def _rows(path: Path) -> list[dict]:
