@@ -54,14 +54,9 @@ def read_run(run: Path, prefix: str, module: nn.Module, strict: bool = True) -> 
     return module.eval()
 
 
-def latents_codec(run: Path) -> str | None:
-    """The fingerprint of the codec on whose latents a run was trained; None when it was on audio, or the run does not say."""
-    return read_checkpoint(run).get("SlakhDataModule", {}).get("codec")
-
-
 def check_latents(run: Path, codec: str, source: str) -> None:
     """UserError when a run was trained on latents of another codec than that of this fingerprint, which is `source`'s."""
-    trained_on = latents_codec(run)
+    trained_on = read_checkpoint(run).get("SlakhDataModule", {}).get("codec")  # None: on audio, or not said
     if trained_on is None:
         log.warning("%s does not say on which codec's latents it was trained", run)
     elif trained_on != codec:

@@ -8,6 +8,7 @@ or hold a chord: see `accomp.evaluation.recall`.
 import numpy as np
 import torch
 
+from accomp.codec.contract import Codec
 from accomp.evaluation.recall import LIVE, recall
 from accomp.evaluation.songs import Song
 from accomp.model import Model
@@ -24,13 +25,13 @@ def baseline(name: str, song: Song, stem: str, model: Model, step: Step | None, 
         return np.zeros_like(song.truth[stem])
     if name in LIVE:
         return recall(name, song.context[stem], song.truth[stem], song.grid, step, overlap)
-    return round_trip(model, song.truth[stem])
+    return round_trip(model.codec, song.truth[stem])
 
 
 @torch.inference_mode()
-def round_trip(model: Model, samples: np.ndarray) -> np.ndarray:
-    """Audio (N,) through the codec and back, (N,), its last incomplete frame included."""
-    hop = model.codec.hop
-    padded = np.pad(samples, (0, -len(samples) % hop))
-    latents = model.codec.encode_recording(torch.from_numpy(padded)[None].to(model.device))
-    return model.codec.decode(latents)[0, : len(samples)].cpu().numpy()
+def round_trip(codec: Codec, samples: np.ndarray) -> np.ndarray:
+    """Audio (N,) through a codec and back, (N,), its last incomplete frame included; its noise is the same every time."""
+    torch.manual_seed(0)
+    padded = np.pad(samples, (0, -len(samples) % codec.hop))
+    latents = codec.encode_recording(torch.from_numpy(padded)[None].to(next(codec.parameters()).device))
+    return codec.decode(latents)[0, : len(samples)].cpu().numpy()

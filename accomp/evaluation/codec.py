@@ -8,6 +8,7 @@ paper's system uses (encode 6 s, decode the newest frames).
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from accomp.data.slakh import find_tracks
 from accomp.data.track import Track
 from accomp.disk import write_text
 from accomp.errors import UserError
+from accomp.evaluation.baselines import round_trip
 from accomp.evaluation.codec_table import OURS, REFERENCE, card
 from accomp.evaluation.latency import Timing, time_paper
 from accomp.evaluation.report import write_lines
@@ -62,7 +64,8 @@ def run(settings: Settings) -> Path:
     codec = load_codec(settings.model).requires_grad_(False).to(usable(settings.device))
     weights = Path(settings.music2latent) if settings.music2latent else package_weights()
     reference = Music2Latent(weights).to(settings.device) if weights or settings.latency.paper_cycles else None
-    lines = list(score(settings, codec, offline(reference) if weights else None))
+    # Whole excerpts, which are the best case of a codec that is not causal.
+    lines = list(score(settings, codec, partial(round_trip, reference) if weights else None))
     lines += cost(settings, codec, reference)
     write_lines(settings.out_dir / "scores.csv", lines)
     text = card(settings, codec, lines, weights)
@@ -149,19 +152,6 @@ def stream(codec: Codec, audio: np.ndarray, step: int) -> Streamed:
         done = stop
     played = np.concatenate(pieces)[codec.delay : codec.delay + len(audio)]
     return Streamed(played, [border for border in borders[:-1] if 0 < border < len(audio)], timings)
-
-
-def offline(codec: Codec) -> RoundTrip:
-    """The round trip of complete excerpts, the best case of a codec that is not causal; its noise is the same every time."""
-
-    @torch.inference_mode()
-    def trip(audio: np.ndarray) -> np.ndarray:
-        torch.manual_seed(0)
-        device = next(codec.parameters()).device
-        fed = np.pad(audio, (0, -len(audio) % codec.hop))
-        return codec.decode(codec.encode(torch.from_numpy(fed)[None].to(device)))[0, : len(audio)].cpu().numpy()
-
-    return trip
 
 
 def cost(settings: Settings, codec: Codec, reference: Codec | None) -> Iterator[dict]:
