@@ -59,8 +59,7 @@ class Generator:
         frame of the own past. `lively`: the liveliest of several answers is taken.
         """
         batch, channels, frames = past.shape
-        first = stop - frames
-        places = (np.broadcast_to(frame, batch) - first for frame in (start, edge, known, stop - count))
+        places = (np.broadcast_to(at, batch) - (stop - frames) for at in (start, edge, known, stop - count))
         where = [torch.from_numpy(place).to(past.device) for place in places]
         condition = Condition(context.expand_as(past), past, masks(frames, *where), self.stem, clock, plan)
         fill, sampler = count, self.sampler
