@@ -8,7 +8,7 @@ import numpy as np
 from accomp.beat.clock import clock_features
 from accomp.timeline import SAMPLE_RATE
 
-SURE = 0.4  # confidence from which the network is told a pulse as a known one, less than that in proportion
+SURE = 0.1  # confidence from which the network is told a pulse as a known one, less than that in proportion
 REACH_S = 3.0  # so far from its frame the tempo of a pulse goes on changing
 
 

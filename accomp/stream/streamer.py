@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from accomp.beat.assumed_bar import AssumedBar
 from accomp.beat.chords import BeatChords
 from accomp.beat.clock import Clock, NoClock
 from accomp.beat.tracker import TrackerClock
@@ -26,12 +27,12 @@ from accomp.stream.gain import Gain
 from accomp.stream.generator import Generator
 from accomp.stream.history import AudioHistory, LatentHistory
 from accomp.stream.outlook import outlook
+from accomp.stream.own_past import OwnPast
 from accomp.stream.presence import Presence
 from accomp.stream.rules import bar_seconds
 from accomp.timeline import SAMPLE_RATE, frames_covering
 
 MARGIN = 64  # frames of audio kept beyond the window
-REST_S = 2.0  # after which a stem begins anew
 SOFT_DB, MOST_DB = -26.0, 40.0  # a softer player is raised to this level, by at most so much
 
 
@@ -87,13 +88,13 @@ class Streamer:
         """Start a new session: the next sample is sample 0 again."""
         batch, channels, device = len(self.stems), self.model.codec.channels, self.model.device
         self.context_audio, self.own_audio = (AudioHistory(batch, (self.frames + MARGIN) * self.hop) for _ in range(2))
-        self.context, self.own = (LatentHistory(batch, channels, self.frames, device) for _ in range(2))
+        self.context = LatentHistory(batch, channels, self.frames, device)
+        self.own = OwnPast(self.model.codec, batch, self.frames, device)
         self.presence, self.input_gain = Presence(batch), Gain(batch)
         self.encoder_state = self.decoder_state = None
         self.first_context = 0  # first frame of the player that this session knows
-        self.first_own: int | None = None  # first frame that this session has played
-        self.known = np.zeros(batch, int)  # first frame of it that the network is told of, see `_forget_rests`
         self.new_from = 0  # first frame that the last step has generated
+        self.assumed_bar = AssumedBar()
         self.clock.reset()
         self.plan.reset()
 
@@ -217,46 +218,35 @@ class Streamer:
     def _generate(self, start: int, stop: int) -> list[Tensor]:
         """Generate the frames that the answer [start, stop) still lacks, the decoder's delay included."""
         first, last = frames_covering(start, stop + self.model.codec.delay, self.hop)
-        if self.first_own is None or first - self.own.stop > self.frames // 2:
-            self.own.stop = self.first_own = self.known[:] = first
+        if self.own.first is None or first - self.own.stop > self.frames // 2:
+            self.own.begin(first)
             self.decoder_state = None
         new, edge = [], self.context.stop
         plan = self.plan.ahead(edge, self.clock.features(edge, last)) if edge < last else None
         self.new_from = self.own.stop
         while self.own.stop < last:
-            self._forget_rests()
+            self.own.forget(self.clock.features(self.own.compared(), self.own.stop))
             count = min(last - self.own.stop, self.model.longest_step)
             end = self.own.stop + count
+            clock = self.assumed_bar(self.clock.features(end - self.frames, end), end - self.frames)
             latents = self.generator(
                 self.context.until(end),
                 self.own.until(end),
-                self.clock.features(end - self.frames, end).to(self.model.device),
+                clock.to(self.model.device),
                 stop=end,
                 count=count,
                 start=self.first_context,
                 edge=self.context.stop,
-                known=self.known,
+                known=self.own.known,
                 plan=None if plan is None else self._in_window(plan, end),
                 lively=self.lively,
             )
             latents = torch.nan_to_num(latents, nan=0.0, posinf=0.0, neginf=0.0)
-            before = self.own.latents[:, :, -1:] if self.own.stop > self.first_own else None
+            before = self.own.latents[:, :, -1:] if self.own.stop > self.own.first else None
             new.append(self.model.codec.settled(latents, before, self.monophonic))
             self.plan.play(new[-1], self.own.stop)
-            self.own.append(new[-1])
+            self.own.play(new[-1], clock[:, :, -count:])
         return new
-
-    def _forget_rests(self) -> None:
-        """Let the network know nothing of the past of a stem that has rested for REST_S: what a stem has just played decides
-        most of what it plays next, so that a rest would never end.
-        """
-        frames = int(REST_S * SAMPLE_RATE / self.hop)
-        if self.model.codec.lowest_pitch is None or self.own.stop - self.first_own < frames:
-            return
-        for item, known in enumerate(self.known):
-            last = self.own.latents[item : item + 1, :, -min(frames, max(self.own.stop - known, 1)) :]
-            if self.model.codec.rests(last):
-                self.known[item] = self.own.stop
 
     def _in_window(self, plan: Tensor, end: int) -> Tensor:
         """The plan (1 or B, K, T) of the frames after the live edge, in the window that ends at frame `end`: (B, K, frames)."""
