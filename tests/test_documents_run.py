@@ -39,6 +39,7 @@ TOY_OF_EXPERIMENT = {
     "latency": ["latency.steps=2", "latency.paper_cycles=0"],
     "codec": ["latency.paper_cycles=0"],
     "students": ["sampler=[student_1,student_2]"],
+    "demo_page": ["page.start=0"],
     "living": ["tracks=1", "seconds=24", "scenes=[steady]"],
     "drift": ["seconds=12", "metrics=[drift,levels]"],
 }

@@ -122,6 +122,10 @@ class Clips:
         mixes = [(song.context[stem] + song.truth[stem])[self.part] for stem, song in songs.items()]
         self.peak = max(0.05, *(float(np.abs(mix).max(initial=0)) for mix in mixes))  # of every outline on the page
         length_s = max(to_seconds(len(mix)) for mix in mixes)
+        if not length_s:
+            raise UserError(
+                f"the page begins at page.start={page.start:g} s and nothing of what was played is left there; choose less"
+            )
         spacing = next((s for s in TICK_S if length_s <= 6 * s), TICK_S[-1])
         self.ticks = [(s, 100 * s / length_s) for s in range(0, int(length_s) + 1, spacing)]
         self.store = beside(Path(page.folder)) if page.folder else inside

@@ -32,7 +32,7 @@ class OwnPast(LatentHistory):
         self.stop = self.first = self._told.stop = self.known[:] = frame
 
     def play(self, new: Tensor, told: Tensor) -> None:
-        """Take the latents that are played next, and the clock features (1 or B, CLOCK_FEATURES, T) that they were made with."""
+        """Take the latents that are played next, and the clock features (1 or B, CLOCK_FEATURES, T) they were made with."""
         self.append(new)
         self._told.append(told[:, :2].cpu().expand(len(new), -1, -1))
 

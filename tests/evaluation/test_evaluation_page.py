@@ -156,6 +156,11 @@ def test_a_track_that_was_not_played_is_told(page_file, model_folder, small_band
         evaluate(model_folder, small_band, page_file.parent, "do=[report]", "page.track=Track09999")
 
 
+def test_a_page_that_begins_after_what_was_played_is_told(page_file, model_folder, small_band):
+    with pytest.raises(UserError, match="page.start=99 s and nothing of what was played is left"):
+        evaluate(model_folder, small_band, page_file.parent, "do=[report]", "page.start=99")
+
+
 def test_a_page_in_a_folder_of_its_own_has_its_sounds_beside_it(page_file, model_folder, small_band, tmp_path):
     stale = tmp_path / "sounds" / "old.mp3"
     stale.parent.mkdir()
