@@ -157,7 +157,7 @@ def test_a_track_that_was_not_played_is_told(page_file, model_folder, small_band
 
 
 def test_a_page_that_begins_after_what_was_played_is_told(page_file, model_folder, small_band):
-    with pytest.raises(UserError, match="page.start=99 s and nothing of what was played is left"):
+    with pytest.raises(UserError, match=r"page.start=99 s and nothing of what was played is left"):
         evaluate(model_folder, small_band, page_file.parent, "do=[report]", "page.start=99")
 
 
