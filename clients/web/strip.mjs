@@ -90,17 +90,29 @@ export class Strip {
     }
   }
 
+  /** From the last to the one that holds at the left border; one that would reach into the next is left out. */
   chordNames({ chords }, x, start, stop) {
-    for (const [at, name, sure] of chords) {
-      if (at < start - RATE || at > stop) continue;
+    let next = Infinity; // where the name after it begins
+    for (const [at, name, sure] of [...chords].reverse()) {
+      if (at > stop) continue;
+      const left = Math.max(4, x(at) + 5);
       this.pen.globalAlpha = 0.45 + 0.55 * sure;
-      this.text(name, Math.max(4, x(at) + 5), 19, this.colour("ink"), "600 20px");
+      if (left + this.width(name, "600 20px") < next) {
+        this.text(name, left, 19, this.colour("ink"), "600 20px");
+        next = left - 4;
+      }
       this.pen.globalAlpha = 1;
+      if (at < start) break;
     }
   }
 
   label(name, top, colour) {
     this.text(name, 6, top + 16, this.colour(colour), "600 14px");
+  }
+
+  width(text, font) {
+    this.pen.font = `${font} system-ui, sans-serif`;
+    return this.pen.measureText(text).width;
   }
 
   text(text, x, y, colour, font, align = "left") {
