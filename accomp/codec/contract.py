@@ -71,7 +71,8 @@ class Codec(nn.Module, ABC):
     def encode_stream(self, audio: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """The next block of audio (B, N), N a multiple of hop -> its latents (B, C, N // hop) and the new state.
 
-        `state=None` starts a stream. Any split into blocks gives the latents of one `encode` call.
+        `state=None` starts a stream. Any split into blocks gives the latents of one `encode` call. Raises ValueError when N
+        is no multiple of hop.
         """
 
     @abstractmethod

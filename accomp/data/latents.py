@@ -68,6 +68,8 @@ def encode_track(
     present, device = track.stems, next(codec.parameters()).device
     stems = {stem: variation.apply(track.read(stem), stem == "drums") for stem in present}
     chosen = mixes_of(present, mixes, track.name)
+    if not codec.looks_ahead:  # whose targets are the stems as they are heard alone
+        chosen = [mix for mix in mixes_of(present) if mix in chosen or len(mix) == 1]
     rows = []
     for mix in chosen:
         audio = torch.from_numpy(sum(stems[stem] for stem in mix))[None].to(device)
@@ -208,7 +210,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--pitch", type=int, default=0, metavar="P", help="by up to so many semitones up or down")
     parser.add_argument("--tempo", type=float, default=0.0, metavar="T", help="to 1 +- this times its own tempo")
     parser.add_argument("--gain-db", type=float, default=0.0, metavar="G", help="to +- this level")
-    parser.add_argument("--mixes", type=int, help="of the 15 mixes of a song's stems at most so many (all)")
+    parser.add_argument(
+        "--mixes",
+        type=int,
+        help="of a song's 15 mixes about so many, those without one stem among them (all)",
+    )
     parser.add_argument(
         "--stems", nargs="+", metavar="STEM", help="the classes, in order (the four); with programs: strings=40-47,48"
     )

@@ -50,6 +50,13 @@ def test_the_latents_of_a_mix_are_the_encoding_of_the_summed_audio(codec, small_
         np.testing.assert_allclose(latents[names.index(name)], expected, atol=5e-3)  # half precision
 
 
+def test_of_few_mixes_the_stems_alone_are_among_them(codec, small_band):
+    """They are the targets of a codec that does not look ahead."""
+    track = find_tracks(small_band, "train")[0]
+    names, _ = encode_track(track, codec, mixes=4)
+    assert set(track.stems) <= set(names) and len(names) < len(mixes_of(track.stems))
+
+
 def test_interrupted_work_goes_on_where_it_stopped(codec, small_band, home):
     files = sorted((home / "band" / "train").glob("*.npy"))
     before = [file.stat().st_mtime_ns for file in files]
