@@ -21,6 +21,7 @@ class Paper(nn.Module):
     """A codec of the paper's shape that remembers what it was asked."""
 
     hop, channels, delay, causal = 4096, 64, 882, False
+    lowest_pitch = None
     settled = Codec.settled
 
     def __init__(self):

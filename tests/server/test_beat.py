@@ -65,7 +65,7 @@ class Player:
     def measure_the_latency_in_vain(self):
         self.server.hear(osc.Calibrate())
         self.play(3)
-        assert self.server.state._calibrator._running is None
+        assert self.server.state._calibrator._start is None
 
     def be_heard_late(self):
         settings = self.server.state.settings
