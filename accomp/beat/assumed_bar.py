@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 BEATS = 4  # in a bar
+SLOWEST = 1e-3  # beats per frame; corrections of a beat known for a few frames may turn it back
 KNOWN = 1e-3  # length of a phase's vector from which it is known
 
 
@@ -32,7 +33,7 @@ class AssumedBar:
 
     def _first_beat(self, item: int, frames: np.ndarray, position: np.ndarray) -> int:
         """The number of a beat that begins a bar, where beats are at `position` (T,), an integer at each, in these frames."""
-        slope = (position[-1] - position[0]) / (frames[-1] - frames[0])
+        slope = max((position[-1] - position[0]) / (frames[-1] - frames[0]), SLOWEST)
         first = round(position[0] + (self._line.get(item, frames[0]) - frames[0]) * slope)
         last = first + BEATS * int((position[-1] - first) // BEATS)  # of the last bar: near what will be asked for next
         self._line[item] = float(frames[0] + (last - position[0]) / slope)

@@ -39,6 +39,16 @@ def test_corrections_of_the_beat_leave_the_count():
     assert np.abs(away - 0.3 / 4).max() < 1e-3
 
 
+def test_a_beat_that_stands_still_or_turns_back_is_no_error():
+    for turn in (0.0, -0.3):
+        assumed, features = AssumedBar(), torch.zeros(1, 10, WINDOW)
+        for frame, phase in ((190, 0.4), (191, 0.4 + turn)):
+            features[0, 0, frame], features[0, 1, frame] = np.sin(2 * np.pi * phase), np.cos(2 * np.pi * phase)
+        for start in (0, 32, 64):
+            assert assumed(features, start).isfinite().all()
+        assert assumed(told(96), 96).isfinite().all()
+
+
 def test_what_is_known_stays_and_without_a_beat_nothing_is_assumed():
     assumed, known = AssumedBar(), told(0, bar=True)
     assert torch.equal(assumed(known, 0), known)
