@@ -39,7 +39,7 @@ def folder(small_band, tmp_path_factory) -> Path:
     no_play = "callbacks.play=null"
     planned = train("planned", *latents, *(f"module.net.{k}={v}" for k, v in NET.items()), no_play)
     student = train("student_matching", *latents, f"module.teacher={planned}", no_play)
-    tracker = train("living_tracker", *latents, "module.tracker.width=16", "module.settle=4")
+    tracker = train("living_tracker", *latents, "module.tracker.width=16")
     runs = {"codec": codec, "teacher": planned, "student": student, "tracker": tracker}
     assert export([str(out / "model"), *(word for role, run in runs.items() for word in (f"--{role}", str(run)))]) == 0
     return out / "model"

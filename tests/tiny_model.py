@@ -47,12 +47,12 @@ def fitted_tracker(codec: Autoencoder) -> Tracker:
         audio, beat = clicks(12, bpm)
         latents = codec.encode(torch.from_numpy(audio)[None])
         angles = [2 * np.pi * beat[:: codec.hop][: latents.shape[2]] / n for n in (1, 4)]
-        states.append(tracker.memory(tracker.into(latents.transpose(1, 2)))[0][0])
+        states.append(tracker.out[0](tracker.blocks(tracker.into(latents.transpose(1, 2))))[0])
         pointers.append(torch.from_numpy(np.stack([f(a) for a in angles for f in (np.sin, np.cos)], 1)).float())
     h = torch.cat(states)
     h = torch.cat([h, torch.ones(len(h), 1)], 1)
     weights = torch.linalg.solve(h.T @ h + 0.01 * torch.eye(h.shape[1]), h.T @ torch.cat(pointers))
-    tracker.out.weight.data, tracker.out.bias.data = weights[:-1].T.contiguous(), weights[-1]
+    tracker.out[1].weight.data, tracker.out[1].bias.data = weights[:-1].T.contiguous(), weights[-1]
     return tracker
 
 

@@ -46,17 +46,21 @@ class PulseFollower:
         self._other_count = 0  # frames heard since the pointers count otherwise
         self.pulse = pulse
 
-    def listen(self, pointers: np.ndarray, start: int) -> None:
-        """Take the pointers (T, 4) of the frames from `start` on; those left out since the last call were not heard."""
-        assert start >= self.stop
+    def listen(self, pointers: np.ndarray, start: int, heard: np.ndarray | None = None) -> None:
+        """Take the pointers (T, 4) of the frames from `start` on, which replace those that were taken before.
+
+        `heard` (T,) says in which of them somebody played: in all, when it is not given, and in none that were left out.
+        """
+        heard = np.ones(len(pointers), bool) if heard is None else heard
         self._shift(self.features(self.stop, start, start))
-        new = pointers[-self.capacity :]
-        self._shift(np.zeros((CLOCK_FEATURES, len(new)), np.float32))
-        self._beat[-len(new) :] = new[:, 1] + 1j * new[:, 0]
-        self._bar[-len(new) :] = new[:, 3] + 1j * new[:, 2]
-        self._heard[-len(new) :] = True
+        new = start + len(pointers) - max(self.stop, start)
+        self._shift(np.zeros((CLOCK_FEATURES, new), np.float32))
         self.stop = start + len(pointers)
-        self._update(len(pointers))
+        latest = slice(-min(len(pointers), self.capacity), None)
+        self._beat[latest] = (pointers[:, 1] + 1j * pointers[:, 0])[latest]
+        self._bar[latest] = (pointers[:, 3] + 1j * pointers[:, 2])[latest]
+        self._heard[latest] = heard[latest]
+        self._update(new)
 
     def _shift(self, told: np.ndarray) -> None:
         """Make room for so many frames, of which this was told, (CLOCK_FEATURES, T)."""

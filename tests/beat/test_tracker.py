@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -6,31 +8,56 @@ from follower_inputs import HOP, RATE, pointers
 from accomp.beat.clock import CLOCK_FEATURES, GridClock, NoClock, clock_features
 from accomp.beat.grid import BeatGrid
 from accomp.beat.jitter import ClockJitter
-from accomp.beat.tracker import Tracker, TrackerClock
+from accomp.beat.tracker import WINDOW_S, Tracker, TrackerClock
 
 
 @torch.inference_mode()
-def test_the_tracker_gives_a_stream_the_pointers_of_a_recording():
+def test_frames_that_were_not_heard_are_as_if_there_were_none():
     torch.manual_seed(0)
     tracker = Tracker(channels=8, width=16).eval()
-    latents = torch.randn(2, 8, 60)
-    whole, _ = tracker(latents)
-    first, state = tracker(latents[:, :, :23])
-    second, _ = tracker(latents[:, :, 23:], state)
-    torch.testing.assert_close(torch.cat([first, second], 1), whole)
-    clock = TrackerClock(tracker, HOP)
-    assert not clock.features(0, 10).any()  # no frames, no beat
-    clock.listen(latents, 0)
-    assert clock.features(40, 80).shape == (2, CLOCK_FEATURES, 40)
+    latents, heard = torch.randn(2, 8, 60), torch.ones(2, 60, dtype=torch.bool)
+    heard[:, :23] = False
+    pointers = tracker(latents, heard)
+    assert pointers.shape == (2, 60, 4)
+    latents[:, :, :23] = 5.0
+    torch.testing.assert_close(tracker(latents, heard), pointers)
+    assert (tracker(latents) - pointers).abs().max() > 0.01
+
+
+class Reader(torch.nn.Module):
+    """A tracker of latents whose first four channels are the pointers; it keeps what it was given last."""
+
+    def forward(self, latents, heard=None):
+        self.latents, self.heard = latents, heard
+        return latents[:, :4].transpose(1, 2)
+
+
+def test_the_tracker_is_given_the_same_window_however_a_stream_is_divided():
+    latents = torch.randn(2, 8, 700)
+    given = []
+    for steps in ([0, 700], [0, 23, 60, 400, 699, 700]):
+        reader = Reader()
+        clock = TrackerClock(reader, HOP)
+        assert not clock.features(0, 10).any()  # no frames, no beat
+        for start, stop in itertools.pairwise(steps):
+            clock.listen(latents[:, :, start:stop], start)
+        assert clock.features(690, 730).shape == (2, CLOCK_FEATURES, 40)
+        given.append((reader.latents, reader.heard))
+    torch.testing.assert_close(given[0], given[1])
+    torch.testing.assert_close(given[0][0], latents[:, :, -int(WINDOW_S * RATE) :])
     clock.reset()
     assert not clock.features(0, 10).any()
 
 
-class Reader(torch.nn.Module):
-    """A tracker of latents whose first four channels are the pointers."""
-
-    def forward(self, latents, state=None):
-        return latents[:, :4].transpose(1, 2), state
+@pytest.mark.parametrize(("rest", "first"), [(10, 0), (20, 0), (21, 121), (60, 160)])
+def test_after_a_rest_of_a_second_the_tracker_begins_anew(rest, first):
+    reader = Reader()
+    clock = TrackerClock(reader, HOP)
+    heard = np.ones((1, 200), bool)
+    heard[:, 100 : 100 + rest] = False
+    for start in range(0, 200, 20):
+        clock.listen(torch.randn(1, 8, 20), start, heard[:, start : start + 20])
+    assert reader.heard[0].nonzero()[0] == first and reader.heard[0, first:].all()
 
 
 def beat_error(features, bpm, start, phase=0.3):
