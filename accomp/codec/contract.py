@@ -56,6 +56,10 @@ class Codec(nn.Module, ABC):
         """
         return latents
 
+    def even(self, latents: Tensor) -> Tensor:
+        """Generated latents (B, C, T) as they are decoded: without what a sampler adds to a sound that is held."""
+        return latents
+
     @abstractmethod
     def decode(self, latents: Tensor) -> Tensor:
         """Latents (B, C, T) -> audio (B, T * hop), aligned: sample n of the result is sample n of what was encoded.

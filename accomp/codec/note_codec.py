@@ -30,6 +30,7 @@ POSSIBLE = 0.15  # of a key, between silent and sounding: it may be meant where 
 FLOOR_DB = -80.0
 REST_DB = -56.0  # mean of the loudest band in which nothing to speak of is heard
 MOST = 16.0  # of a feature of the decoder; of recordings, at most 9
+HELD = 3  # frames before and after over which the energy of a held note is averaged
 BLOCK = 256  # frames that are encoded at once: more of them do not fit into a processor's cache
 
 
@@ -45,6 +46,11 @@ class NoteCodecConfig:
     decoder_blocks: int = 4
     transcriber_width: int = 16
     transcriber_memory: int = 320
+
+
+def scaled(db: Tensor) -> Tensor:
+    """Decibels, to about +-1."""
+    return (db.clamp(min=FLOOR_DB) + 45) / 20
 
 
 class NoteCodec(Codec):
@@ -88,7 +94,7 @@ class NoteCodec(Codec):
         c = self.config
         power = torch.fft.rfft(audio.unfold(1, 2 * c.fft_hop, c.fft_hop) * self.short_window).abs().square()
         db = 10 * torch.log10(power @ self.bands.T + 1e-12)
-        return ((db.clamp(min=FLOOR_DB) + 45) / 20).unflatten(1, (-1, c.stride)).flatten(2)
+        return scaled(db).unflatten(1, (-1, c.stride)).flatten(2)
 
     def tuning(self, spectrum: Tensor) -> Tensor:
         """Cosine and sine of the deviation from concert pitch, a semitone being a turn: (B, R, T, BINS) -> (B, T, 2).
@@ -140,9 +146,13 @@ class NoteCodec(Codec):
         keys, drums = keys[:, :, LOOKAHEAD:], drums[:, LOOKAHEAD:]
         return self.assemble(keys, drums, spectrum[:, :, :frames], energies[:, :frames])
 
+    def timbre(self, energies: Tensor) -> Tensor:
+        """Energies (B, T, K) -> timbre (B, T, timbre)."""
+        return (energies - self.centre) @ self.basis.T
+
     def assemble(self, notes: Tensor, drums: Tensor, spectrum: Tensor, energies: Tensor) -> Tensor:
         """Sounding and beginning notes (B, 2, T, 88), strokes (B, T, 8), spectrum and energies -> latents (B, C, T)."""
-        timbre = (energies - self.centre) @ self.basis.T
+        timbre = self.timbre(energies)
         keys, strokes = NOTE_SCALE * notes.sum(1), NOTE_SCALE * drums
         return torch.cat([keys, strokes, self.tuning(spectrum), timbre], 2).transpose(1, 2)
 
@@ -191,6 +201,31 @@ class NoteCodec(Codec):
         keys = torch.where(silent & (keys > 0), 2.0, keys)
         strokes = (latents[:, DRUM_ROWS] / NOTE_SCALE).clamp(0, 2)
         return self.with_notes(latents, keys, strokes * (strokes > SOFTEST))
+
+    def even(self, latents: Tensor) -> Tensor:
+        """Latents (B, C, T) whose energies are averaged over up to HELD frames on both sides, weighted by a triangle, while the
+        same keys are held: a sampler's energies vary from frame to frame by 10 dB, those of held notes by 3 to 6.
+
+        Frames in which no key sounds, or a drum is struck, stay as they are.
+        """
+        keys = latents[:, NOTE_ROWS] / NOTE_SCALE
+        sounds, begins = (keys > 0.5).any(1), (keys > 1.5).any(1)
+        changes = begins | (sounds != F.pad(sounds[:, :-1], (1, 0)))
+        held = changes.cumsum(1)  # the number of the keys' change before each frame
+        power = 10 ** (self.band_db(latents) / 10).unflatten(1, (-1, self.config.stride))
+        total, weight = torch.zeros_like(power), torch.zeros_like(power[:, :, :1, :1])
+        frames = latents.shape[2]
+        for shift in range(-min(HELD, frames - 1), min(HELD, frames - 1) + 1):
+            here = slice(max(0, -shift), frames - max(0, shift))
+            there = slice(max(0, shift), frames + min(0, shift))
+            share = (1 - abs(shift) / (HELD + 1)) * (held[:, here] == held[:, there])[:, :, None, None]
+            total[:, here] += share * power[:, there]
+            weight[:, here] += share
+        timbre = self.timbre(scaled(10 * torch.log10(total / weight)).flatten(2)).transpose(1, 2)
+        start = DRUM_ROWS.stop + TUNING
+        uneven = sounds & (self.strokes(latents) <= SOFTEST).all(1)
+        timbre = torch.where(uneven[:, None], timbre.to(latents), latents[:, start:])
+        return torch.cat([latents[:, :start], timbre], 1)
 
     def keys(self, latents: Tensor) -> Tensor:
         """The keys in latents (B, C, T), (B, PITCHES, T): about 0 where silent, 1 where sounding, 2 where beginning."""

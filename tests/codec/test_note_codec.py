@@ -131,6 +131,30 @@ def test_a_recording_is_encoded_with_the_answer_that_comes_later():
     assert torch.equal(recorded[:, :, : 8 - LOOKAHEAD], again[:, :, : 8 - LOOKAHEAD])
 
 
+def test_energies_are_even_while_a_key_is_held_and_nowhere_else():
+    codec = NoteCodec(**SMALL)
+    generator = torch.Generator().manual_seed(0)
+    loud = torch.randn(2000, 1, generator=generator)
+    codec.fit(loud.expand(-1, 64) + 0.3 * torch.randn(2000, 64, generator=generator))
+    latents = torch.zeros(1, codec.channels, 40)
+    latents[0, 98:] = codec.timbre(loud[:40].expand(1, 40, 64))[0].T  # rough
+    latents[0, 40, 10:20] = latents[0, 50, 20:30] = NOTE_SCALE
+    latents[0, 40, 10] = latents[0, 50, 20] = 2 * NOTE_SCALE
+    even = codec.even(latents)
+    before, after = (codec.band_db(z)[0].unflatten(0, (-1, 4)).mean((1, 2)) for z in (latents, even))
+    for key in (slice(10, 20), slice(20, 30)):
+        assert after[key].diff().std() < 0.3 * before[key].diff().std()
+        power = [10 * torch.log10((10 ** (db[key] / 10)).mean()) for db in (before, after)]
+        assert abs(power[0] - power[1]) < 2
+    silent = [*range(10), *range(30, 40)]
+    assert torch.equal(even[:, :, silent], latents[:, :, silent])
+    other = latents.clone()
+    other[0, 98:, 20:30] = 0
+    torch.testing.assert_close(codec.even(other)[:, :, :20], even[:, :, :20], msg="the next note is another one")
+    latents[0, DRUM_ROWS, 25] = NOTE_SCALE
+    assert torch.equal(codec.even(latents)[:, :, 25], latents[:, :, 25])
+
+
 def test_generated_notes_are_whole_and_begin_where_they_did_not_sound():
     codec = NoteCodec(**SMALL)
     latents = torch.zeros(1, codec.channels, 6)
