@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from accomp.beat.fit import LONG_S, Evidence
+from accomp.beat.fit import Evidence
 from accomp.beat.pulse import Pulse
 
+MEMORY_S = 6.0  # time constant of the evidence
 LENGTHS = range(2, 8)  # beats in a bar
 SURE = 0.3  # share of its pointers that a bar has to explain to be taken
 CLEAR = 1.6  # and how many times as much as any other length
@@ -16,7 +17,7 @@ LEAD = 0.15  # and how much more the one explains that replaces it
 
 def with_bar(pulse: Pulse, evidence: Evidence, hop: int) -> Pulse:
     """The pulse in the bar that explains the pointers best: that which it has while this is good enough, or none."""
-    weights = evidence.weights(LONG_S)
+    weights = evidence.weights(MEMORY_S)
     beats = pulse.phase(evidence.frames, hop)
     worth: dict[tuple[int, int], float] = {}  # by length, and by the place in the bar of the beat at the pulse's frame
     wherever: dict[int, float] = {}  # by length, at the best place, be it on a beat or not

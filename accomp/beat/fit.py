@@ -14,7 +14,7 @@ from accomp.beat.pulse import Pulse, bend
 from accomp.timeline import SAMPLE_RATE
 
 SLOWEST, FASTEST = 40, 240  # beats per minute
-LONG_S, DRIFTING_S, SHORT_S = 6.0, 3.0, 1.2  # time constants of the weights
+LONG_S, DRIFTING_S, SHORT_S = 4.0, 2.0, 1.2  # time constants of the weights
 STEEPEST = 2.0  # change of tempo, beats per minute and second
 PLACES = 13  # of tempo and of drift tried around a first estimate
 SPREAD = 0.08  # of the tempo, to either side of it

@@ -17,18 +17,18 @@ from accomp.beat.pulse import Pulse
 from accomp.timeline import SAMPLE_RATE
 
 MEMORY_S = 12.0  # of pointers
-RECENT_S = 1.5  # time constant of the evidence on which hypotheses compete
+RECENT_S = 2.0  # time constant of the evidence on which hypotheses compete
 SPAN_S = (12.0, 4.0, 2.0)  # of the past that a pulse of long, drifting and short memory describes
 UNEXPLAINED, SLACK = 1.6, 0.01  # the long memory is preferred while it leaves so many times as much unexplained, at most
 SHORT, HANDICAP = 2, 0.005  # the short memory, and what it has to explain more than the drifting one, as a share
-CHANGE_S = 0.4  # seconds of pointers that a pulse which contradicts the one in force has to explain more
+CHANGE_S = 0.1  # seconds of pointers that a pulse which contradicts the one in force has to explain more
 NEAR_BEATS, NEAR_TEMPO = 0.12, 0.06  # a fit that deviates less continues the pulse in force
 RATIOS = ((2, 1), (1, 2), (3, 2), (2, 3), (3, 1), (1, 3))  # beats counted for so many of the pulse in force
 SAME_TEMPO, SAME_BEAT = 0.02, 0.08  # how exactly such a count has to agree
 PATIENCE_S = 4.0  # for so long the player has to be heard in another count until it is taken over
 SURENESS_S, KNOWN_S = 2.0, 0.5  # time constant of the confidence, and for how much evidence that of before counts
 FORGETTING_S = 60.0  # time constant at which confidence falls while nothing is heard
-LEAST = 0.04  # confidence below which there is no pulse
+LEAST = 0.06  # confidence below which there is no pulse
 
 
 class PulseFollower:
@@ -116,6 +116,8 @@ class PulseFollower:
                 return in_the_bar_of(carried, same), fit
         elif worth - self._explained(carried, evidence, recent) < CHANGE_S * self.rate:
             return carried, carried
+        else:
+            self._since = max(self._since, self.stop - int(SPAN_S[SHORT] * self.rate))
         self._other_count = 0
         return fit, fit
 
