@@ -51,6 +51,22 @@ class Envelope(nn.Module):
         return (10 ** (level / 10) * shared + 1e-14).sqrt(), db @ self.noise_bands
 
 
+def local_mean(power: Tensor, group: Tensor, most: int) -> Tensor:
+    """The mean of power (B, T, ...) over up to `most` frames on both sides, weighted by a triangle, of those frames whose
+    `group` (B, T) is that of the frame.
+    """
+    total, weight, frames = torch.zeros_like(power), torch.zeros_like(power), power.shape[1]
+    most = min(most, frames - 1)
+    for shift in range(-most, most + 1):
+        here = slice(max(0, -shift), frames - max(0, shift))
+        there = slice(max(0, shift), frames + min(0, shift))
+        same = (group[:, here] == group[:, there]).view(*group[:, here].shape, *[1] * (power.dim() - 2))
+        share = (1 - abs(shift) / (most + 1)) * same
+        total[:, here] += share * power[:, there]
+        weight[:, here] += share
+    return total / weight
+
+
 def _interpolation(hz: np.ndarray, centres: np.ndarray) -> Tensor:
     """Weights (len(centres), len(hz)) with which values at `centres` are interpolated at `hz`, evenly in the logarithm."""
     rows = [np.interp(np.log(hz), np.log(centres), row) for row in np.eye(len(centres))]

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from accomp.codec.autoencoder import Stack
 from accomp.codec.contract import Codec
-from accomp.codec.envelope import BANDS, BANDS_LOW_HZ, Envelope, FilteredNoise
+from accomp.codec.envelope import BANDS, BANDS_LOW_HZ, Envelope, FilteredNoise, local_mean
 from accomp.codec.sinusoids import Sinusoids
 from accomp.codec.spectrum import HISTORY, PER_SEMITONE, PITCHES, PitchSpectrum, bands
 from accomp.codec.transcriber import DRUMS, LOOKAHEAD, LOWEST_PITCH, Transcriber
@@ -213,15 +213,7 @@ class NoteCodec(Codec):
         changes = begins | (sounds != F.pad(sounds[:, :-1], (1, 0)))
         held = changes.cumsum(1)  # the number of the keys' change before each frame
         power = 10 ** (self.band_db(latents) / 10).unflatten(1, (-1, self.config.stride))
-        total, weight = torch.zeros_like(power), torch.zeros_like(power[:, :, :1, :1])
-        frames = latents.shape[2]
-        for shift in range(-min(HELD, frames - 1), min(HELD, frames - 1) + 1):
-            here = slice(max(0, -shift), frames - max(0, shift))
-            there = slice(max(0, shift), frames + min(0, shift))
-            share = (1 - abs(shift) / (HELD + 1)) * (held[:, here] == held[:, there])[:, :, None, None]
-            total[:, here] += share * power[:, there]
-            weight[:, here] += share
-        timbre = self.timbre(scaled(10 * torch.log10(total / weight)).flatten(2)).transpose(1, 2)
+        timbre = self.timbre(scaled(10 * torch.log10(local_mean(power, held, HELD))).flatten(2)).transpose(1, 2)
         start = DRUM_ROWS.stop + TUNING
         uneven = sounds & (self.strokes(latents) <= SOFTEST).all(1)
         timbre = torch.where(uneven[:, None], timbre.to(latents), latents[:, start:])
