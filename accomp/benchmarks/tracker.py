@@ -18,7 +18,7 @@ import torch
 
 from accomp.beat.tracker import TrackerClock
 from accomp.command_line import command, parser_of
-from accomp.data.beats import beat_grid
+from accomp.data.beats import track_grid
 from accomp.data.slakh import Track, find_tracks
 from accomp.errors import UserError
 from accomp.metrics.beats import f_measure
@@ -33,9 +33,9 @@ STEP_S, SETTLE_S, LONGEST_S = 1.5, 8.0, 60.0
 
 @torch.inference_mode()
 def score_track(track: Track, model: Model, without: str) -> tuple[float, float] | None:
-    """F-measure of the predicted beats, and their number for one of the score; None when nothing is left to be heard."""
+    """F-measure of the predicted beats, and their number for one of the score; None without either."""
     stems = [stem for stem in STEMS if track.stem_files[stem] and stem != without]
-    if not stems:
+    if not stems or (grid := track_grid(track)) is None:
         return None
     hop = model.codec.hop
     audio = sum(track.read(stem) for stem in stems)[: round(LONGEST_S * SAMPLE_RATE)]
@@ -47,7 +47,7 @@ def score_track(track: Track, model: Model, without: str) -> tuple[float, float]
         lines = beat_lines(clock.features(first, last + 1)[0].numpy(), first, hop)
         found += [line.sample / SAMPLE_RATE for line in lines if first * hop <= line.sample < last * hop]
     start, stop = SETTLE_S, (latents.shape[2] - step) * hop / SAMPLE_RATE
-    truth, found = (x[(x > start) & (x < stop)] for x in (beat_grid(track.midi).beats_s, np.array(found)))
+    truth, found = (x[(x > start) & (x < stop)] for x in (grid.beats_s, np.array(found)))
     return (f_measure(truth, found), len(found) / len(truth)) if len(truth) else None
 
 

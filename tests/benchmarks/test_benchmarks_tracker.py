@@ -1,6 +1,7 @@
 """The benchmark of the beat tracker, with clocks that are right, half a beat late and silent."""
 
 import logging
+import shutil
 
 import pytest
 
@@ -31,7 +32,10 @@ def test_predicted_beats_are_compared_with_those_of_the_score(
     assert float(found) == pytest.approx(f1, abs=0.15) and float(many) == pytest.approx(predicted, abs=0.3)
 
 
-def test_a_data_set_without_such_tracks_is_one_clear_line(tmp_path, model_folder, caplog):
-    assert benchmark.main(["--model", str(model_folder), "--data", str(tmp_path)]) != 0
-    (said,) = (r.getMessage() for r in caplog.records if r.levelno == logging.ERROR)
-    assert "holds no Track" in said and "\n" not in said
+def test_a_data_set_without_tracks_or_beats_is_one_clear_line(tmp_path, small_band, model_folder, caplog):
+    no_beats = shutil.copytree(small_band, tmp_path / "no_midi", ignore=shutil.ignore_patterns("*.mid"))
+    for data, said in ((tmp_path / "nothing", "nothing"), (no_beats, "in no track of split test is a beat known")):
+        caplog.clear()
+        assert benchmark.main(["--model", str(model_folder), "--data", str(data)]) != 0
+        (line,) = (r.getMessage() for r in caplog.records if r.levelno == logging.ERROR)
+        assert said in line and "\n" not in line

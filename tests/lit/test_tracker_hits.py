@@ -48,8 +48,8 @@ def test_items_without_a_beat_do_not_count():
     assert torch.isnan(hits(edge(pointers), torch.zeros_like(clock))["hits_edge"])
 
 
-class Prophet(torch.nn.Module):
-    """Right at all frames but the last: what it says there depends on whether more was heard."""
+class WrongInTheLastFrame(torch.nn.Module):
+    """A tracker of latents that are pointers, which is right everywhere but in the last frame that it was given."""
 
     def forward(self, latents, heard=None):
         pointers = latents.transpose(1, 2).clone()
@@ -59,5 +59,5 @@ class Prophet(torch.nn.Module):
 
 def test_the_live_edge_is_where_nothing_later_was_heard():
     pointers, clock = turning()
-    found = live_hits(Prophet(), pointers.transpose(1, 2), clock)
+    found = live_hits(WrongInTheLastFrame(), pointers.transpose(1, 2), clock)
     assert found["hits_edge"] == 0 and found["hits_ahead"] > 0.5
