@@ -56,7 +56,7 @@ class Codec(nn.Module, ABC):
         """
         return latents
 
-    def even(self, latents: Tensor) -> Tensor:
+    def smoothed(self, latents: Tensor) -> Tensor:
         """Generated latents (B, C, T) as they are decoded: without what a sampler adds to a sound that is held."""
         return latents
 

@@ -202,22 +202,21 @@ class NoteCodec(Codec):
         strokes = (latents[:, DRUM_ROWS] / NOTE_SCALE).clamp(0, 2)
         return self.with_notes(latents, keys, strokes * (strokes > SOFTEST))
 
-    def even(self, latents: Tensor) -> Tensor:
+    def smoothed(self, latents: Tensor) -> Tensor:
         """Latents (B, C, T) whose energies are averaged over up to HELD frames on both sides, weighted by a triangle, while the
         same keys are held: a sampler's energies vary from frame to frame by 10 dB, those of held notes by 3 to 6.
 
-        Frames in which no key sounds, or a drum is struck, stay as they are.
+        Frames in which a key begins, none sounds or a drum is struck stay as they are: an average would begin before the note.
         """
         keys = latents[:, NOTE_ROWS] / NOTE_SCALE
         sounds, begins = (keys > 0.5).any(1), (keys > 1.5).any(1)
-        changes = begins | (sounds != F.pad(sounds[:, :-1], (1, 0)))
-        held = changes.cumsum(1)  # the number of the keys' change before each frame
+        borders = begins | F.pad(begins[:, :-1], (1, 0)) | (sounds != F.pad(sounds[:, :-1], (1, 0)))
         power = 10 ** (self.band_db(latents) / 10).unflatten(1, (-1, self.config.stride))
-        timbre = self.timbre(scaled(10 * torch.log10(local_mean(power, held, HELD))).flatten(2)).transpose(1, 2)
+        mean = local_mean(power, borders.cumsum(1), HELD)
+        timbre = self.timbre(scaled(10 * torch.log10(mean)).flatten(2)).transpose(1, 2).to(latents)
+        held = sounds & ~begins & (self.strokes(latents) <= SOFTEST).all(1)
         start = DRUM_ROWS.stop + TUNING
-        uneven = sounds & (self.strokes(latents) <= SOFTEST).all(1)
-        timbre = torch.where(uneven[:, None], timbre.to(latents), latents[:, start:])
-        return torch.cat([latents[:, :start], timbre], 1)
+        return torch.cat([latents[:, :start], torch.where(held[:, None], timbre, latents[:, start:])], 1)
 
     def keys(self, latents: Tensor) -> Tensor:
         """The keys in latents (B, C, T), (B, PITCHES, T): about 0 where silent, 1 where sounding, 2 where beginning."""

@@ -260,7 +260,7 @@ class Streamer:
     def _decode(self, new: list[Tensor], start: int, stop: int) -> np.ndarray:
         """Decode the new frames and cut out [start, stop); the decoder runs `delay` samples behind its latents."""
         if new:
-            latents = self.model.codec.even(torch.cat(new, 2))
+            latents = self.model.codec.smoothed(torch.cat(new, 2))
             fresh = self.decoder_state is None
             audio, self.decoder_state = self.model.codec.decode_stream(latents, self.decoder_state)
             first = (self.own.stop - latents.shape[2]) * self.hop - self.model.codec.delay

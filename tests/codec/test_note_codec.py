@@ -131,7 +131,7 @@ def test_a_recording_is_encoded_with_the_answer_that_comes_later():
     assert torch.equal(recorded[:, :, : 8 - LOOKAHEAD], again[:, :, : 8 - LOOKAHEAD])
 
 
-def test_energies_are_even_while_a_key_is_held_and_nowhere_else():
+def test_energies_are_smoothed_while_a_key_is_held_and_nowhere_else():
     codec = NoteCodec(**SMALL)
     generator = torch.Generator().manual_seed(0)
     loud = torch.randn(2000, 1, generator=generator)
@@ -140,19 +140,19 @@ def test_energies_are_even_while_a_key_is_held_and_nowhere_else():
     latents[0, 98:] = codec.timbre(loud[:40].expand(1, 40, 64))[0].T  # rough
     latents[0, 40, 10:20] = latents[0, 50, 20:30] = NOTE_SCALE
     latents[0, 40, 10] = latents[0, 50, 20] = 2 * NOTE_SCALE
-    even = codec.even(latents)
-    before, after = (codec.band_db(z)[0].unflatten(0, (-1, 4)).mean((1, 2)) for z in (latents, even))
-    for key in (slice(10, 20), slice(20, 30)):
+    smoothed = codec.smoothed(latents)
+    before, after = (codec.band_db(z)[0].unflatten(0, (-1, 4)).mean((1, 2)) for z in (latents, smoothed))
+    for key in (slice(11, 20), slice(21, 30)):
         assert after[key].diff().std() < 0.3 * before[key].diff().std()
         power = [10 * torch.log10((10 ** (db[key] / 10)).mean()) for db in (before, after)]
         assert abs(power[0] - power[1]) < 2
-    silent = [*range(10), *range(30, 40)]
-    assert torch.equal(even[:, :, silent], latents[:, :, silent])
+    others = [*range(11), 20, *range(30, 40)]  # silent, or a note begins
+    assert torch.equal(smoothed[:, :, others], latents[:, :, others])
     other = latents.clone()
     other[0, 98:, 20:30] = 0
-    torch.testing.assert_close(codec.even(other)[:, :, :20], even[:, :, :20], msg="the next note is another one")
+    torch.testing.assert_close(codec.smoothed(other)[:, :, :20], smoothed[:, :, :20], msg="the next note is another one")
     latents[0, DRUM_ROWS, 25] = NOTE_SCALE
-    assert torch.equal(codec.even(latents)[:, :, 25], latents[:, :, 25])
+    assert torch.equal(codec.smoothed(latents)[:, :, 25], latents[:, :, 25])
 
 
 def test_generated_notes_are_whole_and_begin_where_they_did_not_sound():

@@ -23,7 +23,7 @@ class Paper(nn.Module):
     hop, channels, delay, causal = 4096, 64, 882, False
     lowest_pitch = None
     settled = Codec.settled
-    even = Codec.even
+    smoothed = Codec.smoothed
 
     def __init__(self):
         super().__init__()
