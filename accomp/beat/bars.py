@@ -9,7 +9,7 @@ from accomp.beat.pulse import Pulse
 
 MEMORY_S = 6.0  # time constant of the evidence
 LENGTHS = range(2, 8)  # beats in a bar
-SURE = 0.3  # share of its pointers that a bar has to explain to be taken
+SURE = 0.45  # share of its pointers that a bar has to explain to be taken
 CLEAR = 1.6  # and how many times as much as any other length
 HELD = 0.2  # share that a bar goes on explaining to be kept beside a better one
 LEAD = 0.15  # and how much more the one explains that replaces it

@@ -15,7 +15,7 @@ from accomp.beat.follower import PulseFollower
 from accomp.beat.pulse import Pulse
 from accomp.timeline import SAMPLE_RATE
 
-WINDOW_S = 24.0  # that the network hears at once
+WINDOW_S = 16.0  # that the network hears at once
 FORGET_S = 1.0  # after a rest of this length the network begins anew: what it remembers is the beat of another place
 
 
