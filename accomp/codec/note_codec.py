@@ -133,9 +133,7 @@ class NoteCodec(Codec):
         return torch.cat(latents, 2)
 
     def encode_recording(self, audio: Tensor, notes: Tensor | None = None) -> Tensor:
-        """Latents (B, C, N // hop) with the notes of the score, or as they are known LOOKAHEAD frames later, each 0, 1
-        or 2.
-        """
+        """Latents (B, C, N // hop) with the notes of the score, or as they are known LOOKAHEAD frames later: 0, 1 or 2."""
         frames = audio.shape[1] // self.hop
         if notes is not None:
             return self.latents_of(audio[:, : frames * self.hop], notes)
@@ -157,9 +155,7 @@ class NoteCodec(Codec):
         return torch.cat([keys, strokes, self.tuning(spectrum), timbre], 2).transpose(1, 2)
 
     def with_notes(self, latents: Tensor, notes: Tensor, drums: Tensor) -> Tensor:
-        """The latents (B, C, T) with these notes in place of the transcribed ones: (B, 88, T) of 0, 1 and 2, (B, 8, T)
-        in [0, 2].
-        """
+        """The latents (B, C, T) with these keys (B, 88, T) and strokes (B, 8, T), each in [0, 2], in place of their own."""
         rest = latents[:, DRUM_ROWS.stop :]
         return torch.cat([NOTE_SCALE * notes.to(rest), NOTE_SCALE * drums.to(rest), rest], 1)
 
@@ -192,9 +188,7 @@ class NoteCodec(Codec):
         return torch.cat([NOTE_SCALE * decided, latents[:, NOTE_ROWS.stop :]], 1)
 
     def settled(self, latents: Tensor, before: Tensor | None = None, monophonic: Tensor | None = None) -> Tensor:
-        """Latents whose keys are decided, and strokes none or at least a soft one: what a sampler left between them is
-        noise. A key that did not sound in the frame before begins.
-        """
+        """Latents whose keys are decided, and strokes none or at least a soft one; a key that was silent begins."""
         keys = self.decided(latents, monophonic)[:, NOTE_ROWS] / NOTE_SCALE
         last = torch.zeros_like(keys[:, :, :1]) if before is None else before[:, NOTE_ROWS] / NOTE_SCALE
         silent = torch.cat([last, keys[:, :, :-1]], 2) < 0.5
@@ -217,6 +211,13 @@ class NoteCodec(Codec):
         held = sounds & ~begins & (self.strokes(latents) <= SOFTEST).all(1)
         start = DRUM_ROWS.stop + TUNING
         return torch.cat([latents[:, :start], torch.where(held[:, None], timbre, latents[:, start:])], 1)
+
+    def weighed(self, latents: Tensor, weights: Tensor) -> Tensor:
+        """Latents (B, C, T) whose keys sound so many times (B, 88, T) as likely; those that still do begin where they did."""
+        keys = latents[:, NOTE_ROWS]
+        likely = weights * keys.clamp(max=NOTE_SCALE)
+        keys = torch.where(likely < 0.5 * NOTE_SCALE, likely, keys)
+        return torch.cat([keys, latents[:, NOTE_ROWS.stop :]], 1)
 
     def keys(self, latents: Tensor) -> Tensor:
         """The keys in latents (B, C, T), (B, PITCHES, T): about 0 where silent, 1 where sounding, 2 where beginning."""
@@ -246,9 +247,7 @@ class NoteCodec(Codec):
         return x.float().clamp(-MOST, MOST), {"slow": slow, "fast": fast}
 
     def guess(self, latents: Tensor, state: dict) -> tuple[Tensor, Tensor, Tensor]:
-        """Amplitudes of the sinusoids and levels of the noise that the latents (B, C, T) ask for, at the Fourier rate;
-        and the last notes.
-        """
+        """Amplitudes of the sinusoids and levels of the noise of latents (B, C, T), at the Fourier rate; the last notes."""
         notes = (latents[:, NOTE_ROWS] / NOTE_SCALE).clamp(0, 1).float()
         before = state.get("notes", notes.new_zeros(len(notes), PITCHES, len(self.release) - 1))
         notes = torch.cat([before, notes], 2)

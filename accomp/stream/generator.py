@@ -15,6 +15,7 @@ from accomp.diffusion.inpaint import Inpainting, Kept
 from accomp.diffusion.samplers import consistency
 from accomp.errors import UserError
 from accomp.model import Model
+from accomp.plan.weights import key_weights
 from accomp.window import Masks, masks
 
 CANDIDATE = 1000  # the first draw of noise of each further candidate: more than any sampler makes for one
@@ -34,6 +35,7 @@ class Generator:
         self.names = list(stems)
         self.stem = torch.tensor([model.stems.index(stem) for stem in stems], device=model.device)
         self.monophonic = model.monophonic(stems)
+        self.bass = torch.tensor([stem == "bass" for stem in stems], device=model.device)
         self.denoiser, self.sampler, self.sigmas = model.sampler(sampler)
         jumps = self.sampler is consistency and len(self.sigmas) > 2  # to an answer at each level, not along a flow
         self.decided_at = self.sigmas[-3] if jumps else None  # the last level but one
@@ -70,7 +72,9 @@ class Generator:
 
         def denoise(x: Tensor, sigma: Tensor) -> Tensor:
             answer = self.denoiser(x, sigma.to(x.device).expand(batch), condition)
-            return self.model.codec.decided(answer, self.monophonic) if sigma == self.decided_at else answer
+            if sigma != self.decided_at:
+                return answer
+            return self.model.codec.decided(self._held_to(plan, answer), self.monophonic)
 
         draw = self.noise(stop - fill, fill, channels)
 
@@ -88,7 +92,14 @@ class Generator:
         elif self.candidates > 1:
             candidates = [x, *(sample(CANDIDATE * i) for i in range(1, self.candidates))]
             x = most_relevant(self.model.denoisers["teacher"], candidates, noise(-1), condition)
-        return x[:, :, frames - count :]
+        return self._held_to(plan, x)[:, :, frames - count :]
+
+    def _held_to(self, plan: Tensor | None, latents: Tensor) -> Tensor:
+        """The latents (B, C, T) with keys that the plan does not expect held back."""
+        codec = self.model.codec
+        if plan is None or codec.lowest_pitch is None:
+            return latents
+        return codec.weighed(latents, key_weights(plan, self.bass, codec.lowest_pitch))
 
     def noise(self, frame: int, count: int, channels: int) -> Callable[[int], Tensor]:
         """draw(i) -> the i-th unit noise (B, C, count) for frames that begin at `frame`."""

@@ -11,7 +11,9 @@ from accomp.codec.note_codec import NOTE_SCALE, NoteCodec
 from accomp.diffusion.precond import Denoiser
 from accomp.diffusion.transformer import Transformer
 from accomp.model import Model
-from accomp.plan.contract import CONFIDENCE, plan_rows
+from accomp.plan.contract import BASS, CHROMA, CONFIDENCE, plan_rows
+from accomp.plan.weights import UNEXPECTED
+from accomp.stream.generator import Generator
 from accomp.stream.streamer import Streamer
 from accomp.timeline import SAMPLE_RATE, Step
 
@@ -116,3 +118,16 @@ def test_what_is_played_and_remembered_is_whole_notes(planner):
     streamer = played(planner, STEP, steps=4)
     keys = streamer.own.latents[:, :88] / NOTE_SCALE
     assert torch.equal(keys, keys.round()) and keys.min() >= 0 and keys.max() <= 2
+
+
+def test_keys_that_the_plan_does_not_expect_are_held_back(planner):
+    frames, count = 96, 40
+    nothing = torch.zeros(1, planner.codec.channels, frames)
+    plan = torch.zeros(1, plan_rows(planner.codec.channels), frames)
+    plan[:, CHROMA][:, 0, -20:] = plan[:, BASS][:, 0, -20:] = 1  # C, in the last frames only
+    generator = Generator(planner, ("bass",), seeds=[0])
+    answer = generator(nothing, nothing, torch.zeros(1, 10, frames), frames, count, 0, frames - count, frames - count, plan)
+    keys = planner.codec.keys(answer)[0]
+    others = (torch.arange(88) + planner.codec.lowest_pitch) % 12 != 0
+    assert keys[others, :20].max() > 0.5 and keys[~others].max() > 0.5
+    assert keys[others, 20:].max() <= UNEXPECTED + 1e-6
