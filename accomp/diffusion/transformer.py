@@ -62,7 +62,7 @@ def harmonics(clock: Tensor) -> Tensor:
 
 
 class Layer(nn.Module):
-    """Attention and feed-forward, each modulated.  (B, S, D), (B, S, 6 D) -> (B, S, D)."""
+    """Attention and feed-forward, each modulated.  (B, S, D), (B, S, 6 D) -> (B, S - first, D): the tokens from `first` on."""
 
     def __init__(self, c: TransformerConfig):
         super().__init__()
@@ -73,13 +73,14 @@ class Layer(nn.Module):
         self.up = nn.Linear(c.width, c.expansion * c.width)
         self.down = nn.Linear(c.expansion * c.width, c.width)
 
-    def forward(self, x: Tensor, modulation: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    def forward(self, x: Tensor, modulation: Tensor, cos: Tensor, sin: Tensor, first: int = 0) -> Tensor:
         shift_a, scale_a, gate_a, shift_f, scale_f, gate_f = (modulation + self.table).chunk(6, -1)
+        gate_a, shift_f, scale_f, gate_f = (z[:, first:] for z in (gate_a, shift_f, scale_f, gate_f))
         y = F.layer_norm(x, x.shape[-1:]) * (1 + scale_a) + shift_a
         q, k, v = self.qkv(y).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # each (B, heads, S, D / heads)
-        q, k = (F.rms_norm(z, z.shape[-1:]) for z in (q, k))
-        y = F.scaled_dot_product_attention(rotate(q, cos, sin), rotate(k, cos, sin), v)
-        x = x + gate_a * self.mix(y.transpose(1, 2).flatten(2))
+        q, k = (F.rms_norm(z, z.shape[-1:]) for z in (q[:, :, first:], k))
+        y = F.scaled_dot_product_attention(rotate(q, cos[first:], sin[first:]), rotate(k, cos, sin), v)
+        x = x[:, first:] + gate_a * self.mix(y.transpose(1, 2).flatten(2))
         y = F.layer_norm(x, x.shape[-1:]) * (1 + scale_f) + shift_f
         return x + gate_f * self.down(F.gelu(self.up(y)))
 
@@ -108,7 +109,10 @@ class Transformer(nn.Module):
         nn.init.zeros_(self.out.bias)
 
     def forward(self, x: Tensor, c_noise: Tensor, condition: Condition) -> Tensor:
-        """x (B, C, T) scaled to unit variance, c_noise (B,), T a multiple of the patch -> (B, C, T)."""
+        """x (B, C, T) scaled to unit variance, c_noise (B,), T a multiple of the patch -> (B, C, T).
+
+        In playing, frames that are no target are zeros: nobody asks for them, and the last layer is spared most of them.
+        """
         m = condition.masks
         visible, known, target = (mask.unsqueeze(1).to(x.dtype) for mask in (m.visible, m.known, m.target))
         clock = harmonics(condition.clock.to(x.dtype)).expand(len(x), -1, -1)
@@ -128,13 +132,22 @@ class Transformer(nn.Module):
         modulation = modulation[:, None] + self.clock(self.tokens(clock))
         modulation = self.modulate(F.silu(modulation))
         cos, sin = rotary(h.shape[1], self.config.width // self.config.heads, x.device)
-        for layer in self.layers:
+        first = 0 if self.training else self.first_token(m.target)
+        for layer in self.layers[:-1]:
             h = layer(h, modulation, cos, sin)
+        h = self.layers[-1](h, modulation, cos, sin, first)
         h = F.layer_norm(h, h.shape[-1:])
         y = self.out(h).unflatten(-1, (self.config.patch, -1)).flatten(1, 2).transpose(1, 2)  # (B, S, p C) -> (B, C, T)
+        start = first * self.config.patch
         if self.keys is not None:
-            y = y + gain * x + F.pad(self.keys.write(keys, h), (0, 0, 0, y.shape[1] - self.config.keys))
-        return y
+            written = self.keys.write(keys[..., start:], h)
+            y = y + gain * x[:, :, start:] + F.pad(written, (0, 0, 0, y.shape[1] - self.config.keys))
+        return y if self.training else F.pad(y, (start, 0)) * target
+
+    def first_token(self, target: Tensor) -> int:
+        """The token before that of the first frame in target (B, T), which convolutions over keys look at; 0 without any."""
+        frames = target.any(0).nonzero()
+        return max(int(frames[0]) // self.config.patch - 1, 0) if len(frames) else 0
 
     def tokens(self, x: Tensor) -> Tensor:
         """(B, K, T) -> (B, T / patch, patch K)."""

@@ -72,9 +72,7 @@ class Generator:
 
         def denoise(x: Tensor, sigma: Tensor) -> Tensor:
             answer = self.denoiser(x, sigma.to(x.device).expand(batch), condition)
-            if sigma != self.decided_at:
-                return answer
-            return self.model.codec.decided(self._held_to(plan, answer), self.monophonic)
+            return self._decided(answer, plan) if sigma == self.decided_at else answer
 
         draw = self.noise(stop - fill, fill, channels)
 
@@ -93,6 +91,9 @@ class Generator:
             candidates = [x, *(sample(CANDIDATE * i) for i in range(1, self.candidates))]
             x = most_relevant(self.model.denoisers["teacher"], candidates, noise(-1), condition)
         return self._held_to(plan, x)[:, :, frames - count :]
+
+    def _decided(self, answer: Tensor, plan: Tensor | None) -> Tensor:
+        return self.model.codec.decided(self._held_to(plan, answer), self.monophonic)
 
     def _held_to(self, plan: Tensor | None, latents: Tensor) -> Tensor:
         """The latents (B, C, T) with keys that the plan does not expect held back."""

@@ -75,6 +75,17 @@ def test_an_item_does_not_depend_on_its_batch(net, inputs):
         torch.testing.assert_close(alone, whole[one], rtol=1e-4, atol=1e-5)
 
 
+@torch.inference_mode()
+@pytest.mark.parametrize("notes", [{}, {"keys": C, "key_features": 4}])
+def test_in_playing_the_targets_are_what_they_are_in_training_and_nothing_else_is_made(inputs, notes):
+    x, noise, condition = inputs
+    net, target = shaken(Transformer(**NET, **notes)), condition.masks.target[:, None].expand(-1, C, -1)
+    assert not target[:, :, : T // 2].any() and target[:, 0].sum(1).unique().numel() > 1
+    trained, played = net.train()(x, noise, condition), net.eval()(x, noise, condition)
+    torch.testing.assert_close(played[target], trained[target], rtol=1e-4, atol=1e-5)
+    assert trained[~target].any() and not played[~target].any()
+
+
 def test_the_shipped_size_is_small_enough_to_play():
     planned = yaml.safe_load((Path(__file__).parents[2] / "conf" / "net" / "planned.yaml").read_text())
     parameters = sum(p.numel() for p in build_part(planned).parameters())
