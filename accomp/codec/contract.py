@@ -19,7 +19,7 @@ class Codec(nn.Module, ABC):
     `looks_ahead`  whether `encode_recording` gives other latents than `encode`
     `lowest_pitch`, `drums`  where latents say which notes are played: the MIDI pitch of the first row of `keys(latents)`,
                 and the names of the rows of `strokes(latents)`; such a codec has `rests(latents)` and
-                `weighed(latents, weights)` too
+                `weighted(latents, weights)` too
     """
 
     hop: int

@@ -212,7 +212,7 @@ class NoteCodec(Codec):
         start = DRUM_ROWS.stop + TUNING
         return torch.cat([latents[:, :start], torch.where(held[:, None], timbre, latents[:, start:])], 1)
 
-    def weighed(self, latents: Tensor, weights: Tensor) -> Tensor:
+    def weighted(self, latents: Tensor, weights: Tensor) -> Tensor:
         """Latents (B, C, T) whose keys sound so many times (B, 88, T) as likely; those that still do begin where they did."""
         keys = latents[:, NOTE_ROWS]
         likely = weights * keys.clamp(max=NOTE_SCALE)

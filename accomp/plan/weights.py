@@ -1,4 +1,4 @@
-"""Holds an answer to a plan: a key whose pitch class is not expected gives way to those that are.
+"""Weights for the keys of an answer: those whose pitch class the plan does not expect are less likely to sound.
 
 Trained with plans that err, the network follows them in part. Here its estimate and the plan's are multiplied (a product of
 experts, Hinton 2002).

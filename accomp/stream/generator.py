@@ -90,17 +90,17 @@ class Generator:
         elif self.candidates > 1:
             candidates = [x, *(sample(CANDIDATE * i) for i in range(1, self.candidates))]
             x = most_relevant(self.model.denoisers["teacher"], candidates, noise(-1), condition)
-        return self._held_to(plan, x)[:, :, frames - count :]
+        return self._weighted(x, plan)[:, :, frames - count :]
 
     def _decided(self, answer: Tensor, plan: Tensor | None) -> Tensor:
-        return self.model.codec.decided(self._held_to(plan, answer), self.monophonic)
+        return self.model.codec.decided(self._weighted(answer, plan), self.monophonic)
 
-    def _held_to(self, plan: Tensor | None, latents: Tensor) -> Tensor:
-        """The latents (B, C, T) with keys that the plan does not expect held back."""
+    def _weighted(self, latents: Tensor, plan: Tensor | None) -> Tensor:
+        """The latents (B, C, T) in which keys that the plan does not expect are less likely to sound."""
         codec = self.model.codec
         if plan is None or codec.lowest_pitch is None:
             return latents
-        return codec.weighed(latents, key_weights(plan, self.bass, codec.lowest_pitch))
+        return codec.weighted(latents, key_weights(plan, self.bass, codec.lowest_pitch))
 
     def noise(self, frame: int, count: int, channels: int) -> Callable[[int], Tensor]:
         """draw(i) -> the i-th unit noise (B, C, count) for frames that begin at `frame`."""

@@ -1,4 +1,4 @@
-"""How far a plan holds back what it does not expect."""
+"""How much less likely keys are that a plan does not expect."""
 
 import pytest
 import torch
@@ -29,7 +29,7 @@ def test_where_nothing_is_expected_every_key_stays_as_it_is():
     assert (weights({}) == 1).all() and (weights({C: 0.04}) == 1).all()
 
 
-def test_what_is_expected_is_left_and_what_is_not_is_held_back_the_more():
+def test_keys_are_the_less_likely_the_less_their_pitch_class_is_expected():
     _, other = weights({C: 1.0, E: ENOUGH, A: ENOUGH / 2})
     assert (other[of(C)] == 1).all() and (other[of(E)] == 1).all()
     assert other[of(A)] == pytest.approx((1 + UNEXPECTED) / 2)

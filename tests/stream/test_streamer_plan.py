@@ -120,7 +120,7 @@ def test_what_is_played_and_remembered_is_whole_notes(planner):
     assert torch.equal(keys, keys.round()) and keys.min() >= 0 and keys.max() <= 2
 
 
-def test_keys_that_the_plan_does_not_expect_are_held_back(planner):
+def test_keys_that_the_plan_does_not_expect_are_unlikely(planner):
     frames, count = 96, 40
     nothing = torch.zeros(1, planner.codec.channels, frames)
     plan = torch.zeros(1, plan_rows(planner.codec.channels), frames)
