@@ -36,6 +36,12 @@ SAMPLERS = {
 }
 
 
+# What is done with the network's answers, and can be left out to hear what it is worth: keys that the plan does not expect are
+# made less likely, the energies of held notes are averaged, a bass sounds one key at a time, and a stem that has rested or lost
+# the beat begins anew.
+PARTS = ("weights", "smoothing", "monophonic", "renewal")
+WITHOUT = " without "
+
 # What reading a damaged model folder raises.
 DAMAGE = (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError, RuntimeError, SafetensorError)
 
@@ -64,9 +70,14 @@ class Model:
         """The classes of instruments that it can play, in their order."""
         return tuple(self.config.get("stems", STEMS))
 
+    def uses(self, part: str) -> bool:
+        """Whether this one of PARTS is not left out."""
+        return part not in self.config.get("without", ())
+
     def monophonic(self, stems: Sequence[str]) -> Tensor:
         """Whether the notes of each of these stems sound one at a time, (B,)."""
-        return torch.tensor([stem in self.config.get("monophonic", ()) for stem in stems], device=self.device)
+        single = self.config.get("monophonic", ()) if self.uses("monophonic") else ()
+        return torch.tensor([stem in single for stem in stems], device=self.device)
 
     def sampler(self, name: str | None = None) -> tuple[nn.Module, Callable, Tensor]:
         """The denoiser, sampler function and noise levels that go by this name (the default when None)."""
@@ -90,9 +101,10 @@ class Model:
 def load_model(folder: Path | str, device: str = "cpu", precision: torch.dtype = torch.float32) -> Model:
     """Load a model folder for playing. Raises UserError when it is missing, damaged or not of this program.
 
-    `precision` is that of the paper's network and codec (see `accomp.stream.quick`); all else is float32.
+    "FOLDER without PART+PART" is the model that plays without these of PARTS. `precision` is that of the paper's
+    network and codec (see `accomp.stream.quick`); all else is float32.
     """
-    folder = Path(folder)
+    folder, left_out = without_parts(folder)
     if not (folder / "config.yaml").is_file():
         raise UserError(f"{folder}: no model folder (config.yaml is missing); the one that ships is models/live")
     target = usable(device)
@@ -114,7 +126,8 @@ def load_model(folder: Path | str, device: str = "cpu", precision: torch.dtype =
         if "tracker" in config:
             tracker = build_tracker(config["tracker"])
             _load(tracker, folder / "tracker.safetensors")
-        model = Model(folder.resolve().name, config, codec, denoisers, tracker, target)
+        name = folder.resolve().name + (WITHOUT + "+".join(left_out) if left_out else "")
+        model = Model(name, config | {"without": left_out}, codec, denoisers, tracker, target)
         model.sampler()
     except UserError:
         raise
@@ -124,6 +137,17 @@ def load_model(folder: Path | str, device: str = "cpu", precision: torch.dtype =
     for module in filter(None, (codec, tracker, *denoisers.values())):
         module.to(target).eval().requires_grad_(False)
     return model
+
+
+def without_parts(folder: Path | str) -> tuple[Path, list[str]]:
+    """The folder and the parts left out in "FOLDER without PART+PART". Raises UserError for an unknown part."""
+    path, _, parts = str(folder).partition(WITHOUT)
+    left_out = [part.strip() for part in parts.split("+") if part.strip()]
+    if unknown := [part for part in left_out if part not in PARTS]:
+        raise UserError(
+            f"{folder}: {unknown[0]!r} is no part that can be left out; choose among {', '.join(PARTS)}, joined by +"
+        )
+    return Path(path), left_out
 
 
 def usable(device: str) -> torch.device:

@@ -190,6 +190,7 @@ def test_a_broken_metric_costs_only_its_own_scores(run, model_folder, band, tmp_
         ("coherence=nowhere", "experiment=coherence"),
         ("vggish=none.pth", "releases/download.*vggish=null"),
         ("clap=none", "clap=null"),
+        ("musicnn=none", "pip download musicnn.*musicnn=null"),
         ("needs=[tracker,vggish]", "final0.ckpt.*vggish-10086976.pth"),
     ],
 )

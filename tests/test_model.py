@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from accomp.errors import UserError
-from accomp.model import load_model
+from accomp.model import PARTS, load_model
 
 
 @pytest.fixture
@@ -47,3 +47,14 @@ def test_damage_is_named_in_one_line(copy, how, message):
 def test_an_impossible_device_is_named(copy):
     with pytest.raises(UserError, match="device"):
         load_model(copy, "warp9")
+
+
+def test_parts_of_how_a_model_plays_can_be_left_out(copy):
+    damage(copy, monophonic=["bass"])
+    whole, less = load_model(copy), load_model(f"{copy} without monophonic+smoothing")
+    assert whole.name == "model" and less.name == "model without monophonic+smoothing"
+    assert [whole.uses(part) for part in PARTS] == [True] * 4
+    assert [part for part in PARTS if less.uses(part)] == ["weights", "renewal"]
+    assert whole.monophonic(["bass", "drums"]).tolist() == [True, False] and not less.monophonic(["bass"]).any()
+    with pytest.raises(UserError, match=r"'rhythm' is no part .*weights, smoothing, monophonic, renewal"):
+        load_model(f"{copy} without rhythm")

@@ -11,6 +11,7 @@ from accomp.errors import UserError
 from accomp.evaluation.rows import Row
 from accomp.evaluation.settings import Settings
 from accomp.evaluation.songs import Song
+from accomp.model import without_parts
 from accomp.provenance import code_hash
 
 SOUND = ("accomp.evaluation.rollouts", "accomp.evaluation.baselines")  # with all they import they decide what is played
@@ -45,7 +46,8 @@ class AudioCache:
         asked |= {key: getattr(settings, key) for key in ("seconds", "listen", "overlap")}
         _agree(self.root / "settings.yaml", asked)
         for name, folder in zip(models, settings.models, strict=True):
-            files = [Path(folder) / "config.yaml", *sorted(Path(folder).glob("*.safetensors"))]
+            path, _ = without_parts(folder)
+            files = [path / "config.yaml", *sorted(path.glob("*.safetensors"))]
             hashes = {path.name: sha256(path.read_bytes()).hexdigest()[:16] for path in files}
             _agree(self.root / name / "model.yaml", hashes)
 

@@ -19,9 +19,11 @@ from accomp.evaluation.report import line
 from accomp.evaluation.rows import Row
 from accomp.evaluation.scoring import ScoringItem
 from accomp.evaluation.settings import Settings
+from accomp.metrics.checkpoint_file import DATA
 from accomp.metrics.embeddings import Embed, clap_embedding, latent_embedding, vggish_embedding
 from accomp.metrics.frechet import frechet_distance
 from accomp.metrics.kernel import kernel_distance
+from accomp.metrics.musicnn import musicnn_embedding
 from accomp.model import Model
 from accomp.provenance import code_hash
 
@@ -50,6 +52,9 @@ def embeddings_of(settings: Settings, model: Model) -> list[Embedding]:
         embed = clap_embedding(settings.clap)
         weights = sorted(path for path in Path(settings.clap).iterdir() if path.is_file())
         found.append(Embedding("clap", f"clap_{''.join(map(file_hash, weights))[:40]}_{code}", embed))
+    if settings.musicnn:
+        embed, code = musicnn_embedding(settings.musicnn), code_hash("accomp.metrics.musicnn")
+        found.append(Embedding("musicnn", f"musicnn_{file_hash(Path(settings.musicnn, DATA))}_{code}", embed))
     return found
 
 

@@ -95,6 +95,7 @@ class Settings:
     coherence: str = "models/coherence"
     vggish: str | None = None
     clap: str | None = None
+    musicnn: str | None = None
     page: Page = field(default_factory=Page)
     wandb: str | None = None
     latency: Latency = field(default_factory=Latency)

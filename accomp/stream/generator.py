@@ -98,7 +98,7 @@ class Generator:
     def _weighted(self, latents: Tensor, plan: Tensor | None) -> Tensor:
         """The latents (B, C, T) in which keys that the plan does not expect are less likely to sound."""
         codec = self.model.codec
-        if plan is None or codec.lowest_pitch is None:
+        if plan is None or codec.lowest_pitch is None or not self.model.uses("weights"):
             return latents
         return codec.weighted(latents, key_weights(plan, self.bass, codec.lowest_pitch))
 

@@ -225,7 +225,8 @@ class Streamer:
         plan = self.plan.ahead(edge, self.clock.features(edge, last)) if edge < last else None
         self.new_from = self.own.stop
         while self.own.stop < last:
-            self.own.forget(self.clock.features(self.own.compared(), self.own.stop))
+            if self.model.uses("renewal"):
+                self.own.forget(self.clock.features(self.own.compared(), self.own.stop))
             count = min(last - self.own.stop, self.model.longest_step)
             end = self.own.stop + count
             clock = self.assumed_bar(self.clock.features(end - self.frames, end), end - self.frames)
@@ -260,7 +261,8 @@ class Streamer:
     def _decode(self, new: list[Tensor], start: int, stop: int) -> np.ndarray:
         """Decode the new frames and cut out [start, stop); the decoder runs `delay` samples behind its latents."""
         if new:
-            latents = self.model.codec.smoothed(torch.cat(new, 2))
+            latents = torch.cat(new, 2)
+            latents = self.model.codec.smoothed(latents) if self.model.uses("smoothing") else latents
             fresh = self.decoder_state is None
             audio, self.decoder_state = self.model.codec.decode_stream(latents, self.decoder_state)
             first = (self.own.stop - latents.shape[2]) * self.hop - self.model.codec.delay

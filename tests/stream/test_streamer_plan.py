@@ -89,7 +89,9 @@ def test_with_everything_visible_only_what_completes_the_last_frames_has_a_plan(
     assert all(call["plan"] is None or not call["plan"][:, :, :-2].any() for call in told)
 
 
-def test_of_a_stem_that_has_rested_for_two_seconds_the_past_is_unknown(planner, told, monkeypatch):
+@pytest.mark.parametrize("left_out", [[], ["renewal"]])
+def test_of_a_stem_that_has_rested_for_two_seconds_the_past_is_unknown(planner, told, monkeypatch, left_out):
+    monkeypatch.setitem(planner.config, "without", left_out)
     settled, stop = planner.codec.settled, [0]
 
     def rests(latents, before, monophonic):
@@ -108,6 +110,9 @@ def test_of_a_stem_that_has_rested_for_two_seconds_the_past_is_unknown(planner, 
     frames = np.array([int(call["masks"].target.sum()) for call in told])
     begins_s = (np.cumsum(frames) - frames) * planner.codec.hop / SAMPLE_RATE
     forgets = (begins_s > 4.5 + 2.1) & (begins_s < 12)
+    if left_out:
+        assert known[begins_s > 1].all()
+        return
     assert forgets.sum() >= 2 and not known[forgets].any()
     assert known[(begins_s > 1) & (begins_s < 4.5 + 1.9)].all()
     again = known[begins_s > 12]
@@ -120,14 +125,26 @@ def test_what_is_played_and_remembered_is_whole_notes(planner):
     assert torch.equal(keys, keys.round()) and keys.min() >= 0 and keys.max() <= 2
 
 
-def test_keys_that_the_plan_does_not_expect_are_unlikely(planner):
+def test_keys_that_the_plan_does_not_expect_are_unlikely(planner, monkeypatch):
     frames, count = 96, 40
     nothing = torch.zeros(1, planner.codec.channels, frames)
     plan = torch.zeros(1, plan_rows(planner.codec.channels), frames)
     plan[:, CHROMA][:, 0, -20:] = plan[:, BASS][:, 0, -20:] = 1  # C, in the last frames only
-    generator = Generator(planner, ("bass",), seeds=[0])
-    answer = generator(nothing, nothing, torch.zeros(1, 10, frames), frames, count, 0, frames - count, frames - count, plan)
+    generator, hidden = Generator(planner, ("bass",), seeds=[0]), frames - count
+    answer = generator(nothing, nothing, torch.zeros(1, 10, frames), frames, count, 0, hidden, hidden, plan)
     keys = planner.codec.keys(answer)[0]
     others = (torch.arange(88) + planner.codec.lowest_pitch) % 12 != 0
     assert keys[others, :20].max() > 0.5 and keys[~others].max() > 0.5
     assert keys[others, 20:].max() <= UNEXPECTED + 1e-6
+    monkeypatch.setitem(planner.config, "without", ["weights"])
+    unweighted = generator(nothing, nothing, torch.zeros(1, 10, frames), frames, count, 0, hidden, hidden, plan)
+    assert planner.codec.keys(unweighted)[0][others, 20:].max() > 0.5
+
+
+@pytest.mark.parametrize("left_out", [[], ["smoothing"]])
+def test_held_notes_are_smoothed_before_they_are_heard_unless_that_is_left_out(planner, monkeypatch, left_out):
+    monkeypatch.setitem(planner.config, "without", left_out)
+    smoothed, seen = planner.codec.smoothed, []
+    monkeypatch.setattr(planner.codec, "smoothed", lambda latents: seen.append(latents.shape[2]) or smoothed(latents))
+    played(planner, STEP, steps=4)
+    assert bool(seen) != bool(left_out)
