@@ -5,7 +5,7 @@ import torch
 
 from accomp.codec.spectrum import PITCHES
 from accomp.plan.contract import BASS, CHROMA, plan_rows
-from accomp.plan.weights import ENOUGH, LOWEST, UNEXPECTED, key_weights
+from accomp.plan.weights import ENOUGH, ENOUGH_FOR_BASS, LOWEST, UNEXPECTED, key_weights
 
 C, E, A = 0, 4, 9  # pitch classes
 LOWEST_PITCH = 21
@@ -37,6 +37,7 @@ def test_keys_are_the_less_likely_the_less_their_pitch_class_is_expected():
 
 
 def test_a_bass_is_expected_to_play_the_lowest_note_most_of_all():
-    bass, other = weights({C: ENOUGH, E: ENOUGH}, lowest=C)
+    bass, other = weights({C: 1.0, E: 1.0}, lowest=C)
     assert (bass[of(C)] == 1).all() and (other[of(E)] == 1).all()
-    assert bass[of(E)] == pytest.approx(1 - (1 - UNEXPECTED) * LOWEST)
+    assert bass[of(E)] == pytest.approx(UNEXPECTED + (1 - UNEXPECTED) * (1 - LOWEST) / ENOUGH_FOR_BASS)
+    assert bass[of(A)] == pytest.approx(UNEXPECTED)
