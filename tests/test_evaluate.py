@@ -384,3 +384,12 @@ def test_help_opens_with_two_examples():
     done = subprocess.run([sys.executable, "evaluate.py", "--help"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0
     assert all(line.startswith("python evaluate.py") for line in done.stdout.splitlines()[:2])
+
+
+def test_a_model_is_compared_with_itself_without_a_part(model_folder, band, tmp_path):
+    both = f"model=[{model_folder},{model_folder} without smoothing+weights]"
+    scores.run(settings(model_folder, band, tmp_path, "regimes=[{r: 0.25, w: 1}]", both))
+    lines = lines_of(tmp_path)
+    assert {line["model"] for line in lines} >= {"tiny", "tiny without smoothing+weights"}
+    against = {line["against"].split()[0] for line in lines_of(tmp_path, "differences")}
+    assert against == {"tiny"}

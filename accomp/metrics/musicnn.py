@@ -35,12 +35,12 @@ def same(x: Tensor, frames: int) -> Tensor:
 
 
 class Filters(nn.Module):
-    """A convolution over time, (B, C, T, bands) -> (B, filters, T, bands - covered + 1), rectified and normalised."""
+    """A convolution over time, (B, 1, T, bands) -> (B, filters, T, bands - covered + 1), rectified and normalised."""
 
-    def __init__(self, into: int, filters: int, frames: int, covered: int):
+    def __init__(self, filters: int, frames: int, covered: int):
         super().__init__()
         self.frames = frames
-        self.conv, self.norm = nn.Conv2d(into, filters, (frames, covered)), nn.BatchNorm2d(filters, eps=1e-3)
+        self.conv, self.norm = nn.Conv2d(1, filters, (frames, covered)), nn.BatchNorm2d(filters, eps=1e-3)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.norm(self.conv(same(x, self.frames)).relu())
@@ -51,11 +51,11 @@ class Musicnn(nn.Module):
 
     def __init__(self, tags: int = 50):
         super().__init__()
-        front = [Filters(1, filters, TIMBRE_FRAMES, bands) for bands, filters in TIMBRES]
-        front += [Filters(1, filters, frames, 1) for frames, filters in RHYTHMS]
+        front = [Filters(filters, TIMBRE_FRAMES, bands) for bands, filters in TIMBRES]
+        front += [Filters(filters, frames, 1) for frames, filters in RHYTHMS]
         self.norm, self.front = nn.BatchNorm2d(1, eps=1e-3), nn.ModuleList(front)
         width = sum(filters for _, filters in TIMBRES + RHYTHMS)
-        self.middle = nn.ModuleList(Filters(1, MIDDLE, TIMBRE_FRAMES, covered) for covered in (width, MIDDLE, MIDDLE))
+        self.middle = nn.ModuleList(Filters(MIDDLE, TIMBRE_FRAMES, covered) for covered in (width, MIDDLE, MIDDLE))
         pooled = 2 * (width + 3 * MIDDLE)
         self.pooled, self.dense = nn.BatchNorm1d(pooled, eps=1e-3), nn.Linear(pooled, DENSE)
         self.out = nn.Sequential(nn.BatchNorm1d(DENSE, eps=1e-3), nn.Linear(DENSE, tags))
@@ -77,19 +77,15 @@ class Musicnn(nn.Module):
         found: list[tuple[Tensor, np.ndarray]] = []
         for kind, group in (("conv2d", [layer.conv for layer in layers]), ("dense", [self.dense, self.out[1]])):
             for i, layer in enumerate(group):
-                kernel = weights[f"{_numbered(kind, i)}/kernel"]
-                found += [
-                    (layer.weight, np.moveaxis(kernel, (-1, -2), (0, 1))),
-                    (layer.bias, weights[f"{_numbered(kind, i)}/bias"]),
-                ]
+                kernel, bias = (weights[f"{_numbered(kind, i)}/{part}"] for part in ("kernel", "bias"))
+                found += [(layer.weight, np.moveaxis(kernel, (-1, -2), (0, 1))), (layer.bias, bias)]
         for i, norm in enumerate(norms):
-            parts = {
-                "gamma": norm.weight,
-                "beta": norm.bias,
-                "moving_mean": norm.running_mean,
-                "moving_variance": norm.running_var,
-            }
-            found += [(tensor, weights[f"{_numbered('batch_normalization', i)}/{part}"]) for part, tensor in parts.items()]
+            tensors = norm.weight, norm.bias, norm.running_mean, norm.running_var
+            parts = "gamma", "beta", "moving_mean", "moving_variance"
+            found += [
+                (tensor, weights[f"{_numbered('batch_normalization', i)}/{part}"])
+                for tensor, part in zip(tensors, parts, strict=True)
+            ]
         with torch.no_grad():
             for tensor, value in found:
                 tensor.copy_(torch.tensor(value))
