@@ -4,7 +4,6 @@ It was trained on other people's music with other people's labels, and shares no
 ship in the package `musicnn`, which itself needs an old TensorFlow; here they are read and run without it.
 """
 
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from torchaudio.transforms import MelSpectrogram
 from accomp.audio import resample
 from accomp.errors import UserError
 from accomp.metrics.checkpoint_file import read_weights
+from accomp.metrics.embeddings import Embed
 from accomp.timeline import SAMPLE_RATE
 
 RATE, FFT, HOP, MELS = 16_000, 512, 256, 96  # Hz; samples; samples; bands
@@ -124,7 +124,7 @@ def _spectrogram() -> MelSpectrogram:
     )
 
 
-def musicnn_embedding(folder: Path | str) -> Callable[[np.ndarray], np.ndarray]:
+def musicnn_embedding(folder: Path | str) -> Embed:
     """Audio (N,) at SAMPLE_RATE -> points (M, DENSE), one for every whole 3 s."""
     net = musicnn(folder)
 
